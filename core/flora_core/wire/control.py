@@ -1,0 +1,145 @@
+"""Frames between whoever decides (the operator, or ``flora dev``'s local controller) and the pods.
+
+Down, on ``GET /v1/pods/{pod}/desired``: a snapshot of the guilds the pod should run, then changes. On
+``GET /v1/routes``: which pod has which guild, for the gateway. Both carry revisions, so that a reader that
+comes back with ``after=`` and the same epoch gets only what changed. Up, on
+``POST /v1/pods/{pod}/reports``: what became of each assignment. On ``POST /v1/pods/{pod}/logs``: what
+scripts log and how their turns end. Bundles are fetched by hash from ``GET /v1/bundles/{sha256}``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from flora_core.wire.ndjson import KIND, FrameCodec
+
+
+class Outcome(StrEnum):
+    """How a turn, a handler or a load ended. The names are those of Cloudflare Workers' tail events."""
+
+    OK = "ok"
+    EXCEPTION = "exception"
+    EXCEEDED_CPU = "exceededCpu"
+    EXCEEDED_MEMORY = "exceededMemory"
+    CANCELED = "canceled"
+    KILLED = "killed"
+
+
+class Limits(Struct, frozen=True, rename="camel"):
+    """What one guild's isolate may use."""
+
+    cpu_milliseconds: int = 200
+    """CPU time of one turn, 1 to 10,000."""
+    memory_mebibytes: int = 64
+    """JavaScript heap and array buffers together, 16 to 512."""
+
+
+class Assignment(Struct, frozen=True):
+    """One guild on one pod."""
+
+    guild: str
+    revision: int
+    """Grows with every deploy of the guild."""
+    bundle: str
+    """SHA-256 of the bundle."""
+    limits: Limits = Limits()
+
+
+class ScriptError(Struct, frozen=True, omit_defaults=True):
+    """An error of a guild's script, in the author's own coordinates."""
+
+    message: str
+    stack: str = ""
+    """Mapped frames, as ``at ping (src/main.ts:12:7)``, one a line."""
+
+
+class Snapshot(Struct, frozen=True, tag_field=KIND, tag="snapshot"):
+    """All that the pod should run; what is not in it is to be unloaded."""
+
+    epoch: str
+    revision: int
+    assignments: list[Assignment]
+
+
+class Assign(Struct, frozen=True, tag_field=KIND, tag="assign"):
+    revision: int
+    assignment: Assignment
+
+
+class Release(Struct, frozen=True, tag_field=KIND, tag="release"):
+    revision: int
+    guild: str
+
+
+class Routes(Struct, frozen=True, tag_field=KIND, tag="routes"):
+    """The whole route table: guild -> pod."""
+
+    epoch: str
+    revision: int
+    pods: dict[str, str]
+
+
+class Route(Struct, frozen=True, tag_field=KIND, tag="route"):
+    """One guild's pod; None when nobody runs it."""
+
+    revision: int
+    guild: str
+    pod: str | None = None
+
+
+class Beat(Struct, frozen=True, tag_field=KIND, tag="beat"):
+    revision: int
+
+
+class Loaded(Struct, frozen=True, tag_field=KIND, tag="loaded"):
+    """An assignment is live."""
+
+    guild: str
+    revision: int
+    bundle: str
+    worker: int
+    milliseconds: float
+    events: list[str] = []
+    """What the script handles, by flora's names (``messageCreate``)."""
+    commands: int = 0
+
+
+class Failed(Struct, frozen=True, tag_field=KIND, tag="failed"):
+    """An assignment could not be loaded; whatever ran before still runs."""
+
+    guild: str
+    revision: int
+    bundle: str
+    outcome: Outcome
+    error: ScriptError
+
+
+class LogLine(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="log"):
+    """One line of a guild's log: something it printed, or how something of its ended."""
+
+    guild: str
+    at: int
+    """Milliseconds since 1970."""
+    level: str
+    """debug, info, warn or error."""
+    text: str
+    source: str = "script"
+    """``script`` for what it printed, ``runtime`` for what flora has to say about it."""
+    outcome: Outcome | None = None
+    stack: str = ""
+    event: str = ""
+    revision: int = 0
+
+
+Desired = Snapshot | Assign | Release | Beat
+RouteTable = Routes | Route | Beat
+Report = Loaded | Failed | Beat
+Log = LogLine | Beat
+
+desired: Final = FrameCodec[Desired](Snapshot, Assign, Release, Beat)
+route_table: Final = FrameCodec[RouteTable](Routes, Route, Beat)
+reports: Final = FrameCodec[Report](Loaded, Failed, Beat)
+logs: Final = FrameCodec[Log](LogLine, Beat)
