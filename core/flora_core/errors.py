@@ -28,7 +28,7 @@ class FloraError(Exception):
     """Base of all errors that flora raises on purpose."""
 
 
-class InvalidInput(FloraError):  # noqa: N818  the field's word, and a base class rather than a leaf
+class InvalidInput(FloraError):
     """Somebody outside flora gave something that cannot be used."""
 
 

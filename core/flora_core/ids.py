@@ -30,11 +30,7 @@ def parse_snowflake(text: object, *, field: str = "id") -> str:
     Raises InvalidSnowflake naming ``field``. Simulated Discords number from small ids, so the length
     is not checked; a real id has 17 to 20 digits.
     """
-    if (
-        not isinstance(text, str)
-        or _SNOWFLAKE.fullmatch(text) is None
-        or int(text) > _MAX_SNOWFLAKE
-    ):
+    if not isinstance(text, str) or _SNOWFLAKE.fullmatch(text) is None or int(text) > _MAX_SNOWFLAKE:
         raise InvalidSnowflake(text, field=field)
     return text
 

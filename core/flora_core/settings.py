@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic_settings import (
@@ -63,7 +63,8 @@ class _TomlTable(PydanticBaseSettingsSource):
             table = table.get(name, {})
         if not isinstance(table, dict):
             raise InvalidSettings(f"config.toml: [{self._table}] must be a table")
-        return {name: value for name, value in table.items() if not isinstance(value, dict)}
+        fields = cast("dict[str, Any]", table)
+        return {name: value for name, value in fields.items() if not isinstance(value, dict)}
 
 
 def _config_file() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from structlog.typing import EventDict
 
 LogFormat = Literal["auto", "json", "console"]
 Health = Callable[[], str | None]
@@ -70,14 +71,14 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def _with_component(component: str) -> Callable[..., Any]:
-    def add(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    def add(_logger: Any, _method: str, event: EventDict) -> EventDict:
         event.setdefault("component", component)
         return event
 
     return add
 
 
-def _keep(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _keep(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 

@@ -1,9 +1,9 @@
 """Errors of the runtime pod.
 
-    RuntimePodError
-    ├── EngineMismatch     the installed mini-racer is not the one this was written for
-    ├── BootFailed         an isolate did not come up within its time
-    └── WorkerDied         a worker process is gone
+RuntimePodError
+├── EngineMismatch     the installed mini-racer is not the one this was written for
+├── BootFailed         an isolate did not come up within its time
+└── WorkerDied         a worker process is gone
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ can add some, and a kind that it does not know is an ``UnknownFrame``, which the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -79,7 +79,7 @@ class FrameCodec(Generic[F]):
         union = kinds[0]
         for kind in kinds[1:]:
             union = union | kind  # pyright: ignore[reportOperatorIssue]
-        self._decode = msgspec.json.Decoder(cast("type[F]", union)).decode
+        self._decode = msgspec.json.Decoder(union).decode
         self._encode = msgspec.json.Encoder().encode
         self._kind = msgspec.json.Decoder(_KindOnly).decode
         self._kinds = {kind.__struct_config__.tag for kind in kinds}

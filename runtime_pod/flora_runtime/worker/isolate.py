@@ -82,9 +82,7 @@ class Isolate:
         self._notices: Port = engine.reactor.open_port(self._noticed)
         self._handles = self._boot(program or engine.prelude, boot_seconds)
         self._isolate = guards.isolate_at(self._handles.arguments)
-        self._kept = engine.guard.protect(
-            self._isolate, memory_bytes=memory_bytes, on_breach=self._breached
-        )
+        self._kept = engine.guard.protect(self._isolate, memory_bytes=memory_bytes, on_breach=self._breached)
 
     @property
     def busy(self) -> bool:
@@ -112,9 +110,7 @@ class Isolate:
         self._on_result = on_result
         text = self._string(payload)
         handles = self._handles
-        self._held.mr_call_function(
-            self._context, handles.feed, text, handles.arguments, self._port
-        )
+        self._held.mr_call_function(self._context, handles.feed, text, handles.arguments, self._port)
         self._held.mr_free_value(self._context, text)
 
     def take(self, on_result: OnResult) -> None:
@@ -147,9 +143,7 @@ class Isolate:
 
     def _call(self, function: Address, this: Address, on_result: OnResult) -> None:
         self._on_result = on_result
-        self._held.mr_call_function(
-            self._context, function, this, self._handles.arguments, self._port
-        )
+        self._held.mr_call_function(self._context, function, this, self._handles.arguments, self._port)
 
     def _string(self, text: bytes) -> Address:
         return self._held.mr_alloc_string_val(self._context, text, len(text), ValueType.STRING)

@@ -126,9 +126,7 @@ def _package_folder() -> Path:
 
 
 def _library_name() -> str:
-    return {"darwin": "libmini_racer.dylib", "win32": "mini_racer.dll"}.get(
-        sys.platform, "libmini_racer.so"
-    )
+    return {"darwin": "libmini_racer.dylib", "win32": "mini_racer.dll"}.get(sys.platform, "libmini_racer.so")
 
 
 def _type_functions(view: ctypes.CDLL) -> None:

@@ -12,6 +12,7 @@ At most one result may be outstanding on a port: a second write would add to the
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import selectors
@@ -122,17 +123,13 @@ class PortableReactor:
 
     def _on_result(self, port: Port, address: Address | None) -> None:
         self._arrived.append((port, address or 0))
-        try:
+        with contextlib.suppress(BlockingIOError):  # enough wake-ups are on their way
             self._wake_out.send(b"\0")
-        except BlockingIOError:
-            pass  # enough wake-ups are on their way
 
     def _drain_wakes(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             while self._wake_in.recv(4096):
                 pass
-        except BlockingIOError:
-            pass
 
     def open_port(self, sink: Sink) -> Port:
         self._last_port += 1
