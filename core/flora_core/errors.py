@@ -5,7 +5,9 @@
     │   ├── InvalidSnowflake    not a Discord id
     │   ├── InvalidSettings     a setting that stops the start
     │   ├── InvalidProject      a script project that cannot be bundled as it stands
-    │   └── BundleFailed        the bundler's own verdict: syntax, unresolved import, too large …
+    │   ├── InvalidBundle       bytes that are no bundle of ours
+    │   └── BundleFailed        the bundler's own verdict: syntax, unresolved import …
+    │       └── BundleTooLarge
     ├── WireError               bytes from another process that are no frame of ours
     │   ├── FrameTooLarge
     │   ├── MalformedFrame
@@ -13,6 +15,7 @@
     │   └── TruncatedStream     the stream ended inside a frame
     ├── NoPods                  a guild cannot be placed: there is nothing to place it on
     ├── ToolError               the JavaScript tools (bundler, checker) themselves failed
+    │   ├── ToolBusy            too much waits for them already
     │   ├── ToolTimeout
     │   └── ToolDied
     └── AssetsMissing           this installation lacks a file that the build should have made
@@ -22,6 +25,12 @@ Errors of one component live in that component. A text is one or two lines and t
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flora_core.toolchain.diagnostics import Diagnostic
 
 
 class FloraError(Exception):
@@ -50,6 +59,29 @@ class InvalidSettings(InvalidInput):
 
 class InvalidProject(InvalidInput):
     """A script project that cannot be bundled as it stands: no entrypoint, too many files, bad path."""
+
+
+class InvalidBundle(InvalidInput):
+    """Bytes that should be a bundle are none, or not as flora writes them."""
+
+
+class BundleFailed(InvalidInput):
+    """The bundler refused the author's code; the text shows where and why."""
+
+    def __init__(self, text: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
+        super().__init__(text)
+        self.diagnostics = list(diagnostics)
+
+
+class BundleTooLarge(BundleFailed):
+    """The bundle, or its source map, is over the limit."""
+
+    def __init__(self, size: int, *, limit: int, what: str = "bundle") -> None:
+        super().__init__(
+            f"the {what} has {size:,} bytes and may have {limit:,}: remove data or dependencies from it"
+        )
+        self.size = size
+        self.limit = limit
 
 
 class WireError(FloraError):
@@ -99,6 +131,10 @@ class NoPods(FloraError):
 
 class ToolError(FloraError):
     """A JavaScript tool failed for a reason that is not the author's."""
+
+
+class ToolBusy(ToolError):
+    """The tools have more to do than they can take on; try again in a moment."""
 
 
 class ToolTimeout(ToolError):

@@ -63,14 +63,7 @@ class Beat(Struct, frozen=True, tag_field=KIND, tag="beat"):
     ops: int
 
 
-class Gap(Struct, frozen=True, tag_field=KIND, tag="gap"):
-    """Frames that the pod should have had are gone: the buffer overflowed while it was away."""
-
-    offset: int = field(name="o")
-    lost: int
-
-
-class Op(Struct, frozen=True, tag_field=KIND, tag="op"):
+class Op(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="op"):
     """One thing a guild's script asks of Discord."""
 
     sequence: int = field(name="q")
@@ -79,6 +72,8 @@ class Op(Struct, frozen=True, tag_field=KIND, tag="op"):
     """The isolate's own number for the promise that waits."""
     name: str = field(name="n")
     args: Raw = field(name="a")
+    repeated: bool = field(default=False, name="r")
+    """Sent before, to this gateway process or an earlier one, with unknown effect."""
 
 
 class Ack(Struct, frozen=True, tag_field=KIND, tag="ack"):
@@ -92,7 +87,7 @@ class Subscribe(Struct, frozen=True, tag_field=KIND, tag="subscribe"):
 
     guild: str = field(name="g")
     events: list[str] = field(name="e")
-    """Discord's names."""
+    """flora's names, as messageCreate."""
     own: bool = False
     """Whether the script wants the bot's own messages too."""
 
@@ -109,12 +104,12 @@ class OpError(Struct, frozen=True, omit_defaults=True):
     """Seconds."""
 
 
-Downstream = Hello | Event | Result | Beat | Gap
+Downstream = Hello | Event | Result | Beat
 Upstream = Op | Ack | Subscribe | Beat
 
 BEAT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 15.0
 """A stream without a line for this long is dead: the reader closes it and dials again."""
 
-downstream: Final = FrameCodec[Downstream](Hello, Event, Result, Beat, Gap)
+downstream: Final = FrameCodec[Downstream](Hello, Event, Result, Beat)
 upstream: Final = FrameCodec[Upstream](Op, Ack, Subscribe, Beat)

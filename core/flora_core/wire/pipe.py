@@ -33,6 +33,7 @@ class Kind(IntEnum):
     BROADCAST = 6
     PING = 7
     SHUTDOWN = 8
+    DRAIN = 9
     # from the worker
     READY = 32
     TURN = 33
@@ -64,7 +65,8 @@ class Configure(Struct, frozen=True):
     wall_seconds: float = 30.0
     """How long one handler may take in all; 0 for no limit."""
     show_internal_frames: bool = False
-    language_version: str = ""
+    first_generation: int = 0
+    """Isolates are numbered from here, so that those of a worker that died are never met again."""
 
 
 class Deploy(Struct, frozen=True):
@@ -78,8 +80,8 @@ class Deploy(Struct, frozen=True):
     limits: Limits
     seed: str
     """Makes message nonces unique across isolates."""
-    quiet: bool = False
-    """Reload of something that had loaded before: no report of success is wanted."""
+    slot: int
+    """The guild's place in the flight recorder."""
 
 
 class Ready(Struct, frozen=True):

@@ -10,10 +10,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
-from flora_core.assets import PRELUDE, asset
 from flora_runtime.errors import BootFailed
 from flora_runtime.worker import guard as guards
 from flora_runtime.worker.racer import Address, Library, Value, ValueType
@@ -39,6 +37,15 @@ class _Handles:
     loaded: Address
 
 
+@dataclass(slots=True, frozen=True)
+class Program:
+    """What runs in an isolate before anything else, and how it is told about its surroundings."""
+
+    code: bytes
+    configuration: bytes = b"{}"
+    """JSON for the program's ``configure``."""
+
+
 class Engine:
     """V8 in this process, with everything that isolates share."""
 
@@ -48,10 +55,6 @@ class Engine:
         self.guard: Final = guards.Guard(self.library)
         self.guard.self_test()
         self.parks_fatal_errors: Final = guards.park_fatal_signals()
-
-    @cached_property
-    def prelude(self) -> bytes:
-        return asset(PRELUDE).read_bytes()
 
 
 class Isolate:
@@ -66,12 +69,13 @@ class Isolate:
         *,
         memory_bytes: int,
         boot_seconds: float,
+        program: Program,
         on_notify: Callable[[], None],
-        program: bytes | None = None,
     ) -> None:
         self._engine = engine
         self._held = engine.library.held
         self._on_result: OnResult | None = None
+        self._on_address: Callable[[Address], None] | None = None
         self._on_notify = on_notify
         self.exceeded_memory = False
         before = guards.threads()
@@ -80,7 +84,7 @@ class Isolate:
         self.clock: Final = guards.ThreadClock(born.pop() if len(born) == 1 else None)
         self._port: Port = engine.reactor.open_port(self._completed)
         self._notices: Port = engine.reactor.open_port(self._noticed)
-        self._handles = self._boot(program or engine.prelude, boot_seconds)
+        self._handles = self._boot(program, boot_seconds)
         self._isolate = guards.isolate_at(self._handles.arguments)
         self._kept = engine.guard.protect(self._isolate, memory_bytes=memory_bytes, on_breach=self._breached)
 
@@ -89,21 +93,17 @@ class Isolate:
         """Whether a task is running or posted."""
         return self._on_result is not None
 
-    def evaluate(self, code: bytes, on_result: Callable[[Value, Address], None]) -> None:
-        """Run ``code``. ``on_result`` gets its completion value's address too, and must ``free`` it."""
+    def load(self, code: bytes, on_result: OnResult) -> None:
+        """Run a bundle and let the prelude watch its completion value.
 
-        def completed(address: Address) -> None:
-            head = _peek(address)
-            if head >= ValueType.EXECUTE_EXCEPTION:
-                on_result(self._read(address, _ERROR_LIMIT), 0)
-            else:
-                on_result(Value(head, b"", 0), address)
-
-        self._evaluating = completed
-        self._on_result = _never
+        A failed result means that the bundle did not parse, or threw before it returned a promise; the
+        outbox tells the rest.
+        """
+        self._on_result = on_result
+        self._on_address = self._evaluated
         text = self._string(code)
         self._held.mr_eval(self._context, text, self._port)
-        self._held.mr_free_value(self._context, text)
+        self._free(text)
 
     def feed(self, payload: bytes, on_result: OnResult) -> None:
         """One turn: hand ``payload`` to the prelude; the result's text is the outbox."""
@@ -116,14 +116,6 @@ class Isolate:
     def take(self, on_result: OnResult) -> None:
         """Fetch what microtasks left in the outbox."""
         self._call(self._handles.take, self._handles.undefined, on_result)
-
-    def loaded(self, completion: Address, on_result: OnResult) -> None:
-        """Let the prelude watch the bundle's completion value, which is freed."""
-        self._call(self._handles.loaded, completion, on_result)
-        self.free(completion)
-
-    def free(self, address: Address) -> None:
-        self._held.mr_free_value(self._context, address)
 
     def terminate(self) -> None:
         """End the running task at V8's next interrupt check."""
@@ -145,35 +137,47 @@ class Isolate:
         self._on_result = on_result
         self._held.mr_call_function(self._context, function, this, self._handles.arguments, self._port)
 
+    def _free(self, address: Address) -> None:
+        self._held.mr_free_value(self._context, address)
+
     def _string(self, text: bytes) -> Address:
         return self._held.mr_alloc_string_val(self._context, text, len(text), ValueType.STRING)
 
     def _read(self, address: Address, limit: int) -> Value:
         return self._engine.library.read(self._context, address, limit=limit)
 
-    _evaluating: Callable[[Address], None] | None = None
-
     def _completed(self, address: Address) -> None:
+        if self._on_address is not None:
+            on_address, self._on_address = self._on_address, None
+            on_address(address)
+            return
         on_result, self._on_result = self._on_result, None
-        if self._evaluating is not None:
-            evaluating, self._evaluating = self._evaluating, None
-            evaluating(address)
-        elif on_result is None:
-            self.free(address)
+        if on_result is None:
+            self._free(address)
         else:
             on_result(self._read(address, RESULT_LIMIT))
 
+    def _evaluated(self, completion: Address) -> None:
+        on_result = self._on_result
+        assert on_result is not None
+        if _type_at(completion) >= ValueType.EXECUTE_EXCEPTION:
+            self._on_result = None
+            on_result(self._read(completion, _ERROR_LIMIT))
+        else:
+            self._call(self._handles.loaded, completion, on_result)
+            self._free(completion)
+
     def _noticed(self, address: Address) -> None:
-        self.free(address)
+        self._free(address)
         self._on_notify()
 
     def _breached(self) -> None:
         self.exceeded_memory = True
 
-    def _boot(self, program: bytes, seconds: float) -> _Handles:
+    def _boot(self, program: Program, seconds: float) -> _Handles:
         undefined = self._held.mr_alloc_int_val(self._context, 0, ValueType.UNDEFINED)
         try:
-            self.free(self._now(program, seconds))
+            self._free(self._now(program.code, seconds))
             handles = _Handles(
                 undefined=undefined,
                 arguments=self._now(b"[]", seconds),
@@ -181,42 +185,41 @@ class Isolate:
                 take=self._now(b"__floraHost.take", seconds),
                 loaded=self._now(b"__floraHost.loaded", seconds),
             )
-            self._connect_notify(handles, seconds)
-            self.free(self._now(b"delete globalThis.__floraHost", seconds))
+            notify = self._engine.library.released.mr_make_js_callback(self._context, self._notices)
+            self._hand(b"__floraHost.setNotify", notify, handles, seconds)
+            configuration = self._string(program.configuration)
+            self._hand(b"__floraHost.configure", configuration, handles, seconds)
+            self._free(self._now(b"delete globalThis.__floraHost", seconds))
         except BootFailed:
             self.close()
             raise
         return handles
 
-    def _connect_notify(self, handles: _Handles, seconds: float) -> None:
-        setter = self._now(b"__floraHost.setNotify", seconds)
-        notify = self._engine.library.released.mr_make_js_callback(self._context, self._notices)
-        self._held.mr_call_function(self._context, setter, notify, handles.arguments, self._port)
-        self.free(self._result_of("setNotify", seconds))
-        self.free(notify)
-        self.free(setter)
+    def _hand(self, setter: bytes, value: Address, handles: _Handles, seconds: float) -> None:
+        """Call a function of the program with ``value``, which is freed, as its ``this``."""
+        function = self._now(setter, seconds)
+        self._held.mr_call_function(self._context, function, value, handles.arguments, self._port)
+        self._free(self._result_of(setter.decode(), seconds))
+        self._free(value)
+        self._free(function)
 
     def _now(self, code: bytes, seconds: float) -> Address:
         """Evaluate code of ours and wait for it."""
         text = self._string(code)
         self._held.mr_eval(self._context, text, self._port)
-        self.free(text)
+        self._free(text)
         return self._result_of(code[:40].decode(), seconds)
 
     def _result_of(self, what: str, seconds: float) -> Address:
         address = self._engine.reactor.wait_port(self._port, seconds)
         if address is None:
             raise BootFailed(f"the isolate did not finish {what!r} within {seconds:g} s")
-        if _peek(address) >= ValueType.EXECUTE_EXCEPTION:
+        if _type_at(address) >= ValueType.EXECUTE_EXCEPTION:
             text = self._read(address, _ERROR_LIMIT).text.decode(errors="replace")
             raise BootFailed(f"the prelude failed in {what!r}: {text[:500]}")
         return address
 
 
-def _peek(address: Address) -> int:
+def _type_at(address: Address) -> int:
     """Type of the value at ``address``."""
     return ctypes.c_uint8.from_address(address + 16).value
-
-
-def _never(_value: Value) -> None:
-    """Marks an isolate as busy while it evaluates."""

@@ -1,0 +1,230 @@
+"""The client side of flora's long NDJSON streams: dial, read, write, come back.
+
+Consumers dial producers. A stream that breaks, ends, or is silent for too long is dialled again after a
+jittered pause; where to go on is the caller's business (``after=``), because only it knows what it has.
+``StreamReader`` yields batches of lines as they arrive from the socket, so that a caller can flush once
+for all of them; ``StreamWriter`` is one long chunked POST that sends whatever was queued since its last
+chunk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from flora_core.errors import FloraError, TruncatedStream, WireError
+from flora_core.wire.gateway import BEAT_SECONDS, SILENCE_SECONDS
+from flora_core.wire.ndjson import LINE_LIMIT, LineSplitter
+
+DIAL_SECONDS: Final = 5.0
+CHUNK_BYTES: Final = 1 << 18
+WRITE_LIMIT: Final = 64 << 20
+"""Bytes a writer keeps for a peer that does not read. Callers bound what they queue far below."""
+
+CONTENT_TYPE: Final = "application/x-ndjson"
+
+
+class StreamRefused(FloraError):
+    """The other side answered, and said no."""
+
+    def __init__(self, url: str, status: int, text: str) -> None:
+        super().__init__(f"{url} answered {status}: {text.strip()[:200]}")
+        self.status = status
+
+
+class StreamSilent(FloraError):
+    """Nothing came for longer than a living stream may be quiet."""
+
+
+class StreamOverflow(FloraError):
+    """The other side does not read, and more is queued for it than is kept."""
+
+
+BROKEN: Final = (aiohttp.ClientError, OSError, TimeoutError, FloraError)
+"""What a stream may die of; after any of these the caller dials again."""
+
+
+class Token:
+    """A bearer token, read anew for each dial because mounted tokens are rotated."""
+
+    def __init__(self, value: str = "", *, file: Path | None = None) -> None:
+        self._value = value
+        self._file = file
+
+    def headers(self) -> dict[str, str]:
+        """What to send with a dial; empty when there is no token."""
+        value = self._file.read_text().strip() if self._file is not None else self._value
+        return {"Authorization": f"Bearer {value}"} if value else {}
+
+    def __repr__(self) -> str:
+        return "Token(…)"
+
+
+class Backoff:
+    """Pauses between dials: full jitter, doubling from ``first`` to ``longest`` seconds."""
+
+    def __init__(self, *, first: float = 0.05, longest: float = 5.0) -> None:
+        self._first = first
+        self._longest = longest
+        self._next = first
+
+    def reset(self) -> None:
+        """A dial worked: begin anew."""
+        self._next = self._first
+
+    async def pause(self) -> None:
+        """Wait a random part of the next pause, but never nothing."""
+        pause, self._next = self._next, min(self._next * 2, self._longest)
+        await asyncio.sleep(random.uniform(pause / 4, pause))  # noqa: S311  jitter, not a secret
+
+
+def make_session() -> aiohttp.ClientSession:
+    """An HTTP session for streams: no total time limit, no cookies, no connection bound."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, connect=DIAL_SECONDS),
+        auto_decompress=False,
+        read_bufsize=CHUNK_BYTES,
+    )
+
+
+async def read_stream(
+    session: aiohttp.ClientSession,
+    url: str,
+    *,
+    token: Token,
+    on_error: Callable[[WireError], None],
+    params: Mapping[str, str | int] | None = None,
+    silence: float = SILENCE_SECONDS,
+    limit: int = LINE_LIMIT,
+) -> AsyncIterator[list[bytes]]:
+    """Dial ``url`` and yield its lines, in batches as they arrive.
+
+    Ends when the other side ends the stream. Raises one of ``BROKEN``: StreamRefused for a status other
+    than 200, StreamSilent after ``silence`` seconds without a byte.
+    """
+    splitter = LineSplitter(on_error, limit=limit)
+    async with session.get(url, params=params, headers=token.headers()) as response:
+        if response.status != 200:
+            raise StreamRefused(url, response.status, await _short_text(response))
+        loop = asyncio.get_running_loop()
+        while True:
+            # One timer handle a read is cheaper than asyncio.timeout, which this path would pay per event.
+            content = response.content
+            guard = loop.call_later(silence, content.set_exception, StreamSilent(f"{url} is silent"))
+            try:
+                chunk = await content.readany()
+            finally:
+                guard.cancel()
+            if not chunk:
+                break
+            lines = splitter.feed(chunk)
+            if lines:
+                yield lines
+    try:
+        splitter.close()
+    except TruncatedStream as error:
+        on_error(error)
+
+
+async def _short_text(response: aiohttp.ClientResponse) -> str:
+    return (await response.content.read(2048)).decode(errors="replace")
+
+
+class StreamWriter:
+    """One chunked POST that carries everything ``write`` is given, for as long as it lasts.
+
+    ``run`` sends until the connection breaks; what was queued but not sent stays queued for the next
+    ``run`` only if the caller keeps it: a broken stream may have lost any suffix of what was written.
+    """
+
+    def __init__(self) -> None:
+        self._queued: list[bytes] = []
+        self._size = 0
+        self._wake = asyncio.Event()
+        self._closing = False
+
+    def write(self, line: bytes) -> None:
+        """Queue a line, with its newline; raises StreamOverflow when nobody reads."""
+        if self._size + len(line) > WRITE_LIMIT:
+            raise StreamOverflow(f"more than {WRITE_LIMIT >> 20} MiB are waiting to be sent")
+        self._queued.append(line)
+        self._size += len(line)
+        self._wake.set()
+
+    def discard(self) -> None:
+        """Forget what is queued."""
+        self._queued, self._size = [], 0
+
+    def finish(self) -> None:
+        """End the stream properly once everything queued is sent."""
+        self._closing = True
+        self._wake.set()
+
+    async def run(self, session: aiohttp.ClientSession, url: str, *, token: Token) -> None:
+        """Dial and send until the stream breaks; raises one of ``BROKEN``, or returns after ``finish``."""
+        headers = {"Content-Type": CONTENT_TYPE, **token.headers()}
+        async with session.post(url, data=self._chunks(), headers=headers) as response:
+            text = await _short_text(response)
+            if not self._closing or response.status >= 400:
+                raise StreamRefused(url, response.status, text)
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._queued:
+                chunk, self._queued, self._size = b"".join(self._queued), [], 0
+                yield chunk
+            elif self._closing:
+                return
+
+
+class KeptWriter:
+    """An upward stream that is dialled again whenever it breaks.
+
+    ``greet`` is called on every new connection to queue what the other side must hear first; ``beat`` is
+    the line that shows we live.
+    """
+
+    def __init__(
+        self, url: str, *, token: Token, beat: bytes, greet: Callable[[Callable[[bytes], None]], None]
+    ) -> None:
+        self._url = url
+        self._token = token
+        self._beat = beat
+        self._greet = greet
+        self._writer: StreamWriter | None = None
+
+    def write(self, line: bytes) -> bool:
+        """Queue a line; False when there is no connection to queue it for."""
+        if self._writer is None:
+            return False
+        self._writer.write(line)
+        return True
+
+    async def run(self, session: aiohttp.ClientSession, on_broken: Callable[[str], None]) -> None:
+        """Send until cancelled."""
+        backoff = Backoff()
+        while True:
+            self._writer = writer = StreamWriter()
+            self._greet(writer.write)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._keep_alive(writer))
+                    await writer.run(session, self._url, token=self._token)
+            except* BROKEN as group:
+                on_broken(str(group.exceptions[0]) or type(group.exceptions[0]).__name__)
+            self._writer = None
+            await backoff.pause()
+
+    async def _keep_alive(self, writer: StreamWriter) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            writer.write(self._beat)

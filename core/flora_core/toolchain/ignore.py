@@ -1,0 +1,69 @@
+"""What a ``.gitignore`` keeps out of a project, so that generated files and secrets stay at home.
+
+Git's own rules (gitignore(5)), for one file at the top of the folder; files further down, ``.git/info/exclude``
+and the user's global one are not read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class _Rule(NamedTuple):
+    pattern: re.Pattern[str]
+    ignores: bool
+    folders_only: bool
+
+
+class Ignore:
+    """The rules of one ``.gitignore``."""
+
+    def __init__(self, text: str = "") -> None:
+        self._rules = [rule for line in text.splitlines() if (rule := _rule(line)) is not None]
+
+    def ignores(self, path: str, *, folder: bool) -> bool:
+        """Whether ``path``, relative to the ``.gitignore``, is left out. The last rule that matches decides.
+
+        As in git, nothing below an ignored folder can be brought back: whoever walks must not enter it.
+        """
+        for rule in reversed(self._rules):
+            if (folder or not rule.folders_only) and rule.pattern.fullmatch(path):
+                return rule.ignores
+        return False
+
+
+def _rule(line: str) -> _Rule | None:
+    pattern = re.sub(r"(?<!\\)\s+$", "", line)
+    if not pattern or pattern.startswith("#"):
+        return None
+    ignores = not pattern.startswith("!")
+    pattern = pattern.removeprefix("!")
+    folders_only = pattern.endswith("/")
+    pattern = pattern.rstrip("/")
+    anchored = "/" in pattern
+    try:
+        compiled = re.compile(("" if anchored else "(?:.*/)?") + _regex(pattern.removeprefix("/")))
+    except re.error:
+        return None  # git, too, passes over a pattern that makes no sense
+    return _Rule(compiled, ignores, folders_only)
+
+
+_TOKEN = re.compile(r"(?P<tree>^\*\*/|/\*\*/|/\*\*$)|(?P<stars>\*+)|(?P<one>\?)|(?P<set>\[[!^]?\]?[^]]*\])|\\(.)|(.)")
+
+
+def _regex(pattern: str) -> str:
+    return "".join(_translated(token) for token in _TOKEN.finditer(pattern))
+
+
+def _translated(token: re.Match[str]) -> str:
+    if token["tree"]:
+        return {"**/": "(?:.*/)?", "/**/": "/(?:.*/)?", "/**": "/.*"}[token["tree"]]
+    if token["stars"]:
+        return "[^/]*"
+    if token["one"]:
+        return "[^/]"
+    if token["set"]:
+        inner = token["set"][1:-1].replace("\\", "\\\\")
+        return f"(?!/)[{'^' + inner[1:] if inner[0] in '!^' else inner}]"
+    return re.escape(token[5] or token[6])

@@ -1,0 +1,80 @@
+"""What an event is and whom it concerns, read from Discord's raw JSON without parsing all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import Raw, Struct
+
+from flora_core.errors import MalformedFrame
+from flora_core.events import INTERACTION, MESSAGE, name_of
+from flora_core.wire.ndjson import flat
+
+
+class _Author(Struct):
+    id: str = ""
+
+
+class _Event(Struct):
+    """The fields of any event's ``d`` that decide where it goes."""
+
+    guild_id: str | None = None
+    channel_id: str | None = None
+    id: str = ""
+
+
+class _Message(_Event):
+    author: _Author = _Author()
+
+
+class _Interaction(_Event):
+    type: int = 0
+    token: str = ""
+
+
+_event = msgspec.json.Decoder(_Event).decode
+_message = msgspec.json.Decoder(_Message).decode
+_interaction = msgspec.json.Decoder(_Interaction).decode
+
+
+@dataclass(slots=True)
+class Classified:
+    """An event with what routing needs to know about it."""
+
+    name: str | None
+    """flora's name; None when scripts cannot handle it."""
+    guild: str
+    """Empty for events without a guild."""
+    channel: str
+    author: str = ""
+    """Who wrote a MESSAGE_CREATE."""
+    interaction: str = ""
+    token: str = ""
+    """Of an INTERACTION_CREATE."""
+    data: bytes = b""
+    """``d`` on one line."""
+
+
+def classify(type_: str, data: Raw) -> Classified:
+    """Read ``data``, Discord's ``d`` of an event of ``type_``; raises MalformedFrame."""
+    try:
+        if type_ == MESSAGE:
+            message = _message(data)
+            event, author, interaction, token, kind = message, message.author.id, "", "", 0
+        elif type_ == INTERACTION:
+            asked = _interaction(data)
+            event, author, interaction, token, kind = asked, "", asked.id, asked.token, asked.type
+        else:
+            event, author, interaction, token, kind = _event(data), "", "", "", 0
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedFrame(f"{type_}: {error}") from None
+    return Classified(
+        name_of(type_, interaction=kind),
+        event.guild_id or "",
+        event.channel_id or "",
+        author,
+        interaction,
+        token,
+        flat(bytes(data)),
+    )

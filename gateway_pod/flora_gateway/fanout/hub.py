@@ -1,0 +1,219 @@
+"""Every event to the buffers of the pods that want it.
+
+The hub is where a shard's events become a pod's frames: it asks the classifier what the event is, the
+subscriptions whether that guild's script handles it, and the route table which pod runs the guild. It also
+keeps, for every pod, the one stream that may be open and how far the pod's ops have been taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import msgspec
+
+from flora_core.errors import MalformedFrame
+from flora_core.events import EVENTS, MESSAGE, READY
+from flora_core.telemetry import logger
+from flora_core.wire.gateway import Subscribe
+from flora_gateway import metrics
+from flora_gateway.fanout.buffer import Frame, PodBuffer
+from flora_gateway.fanout.classify import Classified, classify
+from flora_gateway.shards.shard import Dispatch
+
+CHUNK_BYTES: Final = 1 << 18
+
+_log = logger(__name__)
+
+
+class ScopeListener(Protocol):
+    """Learns from events which guild owns what."""
+
+    def observe(self, type_: str, data: msgspec.Raw) -> None:
+        """An event that tells about channels, threads or guilds."""
+        ...
+
+    def saw_channel(self, channel: str, guild: str) -> None: ...
+
+    def saw_interaction(self, interaction: str, token: str, guild: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Pod:
+    """One runtime pod as the gateway knows it."""
+
+    buffer: PodBuffer
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    stream: int = 0
+    """Number of the event stream that is open; a newer one ends it."""
+    last_op: int = 0
+    """Highest op sequence number taken from this pod."""
+    connected: bool = False
+
+
+class Hub:
+    """See the module's text. All methods belong to the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        pod_of: Callable[[str], str | None],
+        all_pods: Callable[[], set[str]],
+        scope: ScopeListener,
+        byte_limit: int,
+        guild_limit: int,
+    ) -> None:
+        self.epoch: Final = secrets.token_hex(8)
+        self._pod_of = pod_of
+        self._all_pods = all_pods
+        self._scope = scope
+        self._byte_limit = byte_limit
+        self._guild_limit = guild_limit
+        self._pods: dict[str, Pod] = {}
+        self._subscriptions: dict[str, Subscribe] = {}
+        self._bot_user = ""
+
+    def know_bot(self, user_id: str) -> None:
+        """The bot's own user, whose messages scripts see only on request."""
+        self._bot_user = user_id
+
+    def pod(self, name: str) -> Pod:
+        """The pod ``name``, known or new."""
+        pod = self._pods.get(name)
+        if pod is None:
+            buffer = PodBuffer(byte_limit=self._byte_limit, guild_limit=self._guild_limit)
+            pod = self._pods[name] = Pod(buffer)
+        return pod
+
+    def subscribe(self, subscription: Subscribe) -> None:
+        """A script was loaded and says what it handles."""
+        self._subscriptions[subscription.guild] = subscription
+
+    # ---------------------------------------------------------------- events in
+
+    def on_dispatch(self, event: Dispatch) -> None:
+        """One event of one shard."""
+        metrics.events.labels(event.type).inc()
+        if event.type not in EVENTS:
+            self._scope.observe(event.type, event.data)
+            event.low_water.passed(event.sequence)
+            return
+        if event.type == READY:
+            self._broadcast(event)
+            return
+        try:
+            classified = classify(event.type, event.data)
+        except MalformedFrame as error:
+            _log.warning("event_not_understood", type=event.type, error=str(error))
+            self._drop(event, "malformed")
+            return
+        reason = self._route(event, classified)
+        if reason is not None:
+            self._drop(event, reason)
+
+    def _route(self, event: Dispatch, classified: Classified) -> str | None:
+        """Queue the event for its pod, or say why not."""
+        guild = classified.guild
+        if not guild:
+            return "no_guild"
+        if classified.name is None:
+            return "not_supported"
+        if classified.channel:
+            self._scope.saw_channel(classified.channel, guild)
+        if classified.token:
+            self._scope.saw_interaction(classified.interaction, classified.token, guild)
+        subscription = self._subscriptions.get(guild)
+        if event.type == MESSAGE and classified.author == self._bot_user:
+            if subscription is None or not subscription.own:
+                return "own_message"
+        if subscription is not None and classified.name not in subscription.events:
+            return "not_subscribed"
+        name = self._pod_of(guild)
+        if name is None:
+            return "no_route"
+        return self._queue(self.pod(name), event, guild, classified.data)
+
+    def _queue(self, pod: Pod, event: Dispatch, guild: str, data: bytes) -> str | None:
+        drop = pod.buffer.refuses(event.type, guild, len(data))
+        if drop is not None:
+            return drop
+        low_water, sequence = event.low_water, event.sequence
+        low_water.opened(sequence)
+        head = b'{"k":"event","o":%d,"t":"%b","g":"%b","x":"%b","s":%d,"at":%d,"d":%b}\n'
+        fields = (
+            event.type.encode(),
+            guild.encode(),
+            event.session.encode(),
+            sequence,
+            time.time_ns() // 1_000_000,
+            data,
+        )
+        pod.buffer.append(
+            lambda offset: head % (offset, *fields),
+            guild=guild,
+            type_=event.type,
+            at=time.monotonic(),
+            done=lambda: low_water.closed(sequence),
+        )
+        pod.wake.set()
+        return None
+
+    def _broadcast(self, event: Dispatch) -> None:
+        """READY to every pod, without the guild list: tenants do not see each other."""
+        event.low_water.passed(event.sequence)
+        ready = msgspec.json.decode(event.data, type=_Ready)
+        data = msgspec.json.encode(ready)
+        for name in self._all_pods():
+            pod = self.pod(name)
+            head = b'{"k":"event","o":%d,"t":"READY","g":"","x":"%b","s":0,"at":%d,"d":%b}\n'
+            fields = (event.session.encode(), time.time_ns() // 1_000_000, data)
+            pod.buffer.append(lambda offset, fields=fields: head % (offset, *fields), guild="")
+            pod.wake.set()
+
+    def _drop(self, event: Dispatch, reason: str) -> None:
+        metrics.dropped.labels(event.type, reason).inc()
+        event.low_water.passed(event.sequence)
+
+    # ---------------------------------------------------------------- frames out
+
+    def result(self, pod_name: str, guild: str, op: int, *, ok: bool, value: bytes) -> None:
+        """The answer to an op of a pod; ``value`` is JSON on one line."""
+        pod = self.pod(pod_name)
+        head = b'{"k":"result","o":%d,"g":"%b","i":%d,"ok":%b,"v":%b}\n'
+        fields = (guild.encode(), op, b"true" if ok else b"false", value)
+        pod.buffer.append(lambda offset: head % (offset, *fields), guild=guild)
+        pod.wake.set()
+
+    def take_unsent(self, pod: Pod) -> list[Frame]:
+        """The next frames for a pod's stream."""
+        now = time.monotonic()
+        frames, expired = pod.buffer.take_unsent(limit=CHUNK_BYTES, now=now)
+        for frame in expired:
+            metrics.dropped.labels(frame.type, "expired").inc()
+        for frame in frames:
+            if frame.at:
+                metrics.delay_seconds.observe(now - frame.at)
+        metrics.sent.inc(len(frames))
+        return frames
+
+
+class _User(msgspec.Struct):
+    id: str
+    username: str = ""
+    discriminator: str = "0"
+    bot: bool = True
+    avatar: str | None = None
+    global_name: str | None = None
+
+
+class _Application(msgspec.Struct):
+    id: str = ""
+
+
+class _Ready(msgspec.Struct):
+    user: _User
+    application: _Application = _Application()

@@ -1,0 +1,118 @@
+"""Which runtime pod has which guild: followed from the control plane, remembered on disk.
+
+Without the control plane the last table goes on being true: pods keep their guilds until somebody says
+otherwise. So it is written down, and a gateway that starts with nobody to ask uses what it knew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import msgspec
+
+from flora_core.errors import WireError
+from flora_core.streams import BROKEN, Backoff, StreamRefused, Token, read_stream
+from flora_core.telemetry import logger
+from flora_core.wire.control import Beat, Route, Routes, route_table
+from flora_gateway import metrics
+
+_log = logger(__name__)
+
+
+class RouteTable:
+    """``run`` follows the table until cancelled; ``pod_of`` is what the hub asks for every event."""
+
+    def __init__(self, url: str, folder: Path, *, token: Token) -> None:
+        self._url = f"{url}/v1/routes"
+        self._file = folder / "routes.json"
+        self._token = token
+        self._pods: dict[str, str] = {}
+        self._epoch = ""
+        self._revision = 0
+        self.known = asyncio.Event()
+        """Set once there is a table, from the control plane or from disk."""
+
+    def pod_of(self, guild: str) -> str | None:
+        """The pod that runs ``guild``; None when nobody does."""
+        return self._pods.get(guild)
+
+    @property
+    def pods(self) -> set[str]:
+        """Every pod that runs a guild."""
+        return set(self._pods.values())
+
+    async def run(self, session: aiohttp.ClientSession) -> None:
+        """Dial, follow, dial again."""
+        await self._remember()
+        backoff = Backoff()
+        while True:
+            params = {"after": self._revision, "epoch": self._epoch}
+            lines = read_stream(
+                session, self._url, token=self._token, params=params, on_error=self._bad_frame
+            )
+            try:
+                async for batch in lines:
+                    backoff.reset()
+                    if self._take_all(batch):
+                        await asyncio.to_thread(self._write_down, msgspec.json.encode(self._pods))
+            except BROKEN as error:
+                level = _log.warning if isinstance(error, StreamRefused) else _log.info
+                level("route_stream_broken", error=str(error) or type(error).__name__)
+            await backoff.pause()
+
+    def _take_all(self, lines: list[bytes]) -> bool:
+        """Apply ``lines``; whether the table changed."""
+        changed = False
+        for line in lines:
+            try:
+                frame = route_table.decode(line)
+            except WireError as error:
+                self._bad_frame(error)
+                continue
+            changed |= not isinstance(frame, Beat)
+            self._take(frame)
+        return changed
+
+    def _take(self, frame: Routes | Route | Beat) -> None:
+        if isinstance(frame, Routes):
+            self._epoch = frame.epoch
+            self._pods = frame.pods
+            self.known.set()
+        elif isinstance(frame, Route):
+            if frame.pod is None:
+                self._pods.pop(frame.guild, None)
+            else:
+                self._pods[frame.guild] = frame.pod
+        self._revision = frame.revision
+
+    async def _remember(self) -> None:
+        try:
+            kept = await asyncio.to_thread(self._file.read_bytes)
+            self._pods = msgspec.json.decode(kept, type=dict[str, str])
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.DecodeError) as error:
+            _log.warning("routes_not_read", error=str(error))
+            return
+        if self._pods:
+            self.known.set()
+
+    def _write_down(self, table: bytes) -> None:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._file.with_suffix(f".{os.getpid()}")
+            temporary.write_bytes(table)
+            temporary.replace(self._file)
+        except OSError as error:
+            _log.warning("routes_not_kept", error=str(error))
+
+    def _bad_frame(self, error: WireError) -> None:
+        metrics.bad_frames.labels(error.reason).inc()
+        _log.warning("bad_frame", stream="routes", error=str(error))
+
+
+PodOf = Callable[[str], str | None]

@@ -1,0 +1,175 @@
+"""The gateway's HTTP side: event streams down to runtime pods, op streams up from them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from flora_core.errors import WireError
+from flora_core.identity import Identities, Role, require
+from flora_core.ids import parse_pod_name
+from flora_core.streams import CONTENT_TYPE
+from flora_core.telemetry import add_telemetry_routes, logger
+from flora_core.wire.gateway import (
+    BEAT_SECONDS,
+    SILENCE_SECONDS,
+    Ack,
+    Beat,
+    Hello,
+    Op,
+    Subscribe,
+    downstream,
+    upstream,
+)
+from flora_core.wire.ndjson import LineSplitter
+from flora_gateway import metrics
+from flora_gateway.fanout.hub import Hub, Pod
+
+WRITE_SECONDS: Final = 30.0
+"""A pod that takes nothing off its stream for this long is cut off; its frames wait for its return."""
+
+_log = logger(__name__)
+
+
+class Proxy(Protocol):
+    """Carries out scripts' calls."""
+
+    def execute(self, op: Op, done: Callable[[bool, bytes], None]) -> None:
+        """Call ``done`` once, now or later, with whether it worked and JSON on one line."""
+        ...
+
+
+class GatewayServer:
+    """Routes of the gateway pod."""
+
+    def __init__(
+        self, hub: Hub, proxy: Callable[[], Proxy], identities: Identities, *, ready: Callable[[], str | None]
+    ) -> None:
+        self._hub = hub
+        self._proxy = proxy
+        self._identities = identities
+        self._stopping = asyncio.Event()
+        self.app: Final = web.Application()
+        self.app.router.add_get("/v1/pods/{pod}/events", self._events)
+        self.app.router.add_post("/v1/pods/{pod}/ops", self._ops)
+        add_telemetry_routes(self.app, healthy=lambda: None, ready=ready)
+
+    def stop(self) -> None:
+        """End all streams; pods dial again, and find the next gateway."""
+        self._stopping.set()
+        for pod in self._hub.pods:
+            pod.wake.set()
+
+    # ---------------------------------------------------------------- down
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        name = parse_pod_name(request.match_info["pod"])
+        await self._require(request, name)
+        pod = self._hub.pod(name)
+        known = request.query.get("epoch") == self._hub.epoch
+        pod.buffer.rewind(_number(request, "after") if known else 0)
+        pod.stream += 1
+        stream = pod.stream
+        pod.wake.set()  # ends an older stream of the same pod
+        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        metrics.pods_connected.inc()
+        _log.info("pod_connected", pod=name, resumed=known, waiting=len(pod.buffer))
+        try:
+            await self._send_all(response, pod, stream)
+        except (ConnectionError, TimeoutError) as error:
+            _log.info("pod_stream_broken", pod=name, error=str(error) or type(error).__name__)
+        finally:
+            metrics.pods_connected.dec()
+        return response
+
+    async def _send_all(self, response: web.StreamResponse, pod: Pod, stream: int) -> None:
+        hub, loop = self._hub, asyncio.get_running_loop()
+        hello = Hello(epoch=hub.epoch, offset=pod.buffer.first_offset, ops=pod.last_op)
+        await response.write(downstream.encode(hello))
+        beat = loop.call_later(BEAT_SECONDS, pod.wake.set)
+        next_beat = loop.time() + BEAT_SECONDS
+        try:
+            while pod.stream == stream and not self._stopping.is_set():
+                lines = [frame.line for frame in hub.take_unsent(pod)]
+                if loop.time() >= next_beat:
+                    next_beat = loop.time() + BEAT_SECONDS
+                    beat = loop.call_at(next_beat, pod.wake.set)
+                    lines.append(downstream.encode(Beat(pod.buffer.next_offset - 1, pod.last_op)))
+                if lines:
+                    async with asyncio.timeout(WRITE_SECONDS):
+                        await response.write(b"".join(lines))
+                elif not pod.buffer.has_unsent:
+                    pod.wake.clear()
+                    await pod.wake.wait()
+        finally:
+            beat.cancel()
+
+    # ---------------------------------------------------------------- up
+
+    async def _ops(self, request: web.Request) -> web.Response:
+        name = parse_pod_name(request.match_info["pod"])
+        await self._require(request, name)
+        pod = self._hub.pod(name)
+        stream, taken = pod.stream, 0
+        splitter = LineSplitter(self._bad_frame)
+        loop, content = asyncio.get_running_loop(), request.content
+        while pod.stream == stream:
+            guard = loop.call_later(SILENCE_SECONDS, content.set_exception, TimeoutError("silent"))
+            try:
+                chunk = await content.readany()
+            except (TimeoutError, ConnectionError):
+                break
+            finally:
+                guard.cancel()
+            if not chunk:
+                break
+            for line in splitter.feed(chunk):
+                self._take_line(name, pod, line)
+                taken += 1
+        return web.Response(text=f"{taken}\n")
+
+    def _take_line(self, name: str, pod: Pod, line: bytes) -> None:
+        try:
+            frame = upstream.decode(line)
+        except WireError as error:
+            self._bad_frame(error)
+            return
+        if isinstance(frame, Op):
+            if frame.sequence > pod.last_op:
+                pod.last_op = frame.sequence
+                self._execute(name, frame)
+        elif isinstance(frame, Ack):
+            pod.buffer.acknowledge(frame.offset)
+        elif isinstance(frame, Subscribe):
+            self._hub.subscribe(frame)
+
+    def _execute(self, pod: str, op: Op) -> None:
+        def done(ok: bool, value: bytes) -> None:  # noqa: FBT001
+            self._hub.result(pod, op.guild, op.id, ok=ok, value=value)
+
+        self._proxy().execute(op, done)
+
+    # ---------------------------------------------------------------- both
+
+    async def _require(self, request: web.Request, pod: str) -> None:
+        try:
+            await require(request, self._identities, role=Role.RUNTIME, pod=pod)
+        except web.HTTPException as refusal:
+            metrics.refused.labels(str(refusal.status)).inc()
+            raise
+
+    def _bad_frame(self, error: WireError) -> None:
+        metrics.bad_frames.labels(error.reason).inc()
+        _log.warning("bad_frame", stream="ops", error=str(error))
+
+
+def _number(request: web.Request, name: str) -> int:
+    try:
+        return int(request.query.get(name, "0"))
+    except ValueError:
+        raise web.HTTPBadRequest(text=f"{name} should be a number\n") from None

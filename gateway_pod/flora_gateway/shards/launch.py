@@ -1,0 +1,113 @@
+"""All shards of the bot: log in, ask Discord how many there should be, keep them running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import discord
+
+from flora_core.errors import InvalidSettings
+from flora_core.streams import Backoff
+from flora_core.telemetry import logger
+from flora_gateway.settings import DiscordSettings
+from flora_gateway.shards.identify import IdentifyGate
+from flora_gateway.shards.sessions import SessionStore
+from flora_gateway.shards.shard import OnDispatch, Shard, ShardRefused
+from flora_gateway.shards.socket import point_at, self_test
+
+LEAVE_SECONDS: Final = 3.0
+
+_log = logger(__name__)
+
+
+@dataclass(slots=True, frozen=True)
+class Bot:
+    """Who we are, as Discord says."""
+
+    user_id: str
+    application_id: str
+
+
+class Shards:
+    """``run`` keeps all of them connected until cancelled."""
+
+    def __init__(self, settings: DiscordSettings, *, on_dispatch: OnDispatch) -> None:
+        self_test()
+        point_at(settings.api_url)
+        self._settings = settings
+        self._on_dispatch = on_dispatch
+        self._client = discord.Client(
+            intents=_intents(privileged=settings.privileged_intents),
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+        )
+        self._shards: list[Shard] = []
+
+    async def log_in(self) -> Bot:
+        """Check the token; raises InvalidSettings when Discord does not know it."""
+        backoff = Backoff(first=0.25, longest=30.0)
+        while True:
+            try:
+                await self._client.login(self._settings.token.get_secret_value())
+            except discord.LoginFailure:
+                raise InvalidSettings("DISCORD_TOKEN: Discord does not know this token") from None
+            except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
+                _log.warning("login_failed", error=str(error) or repr(error))
+                await backoff.pause()
+            else:
+                break
+        user = self._client.user
+        assert user is not None
+        return Bot(str(user.id), str(self._client.application_id))
+
+    async def run(self, store: SessionStore) -> None:
+        """Connect every shard, under Discord's identify limits; raises ShardRefused."""
+        count, url, start_limit = await self._client.http.get_bot_gateway()
+        count = self._settings.shard_count or count
+        gate = IdentifyGate(start_limit["max_concurrency"])
+        self._client._connection.shard_count = count  # noqa: SLF001  read by IDENTIFY
+        self._shards = [
+            Shard(
+                index,
+                count,
+                client=self._client,
+                gateway_url=url,
+                gate=gate,
+                store=store,
+                on_dispatch=self._on_dispatch,
+            )
+            for index in range(count)
+        ]
+        _log.info("shards_starting", count=count, identifies_left=start_limit["remaining"])
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for shard in self._shards:
+                    tasks.create_task(shard.run())
+                    tasks.create_task(shard.keep_saving())
+        except* ShardRefused as group:
+            raise group.exceptions[0] from None
+
+    @property
+    def missing(self) -> int:
+        """Shards without a connection."""
+        return sum(not shard.connected for shard in self._shards) if self._shards else 1
+
+    async def leave(self) -> None:
+        """Close all connections so that the sessions can be resumed; call after ``run`` was cancelled."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS), asyncio.TaskGroup() as tasks:
+                for shard in self._shards:
+                    tasks.create_task(shard.leave())
+        await self._client.http.close()
+
+
+def _intents(*, privileged: bool) -> discord.Intents:
+    intents = discord.Intents.default()
+    intents.message_content = privileged
+    intents.members = privileged
+    return intents

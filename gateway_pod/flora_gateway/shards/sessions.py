@@ -1,0 +1,151 @@
+"""Discord sessions that outlive the process: what a shard needs to RESUME.
+
+The sequence number that is kept is not the last one received but the *low-water mark*: everything up to it
+is safe with the runtime pods. After a crash Discord sends the rest again; pods recognise what they have.
+Kept in Redis in a cluster, in a file in ``flora dev``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from flora_core.telemetry import logger
+
+WRITE_SECONDS: Final = 2.0
+
+_log = logger(__name__)
+
+
+class Session(msgspec.Struct, frozen=True):
+    """One shard's session with Discord."""
+
+    session_id: str
+    resume_url: str
+    sequence: int
+    shard_count: int
+    """A session belongs to its (shard, count) pair; with another count it cannot be resumed."""
+
+
+class SessionStore(Protocol):
+    """Keeps sessions by shard. Neither method raises: a lost session costs an IDENTIFY, no more."""
+
+    async def load(self, shard: int) -> Session | None: ...
+
+    async def save(self, shard: int, session: Session | None) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class FileSessionStore:
+    """One small file a shard, replaced by renaming."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def load(self, shard: int) -> Session | None:
+        try:
+            return msgspec.json.decode(self._path(shard).read_bytes(), type=Session)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            _log.warning("session_not_read", shard=shard, error=str(error))
+            return None
+
+    async def save(self, shard: int, session: Session | None) -> None:
+        path = self._path(shard)
+        try:
+            if session is None:
+                path.unlink(missing_ok=True)
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(f".{os.getpid()}")
+            temporary.write_bytes(msgspec.json.encode(session))
+            temporary.replace(path)
+        except OSError as error:
+            _log.warning("session_not_kept", shard=shard, error=str(error))
+
+    async def close(self) -> None:
+        pass
+
+    def _path(self, shard: int) -> Path:
+        return self._folder / f"session-{shard}.json"
+
+
+class RedisSessionStore:
+    """One key a shard, with an expiry: Discord itself forgets a session within minutes."""
+
+    EXPIRY_SECONDS: Final = 3600
+
+    def __init__(self, url: str, *, application: str) -> None:
+        self._redis = Redis.from_url(
+            url, socket_timeout=WRITE_SECONDS, socket_connect_timeout=WRITE_SECONDS
+        )
+        self._prefix = f"flora:gateway:{application}:session:"
+
+    async def load(self, shard: int) -> Session | None:
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                kept = await self._redis.get(f"{self._prefix}{shard}")
+            return msgspec.json.decode(kept, type=Session) if kept else None
+        except (RedisError, TimeoutError, OSError, msgspec.DecodeError) as error:
+            _log.warning("session_not_read", shard=shard, error=str(error))
+            return None
+
+    async def save(self, shard: int, session: Session | None) -> None:
+        key = f"{self._prefix}{shard}"
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                if session is None:
+                    await self._redis.delete(key)
+                else:
+                    await self._redis.set(key, msgspec.json.encode(session), ex=self.EXPIRY_SECONDS)
+        except (RedisError, TimeoutError, OSError) as error:
+            _log.warning("session_not_kept", shard=shard, error=str(error))
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+
+class LowWater:
+    """Up to which sequence number everything of one session is safe. Pure.
+
+    Sequence numbers are opened in ascending order and closed in any; one that was opened n times (an event
+    for several pods) is closed n times.
+    """
+
+    __slots__ = ("_highest", "_open")
+
+    def __init__(self, sequence: int = 0) -> None:
+        self._highest = sequence
+        self._open: dict[int, int] = {}
+
+    def passed(self, sequence: int) -> None:
+        """This event needs nothing more."""
+        self._highest = max(self._highest, sequence)
+
+    def opened(self, sequence: int) -> None:
+        """This event waits for a pod's acknowledgement."""
+        self._highest = max(self._highest, sequence)
+        self._open[sequence] = self._open.get(sequence, 0) + 1
+
+    def closed(self, sequence: int) -> None:
+        """A pod has it, or it was given up."""
+        left = self._open.get(sequence, 0) - 1
+        if left > 0:
+            self._open[sequence] = left
+        else:
+            self._open.pop(sequence, None)
+
+    @property
+    def mark(self) -> int:
+        """Everything up to and including this is safe."""
+        for oldest in self._open:
+            return oldest - 1
+        return self._highest

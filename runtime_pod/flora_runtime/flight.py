@@ -1,0 +1,66 @@
+"""A flight recorder: what a worker had started, readable after it was killed.
+
+A page of memory that a supervisor shares with one worker process. The worker notes, for each of its
+guilds, the highest event number it has started and whether a turn is running; kill -9 cannot take that
+back. The supervisor then knows which events it may send again (never started) and which are lost (a
+handler had begun), and whose turn was running when the process died.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import tempfile
+from dataclasses import dataclass
+from typing import Final
+
+_ENTRY: Final = struct.Struct("<QB")
+_STRIDE: Final = 16
+_RUNNING_AT: Final = 8
+CAPACITY: Final = 4096
+"""Guilds a worker can hold. V8 itself ends near 3,600 isolates a process (memory mappings)."""
+
+
+@dataclass(slots=True, frozen=True)
+class Entry:
+    started: int
+    """Highest event number whose handlers may have begun."""
+    running: bool
+
+
+class FlightRecorder:
+    """One entry a slot; the supervisor gives each guild of a worker its own slot."""
+
+    def __init__(self, fd: int) -> None:
+        self._map = mmap.mmap(fd, CAPACITY * _STRIDE)
+
+    def begin(self, slot: int, started: int) -> None:
+        """A turn begins that starts events up to ``started``."""
+        _ENTRY.pack_into(self._map, slot * _STRIDE, started, True)
+
+    def end(self, slot: int) -> None:
+        """The turn is over."""
+        self._map[slot * _STRIDE + _RUNNING_AT] = 0
+
+    def read(self, slot: int) -> Entry:
+        started, running = _ENTRY.unpack_from(self._map, slot * _STRIDE)
+        return Entry(started, bool(running))
+
+    def clear(self) -> None:
+        """Forget everything: before a new worker uses the page."""
+        self._map[:] = bytes(len(self._map))
+
+    def close(self) -> None:
+        self._map.close()
+
+
+def open_page() -> int:
+    """A file descriptor of anonymous memory, large enough for a recorder; the caller closes it."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("flora-flight", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    os.ftruncate(fd, CAPACITY * _STRIDE)
+    return fd

@@ -1,0 +1,159 @@
+"""The pod's view of what it should run: the desired-state stream, and the bundles it names.
+
+The stream starts with a snapshot (or, after a short break, with what changed since) and goes on with
+changes. When it breaks nothing is unloaded: the pod runs on with what it knows until the stream is back.
+Bundles are fetched by their hash, checked against it, and kept on the pod's volume, so that a restart with
+nobody to ask still finds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+from typing import Final, Protocol
+
+import aiohttp
+
+from flora_core.errors import FloraError, WireError
+from flora_core.ids import Sha256
+from flora_core.streams import BROKEN, Backoff, StreamRefused, Token, read_stream
+from flora_core.telemetry import logger
+from flora_core.wire.control import Assign, Assignment, Beat, Release, Snapshot, desired
+from flora_runtime.supervisor import metrics
+
+FETCH_SECONDS: Final = 15.0
+BUNDLE_LIMIT: Final = 64 << 20
+
+_log = logger(__name__)
+
+
+class BundleMissing(FloraError):
+    """A bundle could not be had now; it may be later."""
+
+
+class BundleCorrupt(FloraError):
+    """What was served under a hash does not have it."""
+
+
+class Desired(Protocol):
+    """Takes what the stream says."""
+
+    def assign(self, assignment: Assignment) -> None: ...
+
+    def release(self, guild: str) -> None: ...
+
+    def replace_all(self, assignments: list[Assignment]) -> None:
+        """These, and no others."""
+        ...
+
+
+class ControlLink:
+    """``run`` follows the desired state until it is cancelled."""
+
+    def __init__(self, url: str, pod: str, *, token: Token, sink: Desired) -> None:
+        self._url = f"{url}/v1/pods/{pod}/desired"
+        self._token = token
+        self._sink = sink
+        self._epoch = ""
+        self._revision = 0
+        self.synced = asyncio.Event()
+        """Set once the first snapshot was taken."""
+
+    async def run(self, session: aiohttp.ClientSession) -> None:
+        """Dial, follow, dial again."""
+        backoff = Backoff()
+        while True:
+            params = {"after": self._revision, "epoch": self._epoch}
+            lines = read_stream(
+                session, self._url, token=self._token, params=params, on_error=self._bad_frame
+            )
+            try:
+                async for batch in lines:
+                    backoff.reset()
+                    for line in batch:
+                        self._take_line(line)
+            except BROKEN as error:
+                metrics.stream_dials.labels("control", "broken").inc()
+                level = _log.warning if isinstance(error, StreamRefused) else _log.info
+                level("control_link_broken", error=str(error) or type(error).__name__)
+            await backoff.pause()
+
+    def _take_line(self, line: bytes) -> None:
+        try:
+            frame = desired.decode(line)
+        except WireError as error:
+            self._bad_frame(error)
+            return
+        if isinstance(frame, Snapshot):
+            self._epoch = frame.epoch
+            self._sink.replace_all(frame.assignments)
+            self.synced.set()
+            metrics.stream_dials.labels("control", "connected").inc()
+        elif isinstance(frame, Assign):
+            self._sink.assign(frame.assignment)
+        elif isinstance(frame, Release):
+            self._sink.release(frame.guild)
+        elif isinstance(frame, Beat):
+            pass
+        self._revision = max(self._revision, frame.revision)
+
+    def _bad_frame(self, error: WireError) -> None:
+        metrics.bad_frames.labels("control", error.reason).inc()
+        _log.warning("bad_frame", stream="control", error=str(error))
+
+
+class BundleStore:
+    """Bundles by hash: on disk, else from the control plane."""
+
+    def __init__(self, url: str, folder: Path, *, token: Token) -> None:
+        self._url = url
+        self._folder = folder
+        self._token = token
+
+    async def get(self, session: aiohttp.ClientSession, sha256: Sha256) -> bytes:
+        """The bundle's bytes; raises BundleMissing or BundleCorrupt."""
+        path = self._folder / sha256
+        kept = await asyncio.to_thread(_read, path)
+        if kept is not None and hashlib.sha256(kept).hexdigest() == sha256:
+            return kept
+        fetched = await self._fetch(session, sha256)
+        await asyncio.to_thread(_keep, path, fetched)
+        return fetched
+
+    async def _fetch(self, session: aiohttp.ClientSession, sha256: Sha256) -> bytes:
+        url = f"{self._url}/v1/bundles/{sha256}"
+        try:
+            async with (
+                asyncio.timeout(FETCH_SECONDS),
+                session.get(url, headers=self._token.headers()) as response,
+            ):
+                if response.status != 200:
+                    raise BundleMissing(f"{url} answered {response.status}")
+                data = await response.content.read(BUNDLE_LIMIT)
+                while chunk := await response.content.read(BUNDLE_LIMIT - len(data)):
+                    data += chunk
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise BundleMissing(f"{url}: {error or type(error).__name__}") from None
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise BundleCorrupt(f"{url} served {len(data)} bytes that have another hash")
+        return data
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write by renaming, so that a crash leaves the old file or the new one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        _log.warning("bundle_not_kept", path=str(path), error=str(error))

@@ -1,0 +1,72 @@
+"""Entry point ``flora-runtime``: the supervisor process of one runtime pod."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+
+from aiohttp import web
+
+from flora_core.errors import FloraError, InvalidSettings
+from flora_core.ids import parse_pod_name
+from flora_core.process import freeze_startup_objects
+from flora_core.settings import load
+from flora_core.telemetry import add_telemetry_routes, logger, setup_logging
+from flora_runtime.supervisor.pod import RuntimePod
+from flora_runtime.supervisor.settings import RuntimeSettings
+
+_log = logger(__name__)
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT; exit code 2 when a setting is wrong."""
+    try:
+        settings = load(RuntimeSettings)
+        parse_pod_name(settings.pod_name, field="RUNTIME_POD_NAME")
+    except FloraError as error:
+        print(error, file=sys.stderr)  # noqa: T201  logging is not set up yet
+        raise SystemExit(2) from None
+    setup_logging("runtime", level=settings.log_level, style=settings.log_format)
+    try:
+        asyncio.run(serve(settings))
+    except InvalidSettings as error:
+        _log.error("cannot_start", error=str(error))
+        raise SystemExit(2) from None
+
+
+async def serve(settings: RuntimeSettings) -> None:
+    """Serve until told to stop, then drain."""
+    pod = RuntimePod(settings)
+    app = web.Application()
+    add_telemetry_routes(app, healthy=lambda: None, ready=pod.ready)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise InvalidSettings(f"RUNTIME_PORT: cannot listen on {settings.port}: {error.strerror}") from None
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    freeze_startup_objects()
+    serving = asyncio.create_task(pod.run())
+    _log.info("runtime_started", pod=settings.pod_name, workers=settings.max_workers)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        _log.info("runtime_draining")
+        await pod.drain()
+    stopping.cancel()
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+    await runner.cleanup()
+    _log.info("runtime_stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,348 @@
+"""The runtime pod: guilds between the gateway's stream and the workers.
+
+``RuntimePod`` owns all state; everything runs on one event loop, so nothing here needs a lock. It is the
+``Port`` of its guilds, the ``Owner`` of its workers and the ``Sink`` of its streams: each of those knows
+only the few methods it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Final
+
+import aiohttp
+import msgspec
+from msgspec import Raw
+
+from flora_core.errors import FloraError
+from flora_core.hashing import worker_of
+from flora_core.ids import GuildId, Sha256
+from flora_core.streams import Token, make_session
+from flora_core.telemetry import logger
+from flora_core.toolchain.bundle import Bundle
+from flora_core.wire import pipe
+from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
+from flora_core.wire.gateway import Event, OpError, Result, Subscribe
+from flora_core.wire.pipe import Configure, Done, FailedIn, Frame, Kind, LoadedIn, LogIn, Recycled, Turn
+from flora_runtime.flight import Entry
+from flora_runtime.supervisor import metrics
+from flora_runtime.supervisor.backlog import Waiting
+from flora_runtime.supervisor.control import BundleMissing, BundleStore, ControlLink
+from flora_runtime.supervisor.guild import Guild, Script
+from flora_runtime.supervisor.link import GatewayLink
+from flora_runtime.supervisor.reporting import Logs, Reports
+from flora_runtime.supervisor.settings import RuntimeSettings
+from flora_runtime.supervisor.upstream import Upstream
+from flora_runtime.supervisor.workers import Worker, WorkerLimits
+
+BUNDLE_RETRY_SECONDS: Final = 1.0
+COMMANDS_OP: Final = "upsertGuildCommands"
+HOST_OP: Final = 0
+"""Id of ops that no promise waits for: those the supervisor makes itself."""
+
+_log = logger(__name__)
+
+
+class RuntimePod:
+    """``run`` serves until cancelled; ``drain`` first lets running handlers finish."""
+
+    def __init__(self, settings: RuntimeSettings) -> None:
+        self._settings = settings
+        pod = settings.pod_name
+        token = Token(settings.token.get_secret_value(), file=settings.token_file)
+        self._guilds: dict[str, Guild] = {}
+        self._reports = Reports(settings.control_url, pod, token=token)
+        self._logs = Logs(settings.logs_url, pod, token=token)
+        self._bundles = BundleStore(settings.control_url, settings.data_dir / "bundles", token=token)
+        self._control = ControlLink(settings.control_url, pod, token=token, sink=self)
+        self._link = GatewayLink(
+            settings.gateway_url,
+            pod,
+            token=token,
+            sink=self,
+            make_upstream=lambda writer: Upstream(writer, self._refuse),
+        )
+        self._workers = [
+            Worker(index, self, _configure(settings, index), _limits(settings))
+            for index in range(settings.max_workers)
+        ]
+        self._commands: dict[str, Raw] = {}
+        self._draining = False
+        self._session: aiohttp.ClientSession | None = None
+
+    # ---------------------------------------------------------------- life
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with make_session() as self._session, asyncio.TaskGroup() as tasks:
+            for worker in self._workers:
+                tasks.create_task(worker.run())
+            tasks.create_task(self._control.run(self._session))
+            tasks.create_task(self._reports.run(self._session))
+            tasks.create_task(self._logs.run(self._session))
+            tasks.create_task(self._link.run(self._session))
+            tasks.create_task(self._measure())
+
+    async def drain(self) -> None:
+        """Start nothing new, let what runs finish within its time; events that wait stay un-acknowledged,
+        so that the gateway gives them to the next process."""
+        self._draining = True
+        for worker in self._workers:
+            worker.send(Kind.DRAIN)
+        deadline = asyncio.get_running_loop().time() + self._settings.drain_secs
+        while any(guild.open for guild in self._guilds.values()):
+            if asyncio.get_running_loop().time() > deadline:
+                _log.warning("drain_cut_short", open=sum(guild.open for guild in self._guilds.values()))
+                break
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(2 * 0.1)  # the last acknowledgements go with the next tick of the link
+
+    def ready(self) -> str | None:
+        """None when events can be served, else what is missing."""
+        if self._draining:
+            return "draining"
+        if not self._control.synced.is_set():
+            return "no assignments yet"
+        waiting = [str(worker.index) for worker in self._workers if not worker.ready]
+        return f"workers not ready: {', '.join(waiting)}" if waiting else None
+
+    async def _measure(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            metrics.isolates.set(sum(worker.isolates for worker in self._workers))
+            metrics.pending.set(sum(guild.pending for guild in self._guilds.values()))
+            metrics.ops_waiting.set(len(self._link.upstream))
+
+    # ---------------------------------------------------------------- Desired
+
+    def assign(self, assignment: Assignment) -> None:
+        guild = self._guilds.get(assignment.guild)
+        if guild is not None:
+            guild.assign(assignment)
+            return
+        worker = self._workers[worker_of(GuildId(assignment.guild), len(self._workers))]
+        slot = worker.take_slot()
+        if slot is None:
+            self.report(
+                Failed(
+                    assignment.guild,
+                    assignment.revision,
+                    assignment.bundle,
+                    Outcome.KILLED,
+                    ScriptError("this pod's worker holds as many guilds as it can; add workers or pods"),
+                )
+            )
+            return
+        guild = Guild(assignment, self, worker=worker.index, slot=slot, backlog=self._settings.backlog_limit)
+        self._guilds[assignment.guild] = guild
+        guild.assign(assignment)
+
+    def release(self, guild: str) -> None:
+        found = self._guilds.pop(guild, None)
+        if found is None:
+            return
+        found.unload()
+        self._workers[found.worker].free_slot(found.slot)
+        self._link.upstream.forget(guild)
+        self._reports.forget(guild)
+        self._commands.pop(guild, None)
+
+    def replace_all(self, assignments: list[Assignment]) -> None:
+        wanted = {assignment.guild for assignment in assignments}
+        for guild in [guild for guild in self._guilds if guild not in wanted]:
+            self.release(guild)
+        for assignment in assignments:
+            known = self._guilds.get(assignment.guild)
+            if known is None or known.assignment != assignment:
+                self.assign(assignment)
+
+    # ---------------------------------------------------------------- Sink
+
+    def on_event(self, event: Event) -> None:
+        metrics.events.labels(event.type).inc()
+        body = b'{"t":"%b","d":%b}' % (event.type.encode(), bytes(event.data))
+        if not event.guild:
+            for guild in self._guilds.values():
+                guild.add_broadcast(body)
+            self.safe(event.offset)
+            return
+        guild = self._guilds.get(event.guild)
+        if guild is None:
+            metrics.dropped.labels(event.type, "unknown_guild").inc()
+            self.safe(event.offset)
+            return
+        guild.add_event(event.type, event.offset, body)
+
+    def on_result(self, result: Result) -> None:
+        if result.op == HOST_OP:
+            self._host_result(result)
+        elif self._link.upstream.answered(result.guild, result.op):
+            self._give_result(result.guild, result.op, ok=result.ok, value=bytes(result.value))
+
+    def _give_result(self, guild_id: str, op: int, *, ok: bool, value: bytes) -> None:
+        guild = self._guilds.get(guild_id)
+        if not ok:
+            error = msgspec.json.decode(value, type=OpError)
+            metrics.ops_failed.labels(error.code).inc()
+        if guild is not None:
+            guild.add_result(op, ok, value)
+
+    def _host_result(self, result: Result) -> None:
+        self._link.upstream.answered(result.guild, HOST_OP)
+        guild = self._guilds.get(result.guild)
+        if result.ok or guild is None:
+            return
+        error = msgspec.json.decode(result.value, type=OpError)
+        self._commands.pop(result.guild, None)
+        guild.log("error", f"slash commands were not registered: {error.message}", source="runtime")
+
+    def _refuse(self, guild: str, op: int, error: OpError) -> None:
+        if op != HOST_OP:
+            self._give_result(guild, op, ok=False, value=msgspec.json.encode(error))
+
+    # ---------------------------------------------------------------- Port
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def to_worker(self, guild: Guild, kind: Kind, body: bytes) -> None:
+        self._workers[guild.worker].send(kind, body, guild=guild.id)
+
+    def want_deploy(self, guild: Guild) -> None:
+        self._workers[guild.worker].want_deploy(guild.id)
+
+    def safe(self, offset: int) -> None:
+        self._link.acks.safe(offset)
+
+    def dropped(self, guild: Guild, reason: str, events: list[Waiting]) -> None:
+        del guild
+        for event in events:
+            metrics.dropped.labels(event.type, reason).inc()
+            self.safe(event.offset)
+
+    def call(self, guild: Guild, id_: int, name: str, args: Raw) -> None:
+        metrics.ops.inc()
+        self._link.upstream.call(guild.id, id_, name, args, now=self.now())
+
+    def subscribe(self, guild: Guild, events: list[str], *, own: bool) -> None:
+        self._link.upstream.subscribe(Subscribe(guild.id, events, own=own))
+
+    def commands(self, guild: Guild, commands: Raw) -> None:
+        """Push the slash commands after a load; the gateway compares them with what the guild has."""
+        if self._commands.get(guild.id) == commands:
+            return
+        self._commands[guild.id] = Raw(bytes(commands))
+        body = b"[]" if commands == b"null" else bytes(commands)
+        args = Raw(b'{"body":%b}' % body)
+        self._link.upstream.call(guild.id, HOST_OP, COMMANDS_OP, args, now=self.now())
+
+    def report(self, report: Loaded | Failed) -> None:
+        if isinstance(report, Loaded):
+            metrics.loads.labels(Outcome.OK).inc()
+            metrics.load_seconds.observe(report.milliseconds / 1000)
+        else:
+            metrics.loads.labels(report.outcome).inc()
+        self._reports.report(report)
+
+    def log(self, line: LogLine) -> None:
+        self._logs.log(line)
+
+    def settled(self, guild: Guild, type_: str, done: Done) -> None:
+        del guild
+        metrics.dispatched.labels(type_, done.outcome).inc()
+        if done.outcome is Outcome.OK:
+            metrics.dispatch_seconds.observe(done.milliseconds / 1000)
+            return
+        metrics.dispatch_errors.inc()
+        if done.outcome in (Outcome.KILLED, Outcome.CANCELED):
+            metrics.lost.labels(done.outcome).inc()
+
+    # ---------------------------------------------------------------- Owner
+
+    def on_frame(self, worker: int, frame: Frame) -> None:
+        guild = self._guilds.get(frame.guild)
+        if guild is None or guild.worker != worker:
+            return  # released meanwhile
+        if frame.kind is Kind.TURN:
+            guild.on_turn(pipe.decode(frame.body, Turn))
+        elif frame.kind is Kind.LOG:
+            guild.on_log(pipe.decode(frame.body, LogIn))
+        elif frame.kind is Kind.LOADED:
+            guild.on_loaded(pipe.decode(frame.body, LoadedIn))
+        elif frame.kind is Kind.FAILED:
+            guild.on_failed(pipe.decode(frame.body, FailedIn))
+        elif frame.kind is Kind.RECYCLED:
+            recycled = pipe.decode(frame.body, Recycled)
+            metrics.isolate_restarts.inc()
+            if recycled.outcome is Outcome.EXCEEDED_MEMORY:
+                metrics.oom_errors.inc()
+            elif recycled.outcome is Outcome.EXCEEDED_CPU:
+                metrics.timeout_errors.inc()
+            guild.on_recycled(recycled)
+
+    def on_worker_gone(self, worker: int, read: Callable[[int], Entry]) -> None:
+        for guild in self._guilds.values():
+            if guild.worker == worker:
+                guild.on_worker_gone(read(guild.slot).started)
+
+    def on_stuck(self, worker: int, guilds: list[str]) -> None:
+        for name in guilds:
+            guild = self._guilds.get(name)
+            if guild is not None and guild.worker == worker:
+                guild.log(
+                    "error",
+                    "a turn of the script could not be stopped; its worker process is replaced",
+                    source="runtime",
+                    outcome=Outcome.EXCEEDED_CPU,
+                )
+
+    def busy(self, worker: int, *, besides: list[str]) -> bool:
+        return any(
+            guild.open
+            for guild in self._guilds.values()
+            if guild.worker == worker and guild.id not in besides
+        )
+
+    async def deploy(self, worker: int, guild: str) -> bool:
+        found = self._guilds.get(guild)
+        if found is None or found.worker != worker or self._session is None:
+            return False
+        try:
+            data = await self._bundles.get(self._session, Sha256(found.target.bundle))
+            bundle = Bundle.from_bytes(data)
+        except BundleMissing as error:
+            _log.warning("bundle_missing", guild_id=guild, error=str(error))
+            asyncio.get_running_loop().call_later(
+                BUNDLE_RETRY_SECONDS, self._workers[worker].want_deploy, guild
+            )
+            return False
+        except FloraError as error:
+            found.cannot_deploy(Outcome.EXCEPTION, ScriptError(str(error)))
+            return False
+        found.deploying(Script(bundle.code, bundle.source_map))
+        return True
+
+
+def _configure(settings: RuntimeSettings, index: int) -> Configure:
+    return Configure(
+        index=index,
+        cores=_core(index) if settings.pin_workers else [],
+        boot_seconds=settings.boot_timeout_secs,
+        load_seconds=settings.load_timeout_secs,
+        handler_seconds=settings.dispatch_timeout_secs,
+        wall_seconds=settings.dispatch_wall_timeout_secs,
+        show_internal_frames=settings.show_internal_stack_frames,
+    )
+
+
+def _core(index: int) -> list[int]:
+    if not hasattr(os, "sched_getaffinity"):
+        return []
+    cores = sorted(os.sched_getaffinity(0))
+    return [cores[index % len(cores)]] if len(cores) > 1 else []
+
+
+def _limits(settings: RuntimeSettings) -> WorkerLimits:
+    return WorkerLimits(silence_seconds=settings.worker_silence_secs, rss_bytes=settings.worker_rss_mib << 20)

@@ -1,0 +1,94 @@
+"""Settings of the runtime pod. The names are the original flora's where it had them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from flora_core.settings import Settings
+
+
+class RuntimeSettings(Settings):
+    """``RUNTIME_…`` in the environment, ``[runtime]`` in config.toml."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNTIME_")
+    table: ClassVar[str] = "runtime"
+
+    pod_name: str = "flora-runtime-0"
+    """This pod's name; in a StatefulSet the ordinal in it decides which guilds come here."""
+
+    gateway_url: str = "http://127.0.0.1:8401"
+    """Where the gateway serves events and takes ops."""
+
+    control_url: str = "http://127.0.0.1:8402"
+    """Where assignments and bundles come from: the operator, or ``flora dev``'s controller."""
+
+    logs_url: str = ""
+    """Where scripts' log lines go (``POST /v1/pods/{pod}/logs``); empty for this process's own log."""
+
+    token: SecretStr = SecretStr("")
+    """Bearer token for all three. In a cluster ``token_file`` is used instead."""
+
+    token_file: Path | None = None
+    """A projected ServiceAccount token; read again for each dial because Kubernetes rotates it."""
+
+    data_dir: Path = Path("/var/lib/flora")
+    """The pod's volume: bundles now, KV later."""
+
+    host: str = "0.0.0.0"  # noqa: S104  a pod is reached from outside
+    """Address to serve /metrics, /healthz and /readyz on."""
+
+    port: int = Field(8403, ge=0, le=65535)
+    """Port for the same; 0 for any free one."""
+
+    max_workers: int = Field(4, ge=1, le=64)
+    """Worker processes. Guilds are spread over them by hash; one a core is right for busy pods."""
+
+    pin_workers: bool = True
+    """Keep each worker on one core where there are at least two a worker could choose from: an isolate's
+    thread and the worker's own wake each other several times an event."""
+
+    boot_timeout_secs: float = Field(5, ge=0, le=60)
+    """Time for an isolate to come up with the SDK in it."""
+
+    load_timeout_secs: float = Field(30, ge=0, le=600)
+    """Time for a script to load, awaits at its top level included; 0 for no limit."""
+
+    dispatch_timeout_secs: float = Field(3, ge=0, le=600)
+    """CPU time one handler may use over all its turns; 0 for no limit. (The original counted wall time,
+    and with it the time Discord took to answer.)"""
+
+    dispatch_wall_timeout_secs: float = Field(30, ge=0, le=3600)
+    """How long one handler may take in all, waiting included; 0 for no limit."""
+
+    max_script_bytes: int = Field(8 << 20, ge=1024)
+    """Size of a bundle's code."""
+
+    backlog_limit: int = Field(2000, ge=1)
+    """Events of one guild that may wait; above it messageCreate and messageUpdate are dropped and counted.
+    The others are kept up to ten times as many."""
+
+    worker_silence_secs: float = Field(3, ge=0.5)
+    """A worker that says nothing for this long is killed and replaced."""
+
+    worker_rss_mib: int = Field(2048, ge=128)
+    """Memory of one worker process above which it is replaced: some of V8's is never given back."""
+
+    drain_secs: float = Field(10, ge=0)
+    """How long running handlers get at SIGTERM."""
+
+    show_internal_stack_frames: bool = False
+    """Show flora's own frames in scripts' stacks."""
+
+    log_level: str = "INFO"
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+    @field_validator("gateway_url", "control_url", "logs_url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("should be a URL that starts with http:// or https://")
+        return url.rstrip("/")

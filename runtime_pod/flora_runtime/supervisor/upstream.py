@@ -1,0 +1,137 @@
+"""What goes up to the gateway: ops, acknowledgements, subscriptions.
+
+An op is kept until its result is here. The gateway says with every ``hello`` and ``beat`` how far it has
+taken ops; after a broken connection those behind that number are sent again, and after a new gateway process
+(another epoch) all that have no result. So an op is carried out at least once; message creates carry a
+nonce, which makes a second one harmless, and others are marked as repeated so that the gateway can tell
+"already done" from "not allowed".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Raw
+
+from flora_core.wire.gateway import Ack, Beat, Hello, Op, OpError, Subscribe, upstream
+
+RESULT_SECONDS: Final = 60.0
+"""How long an op may go without a result: longer than every deadline of the gateway."""
+
+WAITING_LIMIT: Final = 50_000
+GUILD_WAITING_LIMIT: Final = 1_000
+
+
+class Writer(Protocol):
+    def write(self, line: bytes) -> None: ...
+
+    def discard(self) -> None: ...
+
+
+class Refuse(Protocol):
+    """Answers an op that never reached Discord."""
+
+    def __call__(self, guild: str, op: int, error: OpError) -> None: ...
+
+
+@dataclass(slots=True)
+class _Waiting:
+    op: Op
+    since: float
+
+
+class Upstream:
+    """Ops without a result, and the lines that carry them."""
+
+    def __init__(self, writer: Writer, refuse: Refuse) -> None:
+        self._writer = writer
+        self._refuse = refuse
+        self._sequence = 0
+        self._waiting: dict[int, _Waiting] = {}
+        self._sequence_of: dict[tuple[str, int], int] = {}
+        self._of_guild: dict[str, int] = {}
+        self._subscriptions: dict[str, Subscribe] = {}
+        self._epoch = ""
+        self._connected = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def call(self, guild: str, id_: int, name: str, args: Raw, *, now: float) -> None:
+        """Ask the gateway for something."""
+        if len(self._waiting) >= WAITING_LIMIT or self._of_guild.get(guild, 0) >= GUILD_WAITING_LIMIT:
+            self._refuse(
+                guild, id_, OpError("DISCORD_RATE_LIMITED", "too many calls are waiting for an answer")
+            )
+            return
+        self._sequence += 1
+        op = Op(self._sequence, guild, id_, name, args)
+        self._waiting[op.sequence] = _Waiting(op, now)
+        self._sequence_of[guild, id_] = op.sequence
+        self._of_guild[guild] = self._of_guild.get(guild, 0) + 1
+        if self._connected:
+            self._writer.write(upstream.encode(op))
+
+    def answered(self, guild: str, id_: int) -> bool:
+        """A result arrived; False when nobody waits for it (any more)."""
+        sequence = self._sequence_of.pop((guild, id_), None)
+        if sequence is None:
+            return False
+        del self._waiting[sequence]
+        left = self._of_guild[guild] - 1
+        if left:
+            self._of_guild[guild] = left
+        else:
+            del self._of_guild[guild]
+        return True
+
+    def expire(self, now: float) -> None:
+        """Fail what has waited too long."""
+        late = [entry.op for entry in self._waiting.values() if now - entry.since > RESULT_SECONDS]
+        for op in late:
+            self.answered(op.guild, op.id)
+            text = f"no answer to {op.name} within {RESULT_SECONDS:g} s"
+            self._refuse(op.guild, op.id, OpError("DISCORD_HTTP_ERROR", text))
+
+    def forget(self, guild: str) -> None:
+        """The guild is no longer here: nobody waits for its answers."""
+        for id_ in [id_ for owner, id_ in self._sequence_of if owner == guild]:
+            self.answered(guild, id_)
+        self._subscriptions.pop(guild, None)
+
+    def subscribe(self, subscription: Subscribe) -> None:
+        """Say which events a guild's script handles."""
+        if self._subscriptions.get(subscription.guild) == subscription:
+            return
+        self._subscriptions[subscription.guild] = subscription
+        if self._connected:
+            self._writer.write(upstream.encode(subscription))
+
+    def acknowledge(self, offset: int) -> None:
+        """Everything up to ``offset`` is safe."""
+        if self._connected:
+            self._writer.write(upstream.encode(Ack(offset)))
+
+    def beat(self) -> None:
+        """Show that this pod lives."""
+        if self._connected:
+            self._writer.write(upstream.encode(Beat(0, self._sequence)))
+
+    def connected(self, hello: Hello) -> None:
+        """The gateway is there (again): send what it lacks."""
+        restarted = hello.epoch != self._epoch
+        self._epoch = hello.epoch
+        self._connected = True
+        self._writer.discard()
+        for subscription in self._subscriptions.values():
+            self._writer.write(upstream.encode(subscription))
+        for entry in self._waiting.values():
+            if restarted or entry.op.sequence > hello.ops:
+                self._writer.write(upstream.encode(msgspec.structs.replace(entry.op, repeated=True)))
+
+    def disconnected(self) -> None:
+        """The connection is gone; ops wait for the next."""
+        self._connected = False
+        self._writer.discard()

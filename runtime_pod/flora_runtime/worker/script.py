@@ -1,0 +1,431 @@
+"""One loaded bundle in one isolate: its turns, timers, limits, and what becomes of each event.
+
+A *turn* hands the isolate everything that is due in one string and brings its outbox back. Between turns
+nothing of the script runs. Events start in the order they came; their handlers then run concurrently at
+every ``await``, so an event is *pending* from the turn that started it until the prelude reports it
+settled. The prelude reports quiet successes only with the next turn, so ``wants_turn`` asks for one when
+events have been pending for a while without news.
+
+A script never decides when it runs: it says ``wants_turn`` and its worker calls ``start_turn``.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import msgspec
+
+from flora_core.errors import MalformedFrame
+from flora_core.wire.control import Outcome
+from flora_core.wire.pipe import Configure, Deploy, Done, Turn
+from flora_runtime.worker.isolate import Engine, Isolate, Program
+from flora_runtime.worker.outbox import Declaration, Line, Outbox, Settled, TimerSet, read_outbox
+from flora_runtime.worker.racer import Value
+
+EVENTS_A_TURN: Final = 16
+"""More would let one turn of a guild grow long; fewer cost a thread switch each."""
+
+LOAD_CPU_FACTOR: Final = 10
+"""Loading may use this many turns' worth of CPU: it compiles the whole bundle."""
+
+QUIET_SECONDS: Final = 1.0
+"""How long an event may be pending without a turn before the script is asked for news."""
+
+GENERATION_BITS: Final = 30
+"""An isolate numbers its ops from generation << 30, so that an answer to an isolate that is gone can never
+settle a promise of its successor."""
+
+
+class Listener(Protocol):
+    """What a script tells its guild. Called between turns, never while one runs."""
+
+    def on_ready(self, script: Script) -> None:
+        """The script wants a turn."""
+        ...
+
+    def on_turn(self, script: Script, turn: Turn) -> None: ...
+
+    def on_timers(self, script: Script) -> None:
+        """``next_timer`` may have changed."""
+        ...
+
+    def on_lines(self, script: Script, lines: list[Line]) -> None: ...
+
+    def on_declared(self, script: Script) -> None:
+        """``declaration`` has changed."""
+        ...
+
+    def on_loaded(self, script: Script) -> None: ...
+
+    def on_load_failed(self, script: Script, outcome: Outcome, text: str) -> None: ...
+
+    def on_event_failed(self, script: Script, event: int, outcome: Outcome, text: str) -> None: ...
+
+    def on_exceeded(self, script: Script, outcome: Outcome, text: str) -> None:
+        """The script went over a limit; its isolate must not be used again."""
+        ...
+
+
+@dataclass(slots=True)
+class _Pending:
+    """An event whose handlers have started and not all settled."""
+
+    since: float
+    cpu_ns: int = 0
+
+
+@dataclass(slots=True)
+class _Due:
+    """What the next turn will hand over."""
+
+    events: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
+    results: list[bytes] = field(default_factory=list[bytes])
+    timers: list[int] = field(default_factory=list[int])
+    notified: bool = False
+    news: bool = False
+    """A turn is wanted only to hear what settled."""
+
+
+class Script:
+    """See the module's text. Raises BootFailed when no isolate could be had."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        deploy: Deploy,
+        *,
+        config: Configure,
+        prelude: Program,
+        generation: int,
+        listener: Listener,
+    ) -> None:
+        self.deploy: Final = deploy
+        self.generation: Final = generation
+        self.declaration = Declaration(events=[])
+        self._config = config
+        self._listener = listener
+        self._due = _Due()
+        self._timers: list[tuple[float, int]] = []
+        self._cleared: set[int] = set()
+        self.pending: Final[dict[int, _Pending]] = {}
+        self.loading = True
+        self.loading_since = time.monotonic()
+        self.loading_milliseconds = 0.0
+        self.noted_timer: float | None = None
+        self.turn_started = 0.0
+        self._turn_cpu = 0
+        self._last_turn = self.loading_since
+        self._terminated: Outcome | None = None
+        self._isolate = Isolate(
+            engine,
+            memory_bytes=deploy.limits.memory_mebibytes << 20,
+            boot_seconds=config.boot_seconds,
+            program=prelude,
+            on_notify=self._noticed,
+        )
+
+    # ---------------------------------------------------------------- what is due
+
+    @property
+    def running(self) -> bool:
+        """Whether a turn is under way."""
+        return self._isolate.busy
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs, nothing is due, nothing is awaited."""
+        return not (self.running or self.wants_turn or self.pending)
+
+    @property
+    def wants_turn(self) -> bool:
+        due = self._due
+        return bool(due.events or due.results or due.timers or due.notified or due.news)
+
+    def add_event(self, number: int, body: bytes) -> None:
+        """Queue an event: a JSON object with Discord's ``t`` and ``d``."""
+        self._due.events.append((number, body))
+        self._listener.on_ready(self)
+
+    def add_result(self, result: bytes) -> None:
+        """Queue the answer to an op: ``[id,ok,value]`` in JSON."""
+        self._due.results.append(result)
+        self._listener.on_ready(self)
+
+    def withdraw_events(self) -> list[tuple[int, bytes]]:
+        """Take back the events that no turn has started yet."""
+        events, self._due.events = self._due.events, []
+        return events
+
+    # ---------------------------------------------------------------- turns
+
+    def load(self) -> None:
+        """Start loading the bundle; the listener hears how it went."""
+        self._begin_turn()
+        self._isolate.load(self.deploy.code.encode(), self._load_evaluated)
+
+    def start_turn(self) -> int:
+        """Hand over what is due; only when ``wants_turn`` and not ``running``.
+
+        Returns the highest event number that this turn starts, 0 for none.
+        """
+        due, now = self._due, time.monotonic()
+        events = due.events
+        rest: list[tuple[int, bytes]] = []
+        if len(events) > EVENTS_A_TURN:
+            events, rest = events[:EVENTS_A_TURN], events[EVENTS_A_TURN:]
+        self._due = _Due(events=rest)
+        self._begin_turn()
+        if not (events or due.results or due.timers):
+            self._isolate.take(self._turn_done)
+            return 0
+        for number, _ in events:
+            if number:
+                self.pending[number] = _Pending(now)
+        self._started = events[-1][0] if events else 0
+        self._isolate.feed(_payload(due, events), self._turn_done)
+        return self._started
+
+    def _begin_turn(self) -> None:
+        self._started = 0
+        self.turn_started = time.monotonic()
+        self._turn_cpu = self._isolate.clock.nanoseconds()
+
+    def _end_turn(self) -> int:
+        """CPU nanoseconds of the turn, charged in equal parts to the events pending in it."""
+        spent = self._isolate.clock.nanoseconds() - self._turn_cpu
+        self._last_turn = time.monotonic()
+        if self.pending:
+            share = spent // len(self.pending)
+            for event in self.pending.values():
+                event.cpu_ns += share
+        return spent
+
+    def _load_evaluated(self, value: Value) -> None:
+        self._end_turn()
+        if self._gone_over(value):
+            return
+        if value.failed:
+            self.loading = False
+            text = value.text.decode(errors="replace")
+            self._listener.on_load_failed(self, Outcome.EXCEPTION, text)
+            return
+        self._due.notified = True  # the outbox says whether the promise is already settled
+        self._listener.on_ready(self)
+
+    def _turn_done(self, value: Value) -> None:
+        cpu_ns = self._end_turn()
+        if self._gone_over(value):
+            return
+        if value.failed:
+            self._broken(value.text.decode(errors="replace"))
+            return
+        outbox = None
+        if value.text:
+            if value.size > len(value.text):
+                self._broken("its output was over the limit of a turn")
+                return
+            try:
+                outbox = read_outbox(value.text)
+            except MalformedFrame as error:
+                self._broken(str(error))
+                return
+        self._deliver(outbox, cpu_ns)
+        if self.wants_turn:
+            self._listener.on_ready(self)
+
+    def _deliver(self, outbox: Outbox | None, cpu_ns: int) -> None:
+        listener = self._listener
+        if outbox is None:
+            if self._started:
+                listener.on_turn(self, Turn(started=self._started, cpu_ns=cpu_ns))
+            return
+        if outbox.timers_set or outbox.timers_cleared:
+            self._set_timers(outbox.timers_set, outbox.timers_cleared)
+            listener.on_timers(self)
+        done = [self._settle(settled) for settled in outbox.settled]
+        if outbox.declaration is not None:
+            self.declaration = outbox.declaration
+            listener.on_declared(self)
+        if outbox.lines:
+            listener.on_lines(self, outbox.lines)
+        if self._started or outbox.ops or done:
+            listener.on_turn(self, Turn(started=self._started, ops=outbox.ops, done=done, cpu_ns=cpu_ns))
+        if outbox.load is not None:
+            self.loading = False
+            self.loading_milliseconds = (time.monotonic() - self.loading_since) * 1000
+            if outbox.load is True:
+                listener.on_loaded(self)
+            else:
+                listener.on_load_failed(self, Outcome.EXCEPTION, str(outbox.load))
+
+    def _settle(self, settled: Settled) -> Done:
+        self.pending.pop(settled.event, None)
+        if settled.error is None:
+            return Done(settled.event, Outcome.OK, settled.milliseconds)
+        self._listener.on_event_failed(self, settled.event, Outcome.EXCEPTION, settled.error)
+        return Done(settled.event, Outcome.EXCEPTION, settled.milliseconds)
+
+    def _noticed(self) -> None:
+        self._due.notified = True
+        if not self.running:
+            self._listener.on_ready(self)
+
+    # ---------------------------------------------------------------- limits
+
+    def turn_deadline(self) -> float:
+        """When, on the monotonic clock, the running turn should be looked at again."""
+        return self.turn_started + self._turn_limit_ns() / 1e9
+
+    def _turn_limit_ns(self) -> int:
+        limit = self.deploy.limits.cpu_milliseconds * 1_000_000
+        return limit * LOAD_CPU_FACTOR if self.loading else limit
+
+    def stop_if_over(self) -> None:
+        """End the running turn when its CPU time is over its limit."""
+        used = self._isolate.clock.nanoseconds() - self._turn_cpu
+        if used >= self._turn_limit_ns():
+            self.stop(Outcome.EXCEEDED_CPU)
+        else:  # it waited for a core: look again when it could have used the rest
+            self.turn_started += (self._turn_limit_ns() - used) / 1e9
+
+    def stop(self, outcome: Outcome) -> None:
+        """End the running turn at V8's next interrupt check; it then counts as ``outcome``."""
+        if self._terminated is None:
+            self._terminated = outcome
+            self.stopped_at = time.monotonic()
+        self._isolate.terminate()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether ``stop`` was called and the turn has not ended yet."""
+        return self._terminated is not None
+
+    stopped_at: float = 0.0
+
+    def check(self, now: float) -> None:
+        """Cancel what took too long in all, and ask for news of what is merely quiet."""
+        limit = self._config.load_seconds
+        if self.loading and limit and now - self.loading_since > limit and not self.stopping:
+            if self.running:
+                self.stop(Outcome.CANCELED)
+            else:
+                self._exceed(Outcome.CANCELED, f"the script had not finished loading after {limit:g} s")
+        if self.pending:
+            self._check_handlers(now)
+
+    def _check_handlers(self, now: float) -> None:
+        wall, cpu = self._config.wall_seconds, self._config.handler_seconds
+        for number, event in list(self.pending.items()):
+            if cpu and event.cpu_ns > cpu * 1e9:
+                self._exceed(
+                    Outcome.EXCEEDED_CPU,
+                    f"one handler used more than {cpu:g} s of CPU time over its turns",
+                )
+                return
+            if wall and now - event.since > wall:
+                del self.pending[number]
+                self._listener.on_event_failed(
+                    self,
+                    number,
+                    Outcome.CANCELED,
+                    f"a handler had not finished after {wall:g} s; it is no longer waited for",
+                )
+                done = [Done(number, Outcome.CANCELED, wall * 1000)]
+                self._listener.on_turn(self, Turn(done=done))
+        if not self.running and now - self._last_turn > QUIET_SECONDS:
+            self._due.news = True
+            self._last_turn = now
+            self._listener.on_ready(self)
+
+    def _gone_over(self, value: Value) -> bool:
+        if self._isolate.exceeded_memory:
+            limit = self.deploy.limits.memory_mebibytes
+            self._exceed(
+                Outcome.EXCEEDED_MEMORY,
+                f"the script used more than {limit} MiB of memory (heap and array buffers together)",
+            )
+        elif value.terminated or self._terminated is not None:
+            outcome = self._terminated or Outcome.EXCEEDED_CPU
+            limit = self._turn_limit_ns() // 1_000_000
+            text = (
+                f"the script had not finished loading after {self._config.load_seconds:g} s"
+                if outcome is Outcome.CANCELED
+                else f"one turn of the script used more than {limit} ms of CPU time"
+            )
+            self._exceed(outcome, text)
+        else:
+            return False
+        return True
+
+    def _exceed(self, outcome: Outcome, text: str) -> None:
+        if self.loading:
+            self.loading = False
+            self._listener.on_load_failed(self, outcome, text)
+        else:
+            self._listener.on_exceeded(self, outcome, text)
+
+    def _broken(self, what: str) -> None:
+        self._exceed(Outcome.EXCEPTION, f"the script broke its own isolate: {what[:500]}")
+
+    # ---------------------------------------------------------------- timers
+
+    def next_timer(self) -> float | None:
+        """When the earliest timer is due, on the monotonic clock."""
+        return self._timers[0][0] if self._timers else None
+
+    def fire_timers(self, now: float) -> None:
+        """Queue the timers that are due."""
+        while self._timers and self._timers[0][0] <= now:
+            _, timer = heapq.heappop(self._timers)
+            if timer in self._cleared:
+                self._cleared.discard(timer)
+            else:
+                self._due.timers.append(timer)
+        if self._due.timers:
+            self._listener.on_ready(self)
+
+    def _set_timers(self, timers: list[TimerSet], cleared: list[int]) -> None:
+        now = time.monotonic()
+        for timer in timers:
+            heapq.heappush(self._timers, (now + max(0.0, timer.milliseconds) / 1000, timer.id))
+        waiting = {timer for _, timer in self._timers} if cleared else set[int]()
+        self._cleared.update(waiting.intersection(cleared))
+
+    def close(self) -> None:
+        """Give the isolate back; only when no turn runs."""
+        self._isolate.close()
+
+
+def _payload(due: _Due, events: list[tuple[int, bytes]]) -> bytes:
+    """The turn's input, as ``host.ts`` reads it."""
+    parts: list[bytes] = []
+    if due.notified:
+        parts.append(b'"n":1')
+    if due.results:
+        parts.append(b'"s":[' + b",".join(due.results) + b"]")
+    if due.timers:
+        parts.append(b'"t":[' + ",".join(map(str, due.timers)).encode() + b"]")
+    if events:
+        numbered = [b'{"i":%d,' % number + body[1:] for number, body in events]
+        parts.append(b'"e":[' + b",".join(numbered) + b"]")
+    return b"{" + b",".join(parts) + b"}"
+
+
+def generation_of(op: int) -> int:
+    """The generation of the isolate that numbered ``op``."""
+    return op >> GENERATION_BITS
+
+
+def configuration(*, guild: str, seed: str, crypto_seed: str, generation: int) -> bytes:
+    """JSON for the prelude's ``configure``."""
+    return msgspec.json.encode(
+        {
+            "guildId": guild,
+            "seed": seed,
+            "cryptoSeed": crypto_seed,
+            "firstId": generation << GENERATION_BITS,
+        }
+    )

@@ -1,0 +1,287 @@
+"""The worker: takes frames from its supervisor and lets its guilds' scripts take turns.
+
+One thread runs this loop; each isolate has a thread of its own inside V8. The loop posts turns, waits for
+results, timers and frames, and watches the clock. Turns are given round-robin to the scripts that want
+one, a few at a time: with all of them posted at once every turn would find its isolate's memory gone from
+the processor's caches (measured: 100 isolates, half the throughput). A turn that takes longer than a
+moment no longer counts, so that slow guilds cannot hold the others up: the kernel shares the core among
+their threads.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import secrets
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from flora_core.assets import PRELUDE, asset
+from flora_core.wire import pipe
+from flora_core.wire.control import Outcome, ScriptError
+from flora_core.wire.pipe import Configure, Deploy, FailedIn, Frame, Kind, Pong, Ready
+from flora_runtime.errors import BootFailed
+from flora_runtime.flight import FlightRecorder
+from flora_runtime.worker.guild import Guild
+from flora_runtime.worker.isolate import Engine, Program
+from flora_runtime.worker.script import Script, configuration, generation_of
+from flora_runtime.worker.stacks import SourceMap, StackMapper
+
+TURNS_POSTED: Final = 4
+MOMENT_SECONDS: Final = 0.002
+STUCK_SECONDS: Final = 0.5
+"""A turn that was told to stop and did not within this time cannot be stopped from inside."""
+HOUSEKEEPING_SECONDS: Final = 0.25
+READ_BYTES: Final = 1 << 18
+SEND_SECONDS: Final = 30.0
+
+EVENT_NUMBER: Final = struct.Struct("<Q")
+
+
+class Worker:
+    """Runs until its supervisor says so, or closes the pipe."""
+
+    def __init__(self, connection: socket.socket, engine: Engine, recorder: FlightRecorder) -> None:
+        self._pipe = connection
+        self._engine = engine
+        self._reactor = engine.reactor
+        self._recorder = recorder
+        self._splitter = pipe.FrameSplitter()
+        self._config = Configure(index=0)
+        self._guilds: dict[str, Guild] = {}
+        self._owners: dict[Script, Guild] = {}
+        self._slots: dict[str, int] = {}
+        self._ready: deque[Script] = deque()
+        self._queued: set[Script] = set()
+        self._running: dict[Script, str] = {}
+        self._deploys: deque[tuple[str, Deploy]] = deque()
+        self._timers: list[tuple[float, int, Script]] = []
+        self._out: list[bytes] = []
+        self._retired: list[Script] = []
+        self._generation = 0
+        self._order = itertools.count()
+        self._stopping = False
+        self._draining = False
+        self._prelude = asset(PRELUDE).read_bytes()
+        self._mapper = StackMapper(engine, boot_seconds=5.0, show_internal=False)
+        self._housekeeping = time.monotonic()
+        self._stuck: set[str] = set()
+
+    def run(self) -> None:
+        """Serve until SHUTDOWN, or until the supervisor is gone."""
+        self._pipe.setblocking(False)
+        self._reactor.add_reader(self._pipe.fileno(), self._readable)
+        while not self._stopping:
+            self._post_turns()
+            self._flush()
+            self._reactor.run_once(self._patience())
+            self._watch()
+
+    # ---------------------------------------------------------------- turns
+
+    def _post_turns(self) -> None:
+        if self._deploys:
+            self._deploy(*self._deploys.popleft())
+        posted = len(self._running)
+        if posted >= TURNS_POSTED:
+            moment_ago = time.monotonic() - MOMENT_SECONDS
+            posted = sum(script.turn_started > moment_ago for script in self._running)
+        while self._ready and posted < TURNS_POSTED:
+            script = self._ready.popleft()
+            self._queued.discard(script)
+            guild = self._owners.get(script)
+            if guild is None or script.running or not script.wants_turn:
+                continue
+            self._running[script] = guild.id
+            started = script.start_turn()
+            if started:
+                self._recorder.begin(self._slots[guild.id], started)
+            posted += 1
+
+    def _patience(self) -> float:
+        """How long the loop may sleep, in seconds."""
+        if self._deploys:
+            return 0.0
+        now = time.monotonic()
+        wake = self._housekeeping + HOUSEKEEPING_SECONDS
+        if self._timers:
+            wake = min(wake, self._timers[0][0])
+        for script in self._running:
+            if not script.stopping:
+                wake = min(wake, script.turn_deadline())
+        if self._ready:
+            wake = min(wake, now + MOMENT_SECONDS)
+        return max(0.0, wake - now)
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        for script in [script for script in self._running if not script.running]:
+            self._recorder.end(self._slots[self._running.pop(script)])
+        while self._timers and self._timers[0][0] <= now:
+            script = heapq.heappop(self._timers)[2]
+            if script in self._owners:
+                script.fire_timers(now)
+                self.note_timer(script)
+        for script in self._running:
+            if not script.stopping and script.turn_deadline() <= now:
+                script.stop_if_over()
+        if now - self._housekeeping >= HOUSEKEEPING_SECONDS:
+            self._housekeeping = now
+            self._keep_house(now)
+
+    def _keep_house(self, now: float) -> None:
+        for script in list(self._owners):
+            script.check(now)
+        self._mapper.check(now)
+        for script in [script for script in self._retired if not script.running]:
+            self._retired.remove(script)
+            script.close()
+        stuck = {
+            guild
+            for script, guild in self._running.items()
+            if script.stopping and now - script.stopped_at > STUCK_SECONDS
+        }
+        if stuck - self._stuck:
+            self._stuck = stuck
+            self._pong()
+
+    # ---------------------------------------------------------------- frames
+
+    def _readable(self) -> None:
+        try:
+            chunk = self._pipe.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        if not chunk:  # the supervisor is gone: nobody wants what we do
+            self._stopping = True
+            return
+        for frame in self._splitter.feed(chunk):
+            self._take(frame)
+
+    def _take(self, frame: Frame) -> None:
+        kind, guild_id, body = frame
+        if kind is Kind.EVENT:
+            guild = self._guilds.get(guild_id)
+            if guild is not None and not self._draining:
+                guild.add_event(EVENT_NUMBER.unpack_from(body)[0], body[EVENT_NUMBER.size :])
+        elif kind is Kind.RESULT:
+            guild = self._guilds.get(guild_id)
+            if guild is not None:
+                guild.add_result(generation_of(int(body[1 : body.index(b",")])), body)
+        elif kind is Kind.BROADCAST:
+            for guild in self._guilds.values():
+                if guild.live is not None:
+                    guild.live.add_event(0, body)
+        elif kind is Kind.DEPLOY:
+            self._deploys.append((guild_id, pipe.decode(body, Deploy)))
+        elif kind is Kind.UNLOAD:
+            self._unload(guild_id)
+        elif kind is Kind.PING:
+            self._pong()
+        elif kind is Kind.CONFIGURE:
+            self._configure(pipe.decode(body, Configure))
+        elif kind is Kind.DRAIN:
+            self._draining = True
+            for script in self._owners:
+                script.withdraw_events()
+        elif kind is Kind.SHUTDOWN:
+            self._stopping = True
+
+    def _configure(self, config: Configure) -> None:
+        self._config = config
+        self._generation = config.first_generation
+        warnings: list[str] = []
+        if config.cores and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, config.cores)
+        if not self._engine.parks_fatal_errors:
+            warnings.append("V8's fatal errors end the whole worker here")
+        self._mapper = StackMapper(
+            self._engine, boot_seconds=config.boot_seconds, show_internal=config.show_internal_frames
+        )
+        ready = Ready(pid=os.getpid(), engine=self._engine.library.version, warnings=warnings)
+        self.send(Kind.READY, "", msgspec.json.encode(ready))
+
+    def _deploy(self, guild_id: str, deploy: Deploy) -> None:
+        guild = self._guilds.get(guild_id)
+        if guild is None:
+            guild = self._guilds[guild_id] = Guild(guild_id, self)
+        self._slots[guild_id] = deploy.slot
+        try:
+            guild.deploy(deploy)
+        except BootFailed as error:
+            failed = FailedIn(deploy.revision, Outcome.KILLED, ScriptError(str(error)))
+            self.send(Kind.FAILED, guild_id, msgspec.json.encode(failed))
+
+    def _unload(self, guild_id: str) -> None:
+        self._deploys = deque(waiting for waiting in self._deploys if waiting[0] != guild_id)
+        guild = self._guilds.pop(guild_id, None)
+        if guild is not None:
+            guild.close()
+
+    def _pong(self) -> None:
+        pong = Pong(isolates=len(self._owners), busy=len(self._running), stuck=sorted(self._stuck))
+        self.send(Kind.PONG, "", msgspec.json.encode(pong))
+
+    def _flush(self) -> None:
+        if self._out:
+            data, self._out = b"".join(self._out), []
+            self._pipe.settimeout(SEND_SECONDS)
+            try:
+                self._pipe.sendall(data)
+            finally:
+                self._pipe.setblocking(False)
+
+    # ---------------------------------------------------------------- Surroundings
+
+    def send(self, kind: Kind, guild: str, body: bytes) -> None:
+        self._out.append(pipe.encode(kind, body, guild=guild))
+
+    def boot(self, guild: Guild, deploy: Deploy) -> Script:
+        self._generation += 1
+        generation = self._generation
+        program = Program(
+            self._prelude,
+            configuration(
+                guild=guild.id, seed=deploy.seed, crypto_seed=secrets.token_hex(32), generation=generation
+            ),
+        )
+        script = Script(
+            self._engine,
+            deploy,
+            config=self._config,
+            prelude=program,
+            generation=generation,
+            listener=guild,
+        )
+        self._owners[script] = guild
+        self._running[script] = guild.id
+        return script
+
+    def retire(self, script: Script) -> None:
+        self._owners.pop(script, None)
+        if script.running:
+            script.stop(Outcome.CANCELED)
+            self._retired.append(script)
+        else:
+            script.close()
+
+    def make_ready(self, script: Script) -> None:
+        if script not in self._queued:
+            self._queued.add(script)
+            self._ready.append(script)
+
+    def note_timer(self, script: Script) -> None:
+        when = script.next_timer()
+        if when is not None and when != script.noted_timer:
+            script.noted_timer = when
+            heapq.heappush(self._timers, (when, next(self._order), script))
+
+    def map_stack(self, text: str, source_map: SourceMap, done: Callable[[ScriptError], None]) -> None:
+        self._mapper.map(text, source_map, done)
