@@ -60,7 +60,7 @@ _INTERACTIONS: Final = {
 
 
 def name_of(type_: str, *, interaction: int = 0) -> str | None:
-    """flora's name of an event; None for one that scripts cannot handle.
+    """The name scripts know an event by; None for one that scripts cannot handle.
 
     ``interaction`` is the ``type`` of an INTERACTION_CREATE.
     """

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import os
+import signal
+import sys
+
+import msgspec
 
 
 def freeze_startup_objects() -> None:
@@ -15,3 +21,28 @@ def freeze_startup_objects() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+PARENT_VARIABLE = "FLORA_PARENT_PID"
+"""Set by ``flora dev``: end when this process is no longer our parent."""
+
+PARENT_SECONDS = 0.5
+
+
+def announce(name: str, url: str) -> None:
+    """Say on standard output where this process listens: one JSON line, for whoever started it."""
+    sys.stdout.write(msgspec.json.encode({"event": "listening", "name": name, "url": url}).decode() + "\n")
+    sys.stdout.flush()
+
+
+async def outlive_no_parent() -> None:
+    """Send ourselves SIGTERM once the parent named by ``FLORA_PARENT_PID`` is gone; else wait for ever.
+
+    A parent killed with SIGKILL cannot stop its children; this way none is left behind, on any platform.
+    """
+    parent = os.environ.get(PARENT_VARIABLE, "")
+    if not parent.isdigit():
+        await asyncio.Event().wait()
+    while os.getppid() == int(parent):
+        await asyncio.sleep(PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)

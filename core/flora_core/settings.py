@@ -22,7 +22,7 @@ from pydantic_settings import (
 from flora_core.errors import InvalidSettings
 
 CONFIG_FILE_VARIABLE = "FLORA_CONFIG"
-"""Names another file than ``config.toml`` in the working directory."""
+"""Names another file than ``config.toml`` in the working directory; empty for none at all."""
 
 
 class Settings(BaseSettings):
@@ -68,7 +68,10 @@ class _TomlTable(PydanticBaseSettingsSource):
 
 
 def _config_file() -> dict[str, Any]:
-    path = Path(os.environ.get(CONFIG_FILE_VARIABLE, "config.toml"))
+    name = os.environ.get(CONFIG_FILE_VARIABLE, "config.toml")
+    path = Path(name)
+    if not name:
+        return {}
     if not path.is_file():
         if CONFIG_FILE_VARIABLE in os.environ:
             raise InvalidSettings(f"{CONFIG_FILE_VARIABLE}: there is no file {path}")

@@ -6,30 +6,34 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
+import msgspec
 from aiohttp import web
 
 from flora_core.errors import WireError
 from flora_core.identity import Identities, Role, require
-from flora_core.ids import parse_pod_name
-from flora_core.streams import CONTENT_TYPE
+from flora_core.ids import PodName
+from flora_core.serving import number_in_query, pod_in_path, read_stream_body, start_stream
 from flora_core.telemetry import add_telemetry_routes, logger
 from flora_core.wire.gateway import (
     BEAT_SECONDS,
-    SILENCE_SECONDS,
     Ack,
     Beat,
     Hello,
     Op,
+    OpError,
     Subscribe,
     downstream,
     upstream,
 )
-from flora_core.wire.ndjson import LineSplitter
 from flora_gateway import metrics
 from flora_gateway.fanout.hub import Hub, Pod
 
 WRITE_SECONDS: Final = 30.0
 """A pod that takes nothing off its stream for this long is cut off; its frames wait for its return."""
+
+_NOT_YOURS: Final = msgspec.json.encode(
+    OpError("SCOPE_FORBIDDEN", "Forbidden: this pod does not run the guild (any more)")
+)
 
 _log = logger(__name__)
 
@@ -60,23 +64,21 @@ class GatewayServer:
     def stop(self) -> None:
         """End all streams; pods dial again, and find the next gateway."""
         self._stopping.set()
-        for pod in self._hub.pods:
-            pod.wake.set()
+        self._hub.wake_all()
 
     # ---------------------------------------------------------------- down
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        name = parse_pod_name(request.match_info["pod"])
-        await self._require(request, name)
+        name = await self._require(request)
         pod = self._hub.pod(name)
         known = request.query.get("epoch") == self._hub.epoch
-        pod.buffer.rewind(_number(request, "after") if known else 0)
+        after = number_in_query(request, "after")
+        response = await start_stream(request)
+        pod.buffer.rewind(after if known else 0)
         pod.stream += 1
         stream = pod.stream
         pod.wake.set()  # ends an older stream of the same pod
-        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
-        response.enable_chunked_encoding()
-        await response.prepare(request)
+        pod.connected = True
         metrics.pods_connected.inc()
         _log.info("pod_connected", pod=name, resumed=known, waiting=len(pod.buffer))
         try:
@@ -84,6 +86,7 @@ class GatewayServer:
         except (ConnectionError, TimeoutError) as error:
             _log.info("pod_stream_broken", pod=name, error=str(error) or type(error).__name__)
         finally:
+            pod.connected = pod.stream != stream
             metrics.pods_connected.dec()
         return response
 
@@ -112,28 +115,16 @@ class GatewayServer:
     # ---------------------------------------------------------------- up
 
     async def _ops(self, request: web.Request) -> web.Response:
-        name = parse_pod_name(request.match_info["pod"])
-        await self._require(request, name)
+        name = await self._require(request)
         pod = self._hub.pod(name)
-        stream, taken = pod.stream, 0
-        splitter = LineSplitter(self._bad_frame)
-        loop, content = asyncio.get_running_loop(), request.content
-        while pod.stream == stream:
-            guard = loop.call_later(SILENCE_SECONDS, content.set_exception, TimeoutError("silent"))
-            try:
-                chunk = await content.readany()
-            except (TimeoutError, ConnectionError):
-                break
-            finally:
-                guard.cancel()
-            if not chunk:
-                break
-            for line in splitter.feed(chunk):
+        taken = 0
+        async for batch in read_stream_body(request, on_error=self._bad_frame):
+            for line in batch:
                 self._take_line(name, pod, line)
-                taken += 1
+            taken += len(batch)
         return web.Response(text=f"{taken}\n")
 
-    def _take_line(self, name: str, pod: Pod, line: bytes) -> None:
+    def _take_line(self, name: PodName, pod: Pod, line: bytes) -> None:
         try:
             frame = upstream.decode(line)
         except WireError as error:
@@ -145,31 +136,30 @@ class GatewayServer:
                 self._execute(name, frame)
         elif isinstance(frame, Ack):
             pod.buffer.acknowledge(frame.offset)
-        elif isinstance(frame, Subscribe):
+        elif isinstance(frame, Subscribe) and self._hub.runs(name, frame.guild):
             self._hub.subscribe(frame)
 
-    def _execute(self, pod: str, op: Op) -> None:
-        def done(ok: bool, value: bytes) -> None:  # noqa: FBT001
+    def _execute(self, pod: PodName, op: Op) -> None:
+        def done(ok: bool, value: bytes) -> None:
             self._hub.result(pod, op.guild, op.id, ok=ok, value=value)
 
-        self._proxy().execute(op, done)
+        if self._hub.runs(pod, op.guild):
+            self._proxy().execute(op, done)
+        else:
+            done(ok=False, value=_NOT_YOURS)
 
     # ---------------------------------------------------------------- both
 
-    async def _require(self, request: web.Request, pod: str) -> None:
+    async def _require(self, request: web.Request) -> PodName:
+        """The pod whose stream it is, when the caller is that pod."""
+        pod = pod_in_path(request)
         try:
             await require(request, self._identities, role=Role.RUNTIME, pod=pod)
         except web.HTTPException as refusal:
             metrics.refused.labels(str(refusal.status)).inc()
             raise
+        return pod
 
     def _bad_frame(self, error: WireError) -> None:
         metrics.bad_frames.labels(error.reason).inc()
         _log.warning("bad_frame", stream="ops", error=str(error))
-
-
-def _number(request: web.Request, name: str) -> int:
-    try:
-        return int(request.query.get(name, "0"))
-    except ValueError:
-        raise web.HTTPBadRequest(text=f"{name} should be a number\n") from None

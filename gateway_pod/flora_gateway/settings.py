@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from flora_core.settings import Settings
 
 
 class DiscordSettings(Settings):
-    """``DISCORD_…`` in the environment, ``[discord]`` in config.toml."""
+    """``DISCORD_…`` in the environment, ``[discord]`` in config.toml; ``rest`` has more of them."""
 
     model_config = SettingsConfigDict(env_prefix="DISCORD_")
     table: ClassVar[str] = "discord"
@@ -20,23 +20,12 @@ class DiscordSettings(Settings):
     token: SecretStr
     """The bot's token. Only this process has it."""
 
-    api_url: str = "https://discord.com/api/v10"
-    """Discord's REST interface, or that of any server that speaks it; the gateway's address comes from its
-    ``/gateway/bot``."""
-
     shard_count: int = Field(0, ge=0, le=16_384)
     """Connections to Discord; 0 for the number that Discord recommends."""
 
     privileged_intents: bool = True
     """Ask for message content and members. Discord refuses the connection when the application has not been
     given them; commands by slash and mention work without."""
-
-    @field_validator("api_url")
-    @classmethod
-    def _is_http(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("should be a URL that starts with http:// or https://")
-        return url.rstrip("/")
 
 
 class GatewaySettings(Settings):

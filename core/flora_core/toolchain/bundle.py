@@ -70,7 +70,9 @@ class Bundle:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidBundle(f"these {len(data):,} bytes are no bundle: {error}") from None
         if stored.format != _FORMAT:
-            raise InvalidBundle(f"the bundle has format {stored.format}, this flora reads {_FORMAT}; deploy again")
+            raise InvalidBundle(
+                f"the bundle has format {stored.format}, this flora reads {_FORMAT}; deploy again"
+            )
         bundle = cls(stored.entrypoint, stored.code, stored.source_map)
         if bundle.to_bytes() != data:
             raise InvalidBundle("the bundle is not written as flora writes it, so its hash would not hold")

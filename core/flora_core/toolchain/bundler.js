@@ -19,7 +19,7 @@
   const death = new Promise((_, reject) => {
     died = reject;
   });
-  globalThis.onExit = () => died(new Error(`esbuild died: ${globalThis.lastWords}`));
+  globalThis.onExit = () => died(new Error(`esbuild died: ${globalThis.printed}`));
 
   globalThis.run = (text) => Promise.race([bundle(JSON.parse(text)), death]);
 

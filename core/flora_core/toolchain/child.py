@@ -12,7 +12,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
+import traceback
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -29,12 +29,19 @@ from flora_core.toolchain.frames import HEADER, Answer, Failure, RequestHead, To
 HEAP: Final = 768 << 20
 """Bytes of JavaScript heap for each tool."""
 
-Run = Callable[[str], str]
-
 
 def main() -> None:
-    """Answer requests until stdin ends, or a tool fails."""
+    """Answer requests until stdin ends, or a tool fails. Never returns."""
     jail.enter(int(sys.argv[1]))
+    try:
+        _serve()
+    except BaseException:  # noqa: BLE001
+        traceback.print_exc()
+    finally:
+        os._exit(1)  # Python's own way out can hang while an isolate has timers
+
+
+def _serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints to stdout must not end up in a frame
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -44,7 +51,7 @@ def main() -> None:
         answers.write(encode(answer))
         answers.flush()
         if answer.failure is not None:
-            os._exit(1)  # its tool is not fit for another request
+            return  # its tool is not fit for another request
 
 
 def _read_requests(requests: queue.SimpleQueue[bytes]) -> None:
@@ -65,10 +72,10 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
 def _answer(request: bytes) -> Answer:
     tool = msgspec.json.decode(request, type=RequestHead).tool
     try:
-        result = _tool(tool)(request.decode()).encode()
+        result = _tool(tool).call("run", request.decode()).encode()
     except JSOOMException as error:
         return Answer(failure=Failure.MEMORY, detail=str(error)[:2000])
-    except (JSEvalException, JSPromiseError, AssetsMissing) as error:
+    except (JSEvalException, JSPromiseError) as error:
         return Answer(failure=_kind(str(error)), detail=str(error)[:2000])
     return Answer(result=msgspec.Raw(result), rss=jail.resident_bytes())
 
@@ -82,58 +89,51 @@ def _kind(text: str) -> Failure:
 
 
 @cache
-def _tool(tool: Tool) -> Run:
+def _tool(tool: Tool) -> _Isolate:
     return {Tool.BUNDLER: _bundler, Tool.CHECKER: _checker}[tool]()
 
 
-def _bundler() -> Run:
-    racer = _isolate("platform.js", "memory_fs.js", asset(ESBUILD_JS), "messages.js", "bundler.js")
+class _Isolate:
+    """An isolate with scripts of ours in it, which talk in strings."""
+
+    def __init__(self, *scripts: str | Path) -> None:
+        self.racer: Final = MiniRacer()
+        self.racer.set_hard_memory_limit(HEAP)
+        for script in scripts:
+            path = script if isinstance(script, Path) else files("flora_core.toolchain") / script
+            self.racer.eval(path.read_text(encoding="utf-8"))
+
+    def call(self, name: str, *arguments: str) -> str:
+        """What the function ``name`` returns, or promises. Without a time limit: the parent kills."""
+        function = self.racer.eval(name)
+        assert isinstance(function, JSFunction)
+        result = function(*arguments)
+        return str(result.get() if isinstance(result, JSPromise) else result)
+
+
+def _bundler() -> _Isolate:
+    isolate = _Isolate("platform.js", "memory_fs.js", asset(ESBUILD_JS), "messages.js", "bundler.js")
     wasm = asset(ESBUILD_WASM).read_bytes()
-    view = racer.eval(f"globalThis.wasm = new ArrayBuffer({len(wasm)})")
+    view = isolate.racer.eval(f"globalThis.wasm = new ArrayBuffer({len(wasm)})")
     assert isinstance(view, memoryview)
     view[:] = wasm
-    view.release()
-    _settled(racer.eval("boot()"))
-    return _function(racer, "run")
+    isolate.call("boot")
+    return isolate
 
 
-def _checker() -> Run:
-    racer = _isolate(asset(TYPESCRIPT), "messages.js", "checker.js")
-    libs = {path.name: path.read_text() for path in asset(TYPESCRIPT_LIBS).glob("*.d.ts")}
-    _function(racer, "boot")(msgspec.json.encode({"libs": libs, "types": _types()}).decode())
-    return _function(racer, "run")
+def _checker() -> _Isolate:
+    isolate = _Isolate(asset(TYPESCRIPT), "messages.js", "checker.js")
+    libs = {path.name: path.read_text(encoding="utf-8") for path in asset(TYPESCRIPT_LIBS).glob("*.d.ts")}
+    isolate.call("boot", msgspec.json.encode({"libs": libs, "types": _types()}).decode())
+    return isolate
 
 
 def _types() -> str | None:
     """The ambient types of what a script finds in its isolate, where the SDK build has made them."""
     try:
-        return asset(TYPES).read_text()
+        return asset(TYPES).read_text(encoding="utf-8")
     except AssetsMissing:
         return None
-
-
-def _isolate(*scripts: str | Path) -> MiniRacer:
-    racer = MiniRacer()
-    racer.set_hard_memory_limit(HEAP)
-    for script in scripts:
-        path = script if isinstance(script, Path) else files(__package__).joinpath(script)
-        racer.eval(path.read_text(encoding="utf-8"))
-    return racer
-
-
-def _function(racer: MiniRacer, name: str) -> Run:
-    function = racer.eval(name)
-    assert isinstance(function, JSFunction)
-
-    def run(text: str) -> str:
-        return str(_settled(function(text)))
-
-    return run
-
-
-def _settled(value: object) -> object:
-    """``value``, or what it promises. Without a time limit: the parent kills."""
-    return value.get() if isinstance(value, JSPromise) else value
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ SHOWN: Final = 10
 """Diagnostics that a text shows; the rest is counted."""
 
 
-class Diagnostic(Struct, frozen=True, omit_defaults=True):
+class Diagnostic(Struct, frozen=True):
     """One message, and the place it is about."""
 
     text: str
@@ -31,7 +31,7 @@ class Diagnostic(Struct, frozen=True, omit_defaults=True):
     """The line itself; of a very long one the part around the column, with ``…`` where it was cut."""
     caret: int = 0
     """Where in ``source_line`` the column is, from 0."""
-    notes: Sequence[str] = ()
+    notes: list[str] = []
     severity: Literal["error", "warning"] = "error"
     code: str = ""
     """``TS2322`` from the checker; from the bundler the name of a warning, or nothing."""

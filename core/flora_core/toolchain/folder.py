@@ -17,7 +17,10 @@ from flora_core.toolchain.packages import read_packages
 from flora_core.toolchain.paths import DEPENDENCIES, MAX_BYTES, MAX_FILES
 
 ENTRYPOINTS: Final = tuple(
-    f"{folder}{name}.{ending}" for ending in ("ts", "js") for name in ("main", "index") for folder in ("src/", "")
+    f"{folder}{name}.{ending}"
+    for ending in ("ts", "js")
+    for name in ("main", "index")
+    for folder in ("src/", "")
 )
 """Where a script starts when nobody says it: ``src/main.ts`` before all."""
 

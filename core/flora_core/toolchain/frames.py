@@ -34,8 +34,9 @@ class Request(Struct, frozen=True):
     entrypoint: str
     files: dict[str, str]
     dependencies: dict[str, str]
-    code_limit: int
-    map_limit: int
+    code_limit: int = 0
+    """Bytes that a bundle's code may have."""
+    map_limit: int = 0
 
 
 class RequestHead(Struct, frozen=True):

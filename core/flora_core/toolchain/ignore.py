@@ -1,7 +1,7 @@
 """What a ``.gitignore`` keeps out of a project, so that generated files and secrets stay at home.
 
-Git's own rules (gitignore(5)), for one file at the top of the folder; files further down, ``.git/info/exclude``
-and the user's global one are not read.
+Git's own rules (gitignore(5)), for the one file at the top of the folder; those further down,
+``.git/info/exclude`` and the user's global one are not read.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def _rule(line: str) -> _Rule | None:
     return _Rule(compiled, ignores, folders_only)
 
 
-_TOKEN = re.compile(r"(?P<tree>^\*\*/|/\*\*/|/\*\*$)|(?P<stars>\*+)|(?P<one>\?)|(?P<set>\[[!^]?\]?[^]]*\])|\\(.)|(.)")
+_TOKEN = re.compile(
+    r"(?P<tree>^\*\*/|/\*\*/|/\*\*$)|(?P<stars>\*+)|(?P<one>\?)|(?P<set>\[[!^]?\]?[^]]*\])|\\(.)|(.)"
+)
 
 
 def _regex(pattern: str) -> str:

@@ -81,7 +81,9 @@ def _installed(name: str, needed_in: Path, root: Path) -> Path | None:
         if candidate.is_dir():
             real = candidate.resolve()
             if not real.is_relative_to(root):
-                raise InvalidProject(f"the package {name!r} is a link that leaves the folder; install it there")
+                raise InvalidProject(
+                    f"the package {name!r} is a link that leaves the folder; install it there"
+                )
             return real
         if folder == root:
             break

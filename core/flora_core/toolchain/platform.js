@@ -4,8 +4,8 @@
 
 var self = globalThis;
 
-// The last lines that esbuild printed. It prints only when it dies, and then "exit code:" comes last.
-globalThis.lastWords = "";
+// What esbuild printed. It does so only when it dies: why, then all its stacks, then "exit code:".
+globalThis.printed = "";
 globalThis.onExit = () => {};
 
 {
@@ -14,7 +14,7 @@ globalThis.onExit = () => {};
   globalThis.setTimeout = (callback, delay, ...rest) => timer(callback, delay > 0 ? delay : 1, ...rest);
 
   const print = (...parts) => {
-    globalThis.lastWords = `${globalThis.lastWords}${parts.join(" ")}\n`.slice(-4096);
+    if (globalThis.printed.length < 4096) globalThis.printed += `${parts.join(" ")}\n`;
     if (parts[0] === "exit code:") globalThis.onExit();
   };
   globalThis.console = { log: print, warn: print, error: print };

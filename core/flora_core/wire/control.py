@@ -37,6 +37,9 @@ class Limits(Struct, frozen=True, rename="camel"):
     """JavaScript heap and array buffers together, 16 to 512."""
 
 
+DEFAULT_LIMITS: Final = Limits()
+
+
 class Assignment(Struct, frozen=True):
     """One guild on one pod."""
 
@@ -45,7 +48,7 @@ class Assignment(Struct, frozen=True):
     """Grows with every deploy of the guild."""
     bundle: str
     """SHA-256 of the bundle."""
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT_LIMITS
 
 
 class ScriptError(Struct, frozen=True, omit_defaults=True):

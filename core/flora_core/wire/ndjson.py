@@ -100,7 +100,7 @@ class FrameCodec(Generic[F]):
             kind = msgspec.json.decode(self._kind(line).k)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return MalformedFrame(f"not a JSON object: {error}")
-        if kind not in self._kinds:
+        if not isinstance(kind, str) or kind not in self._kinds:
             return UnknownFrame(kind)
         return MalformedFrame(f"frame of kind {kind!r}: {error}")
 

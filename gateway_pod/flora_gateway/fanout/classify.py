@@ -12,7 +12,7 @@ from flora_core.events import INTERACTION, MESSAGE, name_of
 from flora_core.wire.ndjson import flat
 
 
-class _Author(Struct):
+class _Author(Struct, frozen=True):
     id: str = ""
 
 
@@ -21,7 +21,6 @@ class _Event(Struct):
 
     guild_id: str | None = None
     channel_id: str | None = None
-    id: str = ""
 
 
 class _Message(_Event):
@@ -30,7 +29,6 @@ class _Message(_Event):
 
 class _Interaction(_Event):
     type: int = 0
-    token: str = ""
 
 
 _event = msgspec.json.Decoder(_Event).decode
@@ -47,26 +45,24 @@ class Classified:
     guild: str
     """Empty for events without a guild."""
     channel: str
-    author: str = ""
-    """Who wrote a MESSAGE_CREATE."""
-    interaction: str = ""
-    token: str = ""
-    """Of an INTERACTION_CREATE."""
-    data: bytes = b""
+    author: str
+    """Who wrote a MESSAGE_CREATE; empty for other events."""
+    data: bytes
     """``d`` on one line."""
 
 
 def classify(type_: str, data: Raw) -> Classified:
     """Read ``data``, Discord's ``d`` of an event of ``type_``; raises MalformedFrame."""
+    author, kind = "", 0
     try:
         if type_ == MESSAGE:
-            message = _message(data)
-            event, author, interaction, token, kind = message, message.author.id, "", "", 0
+            event = _message(data)
+            author = event.author.id
         elif type_ == INTERACTION:
-            asked = _interaction(data)
-            event, author, interaction, token, kind = asked, "", asked.id, asked.token, asked.type
+            event = _interaction(data)
+            kind = event.type
         else:
-            event, author, interaction, token, kind = _event(data), "", "", "", 0
+            event = _event(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedFrame(f"{type_}: {error}") from None
     return Classified(
@@ -74,7 +70,5 @@ def classify(type_: str, data: Raw) -> Classified:
         event.guild_id or "",
         event.channel_id or "",
         author,
-        interaction,
-        token,
         flat(bytes(data)),
     )

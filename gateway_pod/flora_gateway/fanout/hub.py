@@ -17,7 +17,7 @@ from typing import Final, Protocol
 import msgspec
 
 from flora_core.errors import MalformedFrame
-from flora_core.events import EVENTS, MESSAGE, READY
+from flora_core.events import EVENTS, INTERACTION, MESSAGE, READY
 from flora_core.telemetry import logger
 from flora_core.wire.gateway import Subscribe
 from flora_gateway import metrics
@@ -26,6 +26,7 @@ from flora_gateway.fanout.classify import Classified, classify
 from flora_gateway.shards.shard import Dispatch
 
 CHUNK_BYTES: Final = 1 << 18
+FLUSH_POLL_SECONDS: Final = 0.02
 
 _log = logger(__name__)
 
@@ -33,13 +34,13 @@ _log = logger(__name__)
 class ScopeListener(Protocol):
     """Learns from events which guild owns what."""
 
-    def observe(self, type_: str, data: msgspec.Raw) -> None:
-        """An event that tells about channels, threads or guilds."""
+    def observe(self, event: str, data: bytes) -> None:
+        """Learn from one event; raises msgspec.DecodeError when it is not what Discord sends."""
         ...
 
-    def saw_channel(self, channel: str, guild: str) -> None: ...
-
-    def saw_interaction(self, interaction: str, token: str, guild: str) -> None: ...
+    def learn_channel(self, channel: str, guild: str) -> None:
+        """An event of ``guild`` happened in ``channel``."""
+        ...
 
 
 @dataclass(slots=True)
@@ -89,6 +90,20 @@ class Hub:
             pod = self._pods[name] = Pod(buffer)
         return pod
 
+    def runs(self, pod: str, guild: str) -> bool:
+        """Whether ``guild`` is ``pod``'s."""
+        return self._pod_of(guild) == pod
+
+    def wake_all(self) -> None:
+        """Let every stream look around: the gateway stops."""
+        for pod in self._pods.values():
+            pod.wake.set()
+
+    async def all_acknowledged(self) -> None:
+        """Return when every connected pod has everything; give it a deadline."""
+        while any(len(pod.buffer) for pod in self._pods.values() if pod.connected):
+            await asyncio.sleep(FLUSH_POLL_SECONDS)
+
     def subscribe(self, subscription: Subscribe) -> None:
         """A script was loaded and says what it handles."""
         self._subscriptions[subscription.guild] = subscription
@@ -98,22 +113,27 @@ class Hub:
     def on_dispatch(self, event: Dispatch) -> None:
         """One event of one shard."""
         metrics.events.labels(event.type).inc()
+        try:
+            reason = self._take(event)
+        except (MalformedFrame, msgspec.DecodeError) as error:
+            _log.warning("event_not_understood", type=event.type, error=str(error))
+            reason = "malformed"
+        if reason is not None:
+            metrics.dropped.labels(event.type, reason).inc()
+            event.low_water.passed(event.sequence)
+
+    def _take(self, event: Dispatch) -> str | None:
+        """Do with the event what it is for; why it goes to no pod, when it was meant for one."""
         if event.type not in EVENTS:
             self._scope.observe(event.type, event.data)
             event.low_water.passed(event.sequence)
-            return
+            return None
         if event.type == READY:
             self._broadcast(event)
-            return
-        try:
-            classified = classify(event.type, event.data)
-        except MalformedFrame as error:
-            _log.warning("event_not_understood", type=event.type, error=str(error))
-            self._drop(event, "malformed")
-            return
-        reason = self._route(event, classified)
-        if reason is not None:
-            self._drop(event, reason)
+            return None
+        if event.type == INTERACTION:
+            self._scope.observe(event.type, event.data)
+        return self._route(event, classify(event.type, event.data))
 
     def _route(self, event: Dispatch, classified: Classified) -> str | None:
         """Queue the event for its pod, or say why not."""
@@ -123,13 +143,11 @@ class Hub:
         if classified.name is None:
             return "not_supported"
         if classified.channel:
-            self._scope.saw_channel(classified.channel, guild)
-        if classified.token:
-            self._scope.saw_interaction(classified.interaction, classified.token, guild)
+            self._scope.learn_channel(classified.channel, guild)
         subscription = self._subscriptions.get(guild)
-        if event.type == MESSAGE and classified.author == self._bot_user:
-            if subscription is None or not subscription.own:
-                return "own_message"
+        wants_own = subscription is not None and subscription.own
+        if event.type == MESSAGE and classified.author == self._bot_user and not wants_own:
+            return "own_message"
         if subscription is not None and classified.name not in subscription.events:
             return "not_subscribed"
         name = self._pod_of(guild)
@@ -167,16 +185,12 @@ class Hub:
         event.low_water.passed(event.sequence)
         ready = msgspec.json.decode(event.data, type=_Ready)
         data = msgspec.json.encode(ready)
+        head = b'{"k":"event","o":%d,"t":"READY","g":"","x":"%b","s":0,"at":%d,"d":%b}\n'
+        fields = (event.session.encode(), time.time_ns() // 1_000_000, data)
         for name in self._all_pods():
             pod = self.pod(name)
-            head = b'{"k":"event","o":%d,"t":"READY","g":"","x":"%b","s":0,"at":%d,"d":%b}\n'
-            fields = (event.session.encode(), time.time_ns() // 1_000_000, data)
-            pod.buffer.append(lambda offset, fields=fields: head % (offset, *fields), guild="")
+            pod.buffer.append(lambda offset: head % (offset, *fields), guild="")
             pod.wake.set()
-
-    def _drop(self, event: Dispatch, reason: str) -> None:
-        metrics.dropped.labels(event.type, reason).inc()
-        event.low_water.passed(event.sequence)
 
     # ---------------------------------------------------------------- frames out
 
@@ -210,7 +224,7 @@ class _User(msgspec.Struct):
     global_name: str | None = None
 
 
-class _Application(msgspec.Struct):
+class _Application(msgspec.Struct, frozen=True):
     id: str = ""
 
 

@@ -13,7 +13,8 @@ nothing else. A line is in exactly one place:
 
 Readiness is checked again when a line's turn comes, so moving too many to ready does no harm. This is a
 state machine without I/O: ``admit``, ``answered`` and ``requeue`` change it, ``next`` hands out what may
-start, ``expired`` what waited for too long, and ``wake_at`` says when to ask again.
+start, ``expired`` what waited for too long, and ``wake_at`` says when to ask again. Whoever changed it
+asks ``next`` until there is nothing.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -17,7 +18,9 @@ SECONDS: Final = Histogram(
     ("route",),
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-RETRIES: Final = Counter("flora_gateway_rest_retries", "Requests that were made again, by reason.", ("reason",))
+RETRIES: Final = Counter(
+    "flora_gateway_rest_retries", "Requests that were made again, by reason.", ("reason",)
+)
 QUEUE_DEPTH: Final = Gauge("flora_gateway_rest_queue_depth", "Calls that wait for a rate limit.")
 INVALID: Final = Counter(
     "flora_gateway_invalid_requests",
@@ -25,7 +28,8 @@ INVALID: Final = Counter(
     ("status",),
 )
 SUSPENSIONS: Final = Counter(
-    "flora_gateway_rest_suspensions", "Guilds whose calls were refused for a time after too many such answers."
+    "flora_gateway_rest_suspensions",
+    "Guilds whose calls were refused for a time after too many such answers.",
 )
 SCOPE_FORBIDDEN: Final = Counter(
     "flora_gateway_scope_forbidden", "Ops that reached for something outside their guild."
@@ -48,3 +52,9 @@ class RouteMetrics:
         if counter is None:
             counter = self._statuses[status] = REQUESTS.labels(self._route, str(status))
         counter.inc()
+
+
+@cache
+def of_route(name: str) -> RouteMetrics:
+    """The series of the route ``name``."""
+    return RouteMetrics(name)

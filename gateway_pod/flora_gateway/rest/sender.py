@@ -12,13 +12,12 @@ import contextlib
 from typing import Final
 
 from flora_core.telemetry import logger
-
 from flora_gateway.rest import metrics
 from flora_gateway.rest.buckets import NEVER, read_limits
 from flora_gateway.rest.calls import Call, Refused, Verdict, Why
 from flora_gateway.rest.invalid import INVALID, InvalidRequests
 from flora_gateway.rest.limiter import Limiter
-from flora_gateway.rest.metrics import RouteMetrics
+from flora_gateway.rest.metrics import of_route
 from flora_gateway.rest.retry import again, read_rate_limited
 from flora_gateway.rest.transport import Outcome, Response, Transport
 
@@ -42,7 +41,6 @@ class Sender:
         self._invalid = invalid
         self._attempt_seconds = attempt_seconds
         self._timer: asyncio.TimerHandle | None = None
-        self._routes: dict[str, RouteMetrics] = {}
         self._closing = False
         self._settled = asyncio.Event()
         self._on_outcome = self._came_back
@@ -54,6 +52,9 @@ class Sender:
         if self._closing:
             self._finish(call, Refused(Why.CLOSED))
             return
+        if call.give_up_at <= now:
+            self._finish(call, Refused(Why.TOO_LATE))
+            return
         verdict = self._invalid.refusal(call.guild, now) or self._limiter.admit(call, now)
         if verdict is True:
             self._send(call, now)
@@ -63,7 +64,7 @@ class Sender:
             self._finish(call, verdict)
 
     async def close(self, *, seconds: float) -> None:
-        """Take no more calls; let those in flight finish for up to ``seconds``, fail what waits or is left."""
+        """Take no more calls; let those in flight finish for up to ``seconds``, fail the rest."""
         self._closing = True
         for call in self._limiter.drain():
             self._finish(call, Refused(Why.CLOSED))
@@ -84,12 +85,12 @@ class Sender:
         now = self._loop.time()
         if isinstance(outcome, Response):
             status = outcome.status
-            self._metrics(call).count(status)
+            of_route(call.key[0]).count(status)
             self._limiter.answered(call, read_limits(outcome.headers), now, telling=status < 429)
             if status in INVALID:
                 self._count_invalid(call, outcome, now)
         else:
-            self._metrics(call).count(outcome.reason)
+            of_route(call.key[0]).count(outcome.reason)
             self._limiter.answered(call, None, now, telling=False)
         repeat = again(call, outcome, left=call.give_up_at - now) if not _good(outcome) else None
         if repeat is not None and not self._closing:
@@ -151,13 +152,6 @@ class Sender:
     def _finish(self, call: Call, verdict: Verdict) -> None:
         if call.done is not None:
             call.done(call, verdict)
-
-    def _metrics(self, call: Call) -> RouteMetrics:
-        route = call.key[0]
-        found = self._routes.get(route)
-        if found is None:
-            found = self._routes[route] = RouteMetrics(route)
-        return found
 
 
 def _good(outcome: Outcome) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar, Literal
 
-from flora_core.errors import InvalidInput
-from flora_core.settings import Settings
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from flora_core.errors import InvalidInput
+from flora_core.settings import Settings
 from flora_gateway.rest.transport import parse_base
 
 API_PATH = "/api/v10"
@@ -63,7 +63,7 @@ class RestSettings(Settings):
     """Milliseconds that calls in flight get at shutdown before they are failed."""
 
     global_limit: int = Field(50, ge=0)
-    """Calls per second with the bot's token (Discord: 50, more for very large bots on request); 0 for none."""
+    """Calls per second with the bot's token (Discord: 50, more for very large bots); 0 for no limit."""
 
     guild_concurrency: int = Field(4, ge=1)
     """Calls of one guild in flight at once (the original's RUNTIME_GUILD_CONCURRENCY), and as many again

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
+
 from flora_core.errors import FloraError, InvalidInput
 
 HEADERS = frozenset(
@@ -105,6 +106,9 @@ class Request(msgspec.Struct, eq=False):
     body: bytes | None = None
     deadline: float = 0.0
     """On the loop's clock, for waiting for a connection, sending and the whole response."""
+
+    def __repr__(self) -> str:  # no tokens: those are in the target and the headers
+        return f"<{type(self).__name__} {self.method.decode('latin-1')}>"
 
     def may_repeat(self) -> bool:
         """Whether sending it twice does no more than sending it once."""

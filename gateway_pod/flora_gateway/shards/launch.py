@@ -35,9 +35,9 @@ class Bot:
 class Shards:
     """``run`` keeps all of them connected until cancelled."""
 
-    def __init__(self, settings: DiscordSettings, *, on_dispatch: OnDispatch) -> None:
+    def __init__(self, settings: DiscordSettings, *, api_url: str, on_dispatch: OnDispatch) -> None:
         self_test()
-        point_at(settings.api_url)
+        point_at(api_url)
         self._settings = settings
         self._on_dispatch = on_dispatch
         self._client = discord.Client(
@@ -103,6 +103,11 @@ class Shards:
             async with asyncio.timeout(LEAVE_SECONDS), asyncio.TaskGroup() as tasks:
                 for shard in self._shards:
                     tasks.create_task(shard.leave())
+
+    async def end(self) -> None:
+        """Write the sessions down a last time, now that pods have acknowledged what they will."""
+        for shard in self._shards:
+            await shard.save()
         await self._client.http.close()
 
 

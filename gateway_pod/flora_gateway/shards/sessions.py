@@ -84,9 +84,7 @@ class RedisSessionStore:
     EXPIRY_SECONDS: Final = 3600
 
     def __init__(self, url: str, *, application: str) -> None:
-        self._redis = Redis.from_url(
-            url, socket_timeout=WRITE_SECONDS, socket_connect_timeout=WRITE_SECONDS
-        )
+        self._redis = Redis.from_url(url, socket_timeout=WRITE_SECONDS, socket_connect_timeout=WRITE_SECONDS)
         self._prefix = f"flora:gateway:{application}:session:"
 
     async def load(self, shard: int) -> Session | None:
@@ -127,11 +125,11 @@ class LowWater:
         self._open: dict[int, int] = {}
 
     def passed(self, sequence: int) -> None:
-        """This event needs nothing more."""
+        """An event needs nothing more."""
         self._highest = max(self._highest, sequence)
 
     def opened(self, sequence: int) -> None:
-        """This event waits for a pod's acknowledgement."""
+        """An event waits for a pod's acknowledgement."""
         self._highest = max(self._highest, sequence)
         self._open[sequence] = self._open.get(sequence, 0) + 1
 

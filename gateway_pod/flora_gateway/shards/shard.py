@@ -30,6 +30,10 @@ SAVE_SECONDS: Final = 0.25
 GARBAGE_LIMIT: Final = 3
 """Connections in a row that may end in garbage before the session is given up."""
 
+RESUME_URL_DIALS: Final = 3
+"""Failed dials in a row after which a resume is tried at the ordinary address: the host that a session names
+may be gone, the session need not be."""
+
 FATAL: Final = {
     4004: "Discord does not know this token; check DISCORD_TOKEN",
     4010: "Discord wants another shard count; set DISCORD_SHARD_COUNT=0",
@@ -90,6 +94,7 @@ class Shard:
         self._saved: Session | None = None
         self._backoff = Backoff(first=0.25, longest=60.0)
         self._garbage = 0
+        self._failed_dials = 0
         self.connected = False
 
     async def run(self) -> None:
@@ -107,6 +112,7 @@ class Shard:
             except GatewayGarbage as error:
                 await self._met_garbage(error)
             except (OSError, aiohttp.ClientError, TimeoutError, discord.DiscordException) as error:
+                self._failed_dials += 1
                 _log.warning("shard_dial_failed", shard=self.index, error=str(error) or repr(error))
             finally:
                 self._disconnected()
@@ -116,7 +122,7 @@ class Shard:
         """Write the session down whenever it moved on; until cancelled."""
         while True:
             await asyncio.sleep(SAVE_SECONDS)
-            await self._save()
+            await self.save()
 
     async def leave(self) -> None:
         """Close so that Discord keeps the session (any code but 1000 and 1001), and write it down."""
@@ -124,7 +130,7 @@ class Shard:
         if socket is not None:
             socket.stop()
             await socket.close(code=4000)
-        await self._save()
+        await self.save()
 
     # ---------------------------------------------------------------- RawSocket's sink
 
@@ -134,9 +140,7 @@ class Shard:
         session = self._session
         if session is None:
             return
-        self._on_dispatch(
-            Dispatch(self.index, session.session_id, self._low_water, type_, sequence, data)
-        )
+        self._on_dispatch(Dispatch(self.index, session.session_id, self._low_water, type_, sequence, data))
 
     # ---------------------------------------------------------------- inside
 
@@ -146,13 +150,9 @@ class Shard:
         how = "identify"
         if session is not None:
             how = "resume"
-            gateway = yarl.URL(session.resume_url) if session.resume_url else self._first_gateway
-            options |= {
-                "session": session.session_id,
-                "sequence": session.sequence,
-                "gateway": gateway,
-                "resume": True,
-            }
+            options |= {"session": session.session_id, "sequence": session.sequence, "resume": True}
+            if self._failed_dials < RESUME_URL_DIALS:
+                options["gateway"] = yarl.URL(session.resume_url)
         else:
             await self._gate.wait(self.index)
         metrics.dials.labels(how, "dialled").inc()
@@ -171,12 +171,10 @@ class Shard:
             metrics.dials.labels("identify", "ready").inc()
         else:
             metrics.dials.labels("resume", "resumed").inc()
-        self._session = Session(
-            socket.session_id, str(socket.gateway), self._low_water.mark, self._count
-        )
+        self._session = Session(socket.session_id, str(socket.gateway), self._low_water.mark, self._count)
         self.connected = True
         self._backoff.reset()
-        self._garbage = 0
+        self._garbage = self._failed_dials = 0
         metrics.shards_up.inc()
         _log.info("shard_connected", shard=self.index, how=type_.lower())
 
@@ -212,9 +210,10 @@ class Shard:
         _log.info("session_given_up", shard=self.index)
         self._session = None
         self._low_water = LowWater()
-        await self._save()
+        await self.save()
 
-    async def _save(self) -> None:
+    async def save(self) -> None:
+        """Write the session down, if it moved on since the last time."""
         session = self._session
         if session is not None:
             session = Session(

@@ -237,4 +237,5 @@ def self_test() -> None:
         (discord.http.Route, "BASE"),
     ):
         if not hasattr(owner, name):
-            raise FloraError(f"discord.py {discord.__version__} has no {owner.__name__}.{name}; install 2.7.1")
+            found = f"discord.py {discord.__version__} has no {owner.__name__}.{name}"
+            raise FloraError(f"{found}; install 2.7.1")

@@ -20,7 +20,7 @@ from flora_core.errors import FloraError, WireError
 from flora_core.ids import Sha256
 from flora_core.streams import BROKEN, Backoff, StreamRefused, Token, read_stream
 from flora_core.telemetry import logger
-from flora_core.wire.control import Assign, Assignment, Beat, Release, Snapshot, desired
+from flora_core.wire.control import Assign, Assignment, Release, Snapshot, desired
 from flora_runtime.supervisor import metrics
 
 FETCH_SECONDS: Final = 15.0
@@ -95,8 +95,6 @@ class ControlLink:
             self._sink.assign(frame.assignment)
         elif isinstance(frame, Release):
             self._sink.release(frame.guild)
-        elif isinstance(frame, Beat):
-            pass
         self._revision = max(self._revision, frame.revision)
 
     def _bad_frame(self, error: WireError) -> None:

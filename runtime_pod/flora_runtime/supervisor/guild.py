@@ -227,7 +227,7 @@ class Guild:
         port.commands(self, loaded.commands)
 
     def _report_loaded(self, loaded: LoadedIn, assignment: Assignment) -> None:
-        commands = msgspec.json.decode(loaded.commands)
+        commands = msgspec.json.decode(loaded.commands, type=list[Raw] | None)
         self._port.report(
             Loaded(
                 guild=self.id,
@@ -236,7 +236,7 @@ class Guild:
                 worker=self.worker,
                 milliseconds=loaded.milliseconds,
                 events=loaded.events,
-                commands=len(commands) if isinstance(commands, list) else 0,
+                commands=len(commands or ()),
             )
         )
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from flora_core.errors import FloraError, InvalidSettings
 from flora_core.ids import parse_pod_name
-from flora_core.process import freeze_startup_objects
+from flora_core.process import announce, freeze_startup_objects
 from flora_core.settings import load
 from flora_core.telemetry import add_telemetry_routes, logger, setup_logging
 from flora_runtime.supervisor.pod import RuntimePod
@@ -53,6 +53,7 @@ async def serve(settings: RuntimeSettings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     freeze_startup_objects()
+    announce("runtime", f"http://127.0.0.1:{runner.addresses[0][1]}")
     serving = asyncio.create_task(pod.run())
     _log.info("runtime_started", pod=settings.pod_name, workers=settings.max_workers)
     stopping = asyncio.create_task(stop.wait())

@@ -19,6 +19,7 @@ from msgspec import Raw
 from flora_core.errors import FloraError
 from flora_core.hashing import worker_of
 from flora_core.ids import GuildId, Sha256
+from flora_core.process import outlive_no_parent
 from flora_core.streams import Token, make_session
 from flora_core.telemetry import logger
 from flora_core.toolchain.bundle import Bundle
@@ -68,7 +69,7 @@ class RuntimePod:
             Worker(index, self, _configure(settings, index), _limits(settings))
             for index in range(settings.max_workers)
         ]
-        self._commands: dict[str, Raw] = {}
+        self._commands: dict[str, bytes] = {}
         self._draining = False
         self._session: aiohttp.ClientSession | None = None
 
@@ -84,6 +85,7 @@ class RuntimePod:
             tasks.create_task(self._logs.run(self._session))
             tasks.create_task(self._link.run(self._session))
             tasks.create_task(self._measure())
+            tasks.create_task(outlive_no_parent())
 
     async def drain(self) -> None:
         """Start nothing new, let what runs finish within its time; events that wait stay un-acknowledged,
@@ -231,10 +233,11 @@ class RuntimePod:
 
     def commands(self, guild: Guild, commands: Raw) -> None:
         """Push the slash commands after a load; the gateway compares them with what the guild has."""
-        if self._commands.get(guild.id) == commands:
+        wanted = bytes(commands)
+        if self._commands.get(guild.id) == wanted:
             return
-        self._commands[guild.id] = Raw(bytes(commands))
-        body = b"[]" if commands == b"null" else bytes(commands)
+        self._commands[guild.id] = wanted
+        body = b"[]" if wanted == b"null" else wanted
         args = Raw(b'{"body":%b}' % body)
         self._link.upstream.call(guild.id, HOST_OP, COMMANDS_OP, args, now=self.now())
 

@@ -1,0 +1,63 @@
+"""The server side of flora's long NDJSON streams, on aiohttp.web. ``streams`` is the other side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+
+from flora_core.errors import InvalidInput, TruncatedStream, WireError
+from flora_core.ids import PodName, parse_pod_name
+from flora_core.streams import CONTENT_TYPE
+from flora_core.wire.gateway import SILENCE_SECONDS
+from flora_core.wire.ndjson import LineSplitter
+
+
+async def start_stream(request: web.Request) -> web.StreamResponse:
+    """Answer ``request`` with a stream; its headers are sent at once."""
+    response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    return response
+
+
+async def read_stream_body(
+    request: web.Request, *, on_error: Callable[[WireError], None], silence: float = SILENCE_SECONDS
+) -> AsyncIterator[list[bytes]]:
+    """The lines of an upward stream, in batches as they arrive, until it ends, breaks or falls silent."""
+    splitter, content = LineSplitter(on_error), request.content
+    loop = asyncio.get_running_loop()
+    while True:
+        guard = loop.call_later(silence, content.set_exception, TimeoutError("silent"))
+        try:
+            chunk = await content.readany()
+        except (TimeoutError, ConnectionError):
+            return
+        finally:
+            guard.cancel()
+        if not chunk:
+            break
+        lines = splitter.feed(chunk)
+        if lines:
+            yield lines
+    try:
+        splitter.close()
+    except TruncatedStream as error:
+        on_error(error)
+
+
+def pod_in_path(request: web.Request) -> PodName:
+    """The ``{pod}`` of the path; answers 400 when it is no pod's name."""
+    try:
+        return parse_pod_name(request.match_info["pod"])
+    except InvalidInput as error:
+        raise web.HTTPBadRequest(text=f"{error}\n") from None
+
+
+def number_in_query(request: web.Request, name: str) -> int:
+    """A whole number from the query, 0 when it is absent; answers 400 for anything else."""
+    try:
+        return int(request.query.get(name, "0"))
+    except ValueError:
+        raise web.HTTPBadRequest(text=f"{name} should be a number\n") from None

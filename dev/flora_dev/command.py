@@ -1,0 +1,147 @@
+"""The command line of ``flora dev``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from flora_core.errors import InvalidInput
+from flora_core.ids import GuildId, parse_guild_id
+from flora_dev import talk
+from flora_dev.prompt import prompt
+from flora_dev.session import DevSession, Options, RealDiscord
+from flora_dev.sources import FolderSource, ManifestSource
+from flora_dev.talk import Said
+from flora_dev.view import View
+from flora_simulator.world_spec import DEV_GUILD
+
+DISCORD: Final = "https://discord.com/api/v10"
+
+SAYS: Final[dict[str, Callable[[str], Said]]] = {
+    "--send": talk.message,
+    "--slash": talk.slash,
+    "--click": talk.click,
+    "--select": talk.select,
+    "--modal": talk.modal,
+}
+
+
+def dev(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder with the script, as made by `flora init`.")
+    ] = None,
+    *,
+    deployments: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of GuildDeployment YAML files instead: any number of guilds.", metavar="DIR"
+        ),
+    ] = None,
+    send: Annotated[list[str] | None, typer.Option(help="Write a message; show the answer.")] = None,
+    slash: Annotated[
+        list[str] | None, typer.Option(help="Run a slash command: '/name option:value'.")
+    ] = None,
+    click: Annotated[list[str] | None, typer.Option(help="Press a button.", metavar="CUSTOM_ID")] = None,
+    select: Annotated[
+        list[str] | None, typer.Option(help="Choose in a select.", metavar="CUSTOM_ID=VALUE")
+    ] = None,
+    modal: Annotated[
+        list[str] | None, typer.Option(help="Submit the open modal.", metavar="'FIELD=VALUE …'")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for each answer.", min=0.1)] = 10.0,
+    guild: Annotated[str | None, typer.Option(help="The guild to serve (with DISCORD_TOKEN).")] = None,
+    entrypoint: Annotated[str | None, typer.Option(help="The script's first file.")] = None,
+    workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Keep logs and state here instead of in a temporary folder.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
+) -> None:
+    """Run a script on this machine: simulated Discord, gateway, runtime pod.
+
+    Saving a file deploys it again. With DISCORD_TOKEN set, joins the Discord at DISCORD_API_URL (by default
+    Discord's own) instead of simulating one. With --send, --slash, --click, --select or --modal (repeatable,
+    in order) says that, shows the answers and exits: 0 when all were answered, 1 when one was not.
+
+    Example: flora dev examples/basic --send '!ping'
+    """
+    del send, slash, click, select, modal  # taken in order from the command line by ``ordered_says``
+    token = os.environ.get("DISCORD_TOKEN", "")
+    if (folder is None) == (deployments is None):
+        raise InvalidInput("name a folder with a script (flora dev my-bot), or use --deployments DIR")
+    if token and deployments is None and guild is None:
+        raise InvalidInput("DISCORD_TOKEN is set, so this joins a real Discord: say where with --guild ID")
+    says = ordered_says(sys.argv[1:])
+    if token and says:
+        raise InvalidInput("only in a simulated Discord can flora speak as a member; unset DISCORD_TOKEN")
+    guild_id = parse_guild_id(guild, field="--guild") if guild else GuildId(DEV_GUILD)
+    if deployments is not None:
+        source = ManifestSource(deployments)
+    else:
+        assert folder is not None
+        source = FolderSource(folder, guild_id, entrypoint=entrypoint)
+    options = Options(
+        source=source,
+        real=RealDiscord(token, os.environ.get("DISCORD_API_URL", DISCORD)) if token else None,
+        says=says,
+        timeout=timeout,
+        workers=workers,
+        state_dir=state_dir,
+    )
+    view = View(as_json=json, many_guilds=deployments is not None)
+    raise typer.Exit(asyncio.run(_run(options, view)))
+
+
+async def _run(options: Options, view: View) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    working = asyncio.create_task(_serve(options, view))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    working.cancel() if stop.is_set() else None
+    with contextlib.suppress(asyncio.CancelledError):
+        return await working
+    return 0 if not options.says else 130
+
+
+async def _serve(options: Options, view: View) -> int:
+    async with DevSession.start(options, view) as session:
+        if options.says:
+            return await _say_all(session, options.says)
+        if options.source.__class__ is ManifestSource:
+            view.table(session.controller.statuses)
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(session.watch())
+            if session.people is not None:
+                await prompt(session, view)
+                watching.cancel()
+        return 0
+
+
+async def _say_all(session: DevSession, says: Sequence[Said]) -> int:
+    if not session.any_ready:
+        return 1
+    answered = [await session.say(said) for said in says]
+    return 0 if all(answered) else 1
+
+
+def ordered_says(arguments: Sequence[str]) -> list[Said]:
+    """What to say, in the order of the command line: Typer gathers repeated options by name and loses it."""
+    says: list[Said] = []
+    words = iter(arguments)
+    for word in words:
+        name, separator, value = word.partition("=")
+        if name in SAYS:
+            says.append(SAYS[name](value if separator else next(words, "")))
+    return says

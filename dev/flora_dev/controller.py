@@ -1,0 +1,161 @@
+"""The local controller: what the operator is in a cluster, for one runtime pod on this machine.
+
+It bundles each guild's project, keeps the bundles, assigns the guilds to the pod and hears what became of
+them. A project that does not bundle changes nothing that runs; neither does one that does not load.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Protocol
+
+from flora_core.control.state import DesiredState
+from flora_core.errors import BundleFailed, FloraError, InvalidProject
+from flora_core.ids import GuildId, PodName, Sha256
+from flora_core.toolchain import Bundle, Project, Toolchain
+from flora_core.wire.control import DEFAULT_LIMITS, Assignment, Failed, Limits, Loaded, LogLine, ScriptError
+
+POD: Final = PodName("flora-runtime-0")
+
+
+class Condition(StrEnum):
+    """Why a guild is ready, or is not: reasons of the Ready condition."""
+
+    BUNDLING = "Bundling"
+    BUNDLE_FAILED = "BundleFailed"
+    LOADING = "Loading"
+    LOAD_FAILED = "LoadFailed"
+    LOADED = "Loaded"
+    SUSPENDED = "Suspended"
+
+
+@dataclass(slots=True)
+class GuildStatus:
+    """What is known of one guild's deployment."""
+
+    guild: GuildId
+    name: str
+    reason: Condition = Condition.BUNDLING
+    message: str = ""
+    revision: int = 0
+    since: float = field(default_factory=time.time)
+    loaded: Loaded | None = None
+    """What runs now."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether what was last deployed is what runs."""
+        return self.reason is Condition.LOADED
+
+
+class Audience(Protocol):
+    """Hears of everything that happens to guilds."""
+
+    def on_status(self, status: GuildStatus) -> None:
+        """A guild's status changed."""
+        ...
+
+    def on_error(self, guild: GuildId, error: ScriptError) -> None:
+        """A deploy failed."""
+        ...
+
+    def on_log(self, pod: PodName, line: LogLine) -> None: ...
+
+
+class LocalController:
+    """Implements ``flora_core.control.server.Controller``."""
+
+    def __init__(self, toolchain: Toolchain, audience: Audience) -> None:
+        self.state: Final = DesiredState()
+        self._toolchain = toolchain
+        self._audience = audience
+        self._bundles: dict[Sha256, bytes] = {}
+        self._statuses: dict[GuildId, GuildStatus] = {}
+
+    @property
+    def statuses(self) -> list[GuildStatus]:
+        """Every guild's status, by guild id."""
+        return [self._statuses[guild] for guild in sorted(self._statuses, key=int)]
+
+    def status(self, guild: GuildId) -> GuildStatus | None:
+        return self._statuses.get(guild)
+
+    async def deploy(
+        self, guild: GuildId, name: str, read: Callable[[], Project], *, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        """Bundle what ``read`` gives and assign it; what goes wrong is told to the audience."""
+        status = self._statuses.setdefault(guild, GuildStatus(guild, name))
+        self._set(status, Condition.BUNDLING)
+        try:
+            built = await self._toolchain.bundle(read())
+        except (BundleFailed, InvalidProject) as error:
+            self._refuse(status, ScriptError(str(error)))
+            return
+        except FloraError as error:
+            self._refuse(status, ScriptError(f"the bundler failed: {error}"))
+            return
+        sha256 = self._keep(built.bundle)
+        before = self.state.assignment(guild)
+        if before is not None and before.bundle == sha256 and before.limits == limits and status.loaded:
+            self._set(status, Condition.LOADED)
+            return
+        status.revision += 1
+        self._set(status, Condition.LOADING)
+        self.state.assign(POD, Assignment(guild, status.revision, sha256, limits))
+
+    def refuse(self, guild: GuildId, name: str, text: str) -> None:
+        """The guild's document or folder cannot be used."""
+        status = self._statuses.setdefault(guild, GuildStatus(guild, name))
+        self._refuse(status, ScriptError(text))
+
+    def suspend(self, guild: GuildId, name: str) -> None:
+        """Run nothing for the guild, though it has a document."""
+        status = self._statuses.setdefault(guild, GuildStatus(guild, name))
+        status.loaded = None
+        self.state.release(guild)
+        self._set(status, Condition.SUSPENDED)
+
+    def remove(self, guild: GuildId) -> None:
+        """The guild's document is gone."""
+        self.state.release(guild)
+        self._statuses.pop(guild, None)
+
+    # ---------------------------------------------------------------- Controller
+
+    async def bundle(self, sha256: Sha256) -> bytes | None:
+        return self._bundles.get(sha256)
+
+    def on_report(self, pod: PodName, report: Loaded | Failed) -> None:
+        del pod
+        guild = GuildId(report.guild)
+        status = self._statuses.get(guild)
+        if status is None or report.revision != status.revision:
+            return
+        if isinstance(report, Loaded):
+            status.loaded = report
+            self._set(status, Condition.LOADED)
+        else:
+            self._set(status, Condition.LOAD_FAILED, report.error.message)
+            self._audience.on_error(guild, report.error)
+
+    def on_log(self, pod: PodName, line: LogLine) -> None:
+        self._audience.on_log(pod, line)
+
+    # ---------------------------------------------------------------- inside
+
+    def _keep(self, bundle: Bundle) -> Sha256:
+        self._bundles[bundle.sha256] = bundle.to_bytes()
+        return bundle.sha256
+
+    def _refuse(self, status: GuildStatus, error: ScriptError) -> None:
+        self._set(status, Condition.BUNDLE_FAILED, error.message)
+        self._audience.on_error(status.guild, error)
+
+    def _set(self, status: GuildStatus, reason: Condition, message: str = "") -> None:
+        status.reason = reason
+        status.message = message
+        status.since = time.time()
+        self._audience.on_status(status)

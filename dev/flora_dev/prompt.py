@@ -1,0 +1,60 @@
+"""The interactive prompt: a line is said to the bot; what scripts log appears above it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.patch_stdout import patch_stdout
+
+from flora_core.errors import InvalidInput
+from flora_dev.session import DevSession
+from flora_dev.talk import parse_prompt
+from flora_dev.view import View
+
+HELP = (
+    "Write a message, /command option:value, :click ID, :select ID=VALUE, :modal FIELD=VALUE, :react 👍, "
+    ":guilds, :quit"
+)
+
+
+async def prompt(session: DevSession, view: View) -> None:
+    """Say every line to the bot until the input ends or ``:quit``.
+
+    Without a terminal the lines come from standard input, so that ``echo '!ping' | flora dev …`` works.
+    """
+    view.say(HELP)
+    lines = _typed() if sys.stdin.isatty() else _piped()
+    async for line in lines:
+        if line in (":quit", ":q"):
+            return
+        if line == ":guilds":
+            view.table(session.controller.statuses)
+        elif line:
+            await _say(session, view, line)
+
+
+async def _say(session: DevSession, view: View, line: str) -> None:
+    try:
+        said = parse_prompt(line, lambda: session.last_message)
+    except InvalidInput as error:
+        view.say(str(error), style="yellow")
+        return
+    await session.say(said)
+
+
+async def _typed() -> AsyncIterator[str]:
+    keyboard: PromptSession[str] = PromptSession("> ")
+    with patch_stdout(raw=True):
+        while True:
+            try:
+                yield (await keyboard.prompt_async()).strip()
+            except (EOFError, KeyboardInterrupt):
+                return
+
+
+async def _piped() -> AsyncIterator[str]:
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        yield line.strip()

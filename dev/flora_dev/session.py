@@ -1,0 +1,280 @@
+"""``flora dev`` from start to end: components up, projects deployed and watched, the author heard.
+
+Start: the local controller listens, then simulator, gateway and runtime pod come up in the order in which
+they dial each other, while the projects are bundled beside. Stop: in the opposite order, each with a bound;
+a component that dies by itself ends the session with its last words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from flora_core.control.server import ControlServer
+from flora_core.errors import FloraError
+from flora_core.identity import Identity, Role, StaticIdentities
+from flora_core.ids import GuildId
+from flora_core.toolchain import Toolchain
+from flora_dev.controller import POD, Condition, LocalController
+from flora_dev.processes import Component
+from flora_dev.sources import Source, Wanted, changes
+from flora_dev.talk import Said, speak
+from flora_dev.view import View
+from flora_simulator.client import SimulatorClient
+from flora_simulator.world_spec import DEV_WORLD, BotSpec, ChannelSpec, GuildSpec, MemberSpec, WorldSpec
+
+LOCALHOST: Final = "127.0.0.1"
+READY_SECONDS: Final = 30.0
+COMMANDS_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 0.03
+
+
+class NotReady(FloraError):
+    """Something did not come up in time."""
+
+
+@dataclass(slots=True, frozen=True)
+class RealDiscord:
+    """A Discord that is not simulated."""
+
+    token: str
+    api_url: str
+
+
+@dataclass(slots=True)
+class Options:
+    """What ``flora dev`` was asked for."""
+
+    source: Source
+    real: RealDiscord | None = None
+    says: list[Said] = field(default_factory=list[Said])
+    timeout: float = 10.0
+    workers: int = 1
+    state_dir: Path | None = None
+    log_level: str = "INFO"
+
+
+class DevSession:
+    """``async with DevSession.start(…)``; then ``say``, ``watch`` or ``prompt``."""
+
+    def __init__(self, options: Options, view: View, controller: LocalController, folder: Path) -> None:
+        self._options = options
+        self._view = view
+        self.controller: Final = controller
+        self._folder = folder
+        self._components: list[Component] = []
+        self._known: dict[GuildId, str] = {}
+        self.people: SimulatorClient | None = None
+        """Speaks as the members of the simulated Discord; None in a real one."""
+        self.last_message: str | None = None
+        """Id of the newest message of the bot that was an answer."""
+
+    # ---------------------------------------------------------------- life
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, options: Options, view: View) -> AsyncIterator[DevSession]:
+        """A session that is up; raises NotReady or ComponentFailed."""
+        started = time.monotonic()
+        async with contextlib.AsyncExitStack() as stack:
+            folder = options.state_dir or Path(
+                stack.enter_context(
+                    tempfile.TemporaryDirectory(prefix="flora-dev-", ignore_cleanup_errors=True)
+                )
+            )
+            folder.mkdir(parents=True, exist_ok=True)
+            toolchain = await stack.enter_async_context(Toolchain())
+            session = cls(options, view, LocalController(toolchain, view), folder)
+            stack.push_async_callback(session._stop_components)
+            deploying = asyncio.create_task(session.deploy_all())
+            stack.callback(deploying.cancel)
+            await session._start_components(stack)
+            await deploying
+            await session._wait_until_ready()
+            view.ready(time.monotonic() - started, guilds=len(session.controller.statuses))
+            yield session
+
+    async def deploy_all(self) -> None:
+        """Read the sources and deploy what they want; forget what they no longer have."""
+        wanted = self._options.source.wanted()
+        ids = {entry.guild for entry in wanted}
+        for guild in [guild for guild in self._known if guild not in ids]:
+            self.controller.remove(guild)
+            del self._known[guild]
+        await asyncio.gather(*(self._deploy(entry) for entry in wanted))
+
+    async def watch(self) -> None:
+        """Deploy again after every change, until cancelled; raises ComponentFailed when a part dies."""
+        async with asyncio.TaskGroup() as tasks:
+            for component in self._components:
+                tasks.create_task(component.ended())
+            async for _ in changes(self._options.source.folder):
+                await self.deploy_all()
+
+    # ---------------------------------------------------------------- talking
+
+    async def say(self, said: Said, *, channel: str = "general") -> bool:
+        """Say something and show what comes back; whether anything did."""
+        assert self.people is not None
+        exchange = await speak(self.people, said, channel=channel, longest=self._options.timeout)
+        for action in exchange.answers:
+            if action.message is not None:
+                self.last_message = str(action.message.get("id") or "") or None
+        self._view.exchange(exchange, timeout=self._options.timeout)
+        return exchange.answered
+
+    @property
+    def any_ready(self) -> bool:
+        """Whether at least one guild runs what was last deployed."""
+        return any(status.ready for status in self.controller.statuses)
+
+    # ---------------------------------------------------------------- inside
+
+    async def _deploy(self, entry: Wanted) -> None:
+        self._known[entry.guild] = entry.name
+        if entry.problem:
+            self.controller.refuse(entry.guild, entry.name, entry.problem)
+        elif entry.read is None:
+            self.controller.suspend(entry.guild, entry.name)
+        else:
+            await self.controller.deploy(entry.guild, entry.name, entry.read, limits=entry.limits)
+
+    async def _start_components(self, stack: contextlib.AsyncExitStack) -> None:
+        tokens = {role: secrets.token_urlsafe(24) for role in (Role.GATEWAY, Role.RUNTIME)}
+        control_url = await self._serve_control(stack, tokens)
+        real = self._options.real or await self._simulate(stack)
+        common = {"LOG_LEVEL": self._options.log_level, "LOG_FORMAT": "json", "HOST": LOCALHOST, "PORT": "0"}
+        gateway = await self._start(
+            "gateway",
+            {
+                **{f"GATEWAY_{name}": value for name, value in common.items()},
+                "DISCORD_TOKEN": real.token,
+                "DISCORD_API_URL": real.api_url,
+                "GATEWAY_CONTROL_URL": control_url,
+                "GATEWAY_TOKEN": tokens[Role.GATEWAY],
+                "GATEWAY_ACCEPT_TOKENS": f"{tokens[Role.RUNTIME]}=runtime/{POD}",
+                "GATEWAY_STATE_DIR": str(self._folder / "gateway"),
+            },
+        )
+        await self._start(
+            "runtime",
+            {
+                **{f"RUNTIME_{name}": value for name, value in common.items()},
+                "RUNTIME_POD_NAME": POD,
+                "RUNTIME_GATEWAY_URL": gateway.url,
+                "RUNTIME_CONTROL_URL": control_url,
+                "RUNTIME_LOGS_URL": control_url,
+                "RUNTIME_TOKEN": tokens[Role.RUNTIME],
+                "RUNTIME_DATA_DIR": str(self._folder / "runtime"),
+                "RUNTIME_MAX_WORKERS": str(self._options.workers),
+            },
+        )
+
+    async def _start(self, name: str, environment: dict[str, str]) -> Component:
+        component = await Component.start(name, environment, logs=self._folder)
+        self._components.append(component)
+        return component
+
+    async def _serve_control(self, stack: contextlib.AsyncExitStack, tokens: dict[Role, str]) -> str:
+        identities = StaticIdentities(
+            {
+                tokens[Role.GATEWAY]: Identity(Role.GATEWAY),
+                tokens[Role.RUNTIME]: Identity(Role.RUNTIME, POD),
+            }
+        )
+        app = web.Application()
+        ControlServer(app, self.controller.state, self.controller, identities)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, LOCALHOST, 0)
+        await site.start()
+        return f"http://{LOCALHOST}:{runner.addresses[0][1]}"
+
+    async def _simulate(self, stack: contextlib.AsyncExitStack) -> RealDiscord:
+        """A simulated Discord with a guild for everything that wants one."""
+        world = _world([entry.guild for entry in self._options.source.wanted() if entry.guild != "0"])
+        shutil.rmtree(self._folder / "gateway", ignore_errors=True)  # its sessions were another Discord's
+        path = self._folder / "world.json"
+        path.write_bytes(msgspec.json.encode(world))
+        simulator = await self._start(
+            "simulator", {"SIMULATOR_PORT": "0", "SIMULATOR_WORLD": str(path), "SIMULATOR_HOST": LOCALHOST}
+        )
+        self.people = await stack.enter_async_context(SimulatorClient(simulator.url))
+        return RealDiscord(world.token, f"{simulator.url}/api/v10")
+
+    async def _wait_until_ready(self) -> None:
+        """Components ready, and every guild's first deploy decided one way or the other."""
+        async with aiohttp.ClientSession() as session:
+            for component in self._components:
+                if component.name != "simulator":
+                    await _until(lambda url=component.url: _is_ready(session, url), component.name)
+        undecided = (Condition.BUNDLING, Condition.LOADING)
+
+        async def decided() -> bool:
+            return all(status.reason not in undecided for status in self.controller.statuses)
+
+        await _until(decided, "the script")
+        if self.people is not None:
+            await self._wait_for_commands(self.people)
+
+    async def _wait_for_commands(self, people: SimulatorClient) -> None:
+        """Slash commands are pushed after a load; wait until Discord has them, so that they can be run."""
+        deadline = time.monotonic() + COMMANDS_SECONDS
+        for status in self.controller.statuses:
+            count = status.loaded.commands if status.loaded else 0
+            while count and len(await people.commands(guild=status.guild)) < count:
+                if time.monotonic() > deadline:
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _stop_components(self) -> None:
+        for component in reversed(self._components):
+            await component.stop()
+
+
+def _world(guilds: list[GuildId]) -> WorldSpec:
+    """One guild, #general and "you" for each; the simulator's own default world for its one guild."""
+    if guilds == [DEV_WORLD.guilds[0].id]:
+        return DEV_WORLD
+    return WorldSpec(
+        bot=BotSpec(),
+        guilds=tuple(
+            GuildSpec(
+                name=f"guild {guild}",
+                id=guild,
+                channels=(ChannelSpec("general"),),
+                members=(MemberSpec("you"),),
+            )
+            for guild in guilds
+        ),
+    )
+
+
+async def _until(check: Callable[[], Awaitable[bool]], what: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not await check():
+        if time.monotonic() > deadline:
+            raise NotReady(f"{what} was not ready within {READY_SECONDS:g} s")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(f"{url}/readyz") as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False

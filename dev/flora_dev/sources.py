@@ -1,0 +1,142 @@
+"""What ``flora dev`` deploys: one folder with a script, or a folder of GuildDeployment documents.
+
+Both are watched. A ``Source`` reads everything anew after each change: at most some hundred small files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import yaml
+from watchfiles import DefaultFilter, awatch
+
+from flora_core.errors import InvalidInput
+from flora_core.ids import GuildId
+from flora_core.manifest import GuildDeployment, InvalidManifest, parse_manifest
+from flora_core.toolchain import Project
+from flora_core.wire.control import DEFAULT_LIMITS, Limits
+
+QUIET_MILLISECONDS: Final = 50
+"""Changes closer together than this are one: editors write a file in several steps."""
+
+MANIFEST_SUFFIXES: Final = (".yaml", ".yml", ".json")
+
+
+@dataclass(slots=True, frozen=True)
+class Wanted:
+    """One guild as the sources want it."""
+
+    guild: GuildId
+    name: str
+    """What to call it: its folder or its document."""
+    read: Callable[[], Project] | None = None
+    """Raises InvalidProject; None when ``problem`` is set or the guild is suspended."""
+    limits: Limits = DEFAULT_LIMITS
+    problem: str = ""
+    """Why the document cannot be used."""
+
+
+class Source(Protocol):
+    folder: Path
+
+    def wanted(self) -> list[Wanted]:
+        """Every guild that should run something, read now."""
+        ...
+
+
+class FolderSource:
+    """One project for one guild; raises InvalidInput when ``folder`` is none."""
+
+    def __init__(self, folder: Path, guild: GuildId, *, entrypoint: str | None = None) -> None:
+        _check_folder(folder)
+        self.folder = folder
+        self._guild = guild
+        self._entrypoint = entrypoint
+
+    def wanted(self) -> list[Wanted]:
+        return [Wanted(self._guild, self.folder.resolve().name, self._read)]
+
+    def _read(self) -> Project:
+        return Project.from_folder(self.folder, entrypoint=self._entrypoint)
+
+
+class ManifestSource:
+    """A folder of GuildDeployment documents, any number in a file; raises InvalidInput for no folder."""
+
+    def __init__(self, folder: Path) -> None:
+        _check_folder(folder)
+        self.folder = folder
+
+    def wanted(self) -> list[Wanted]:
+        """All documents; the first of a guild counts, a second is a problem of its own."""
+        found: dict[GuildId, Wanted] = {}
+        problems: list[Wanted] = []
+        for path in sorted(self.folder.iterdir()):
+            if path.suffix not in MANIFEST_SUFFIXES or not path.is_file():
+                continue
+            for place, manifest in _documents(path):
+                if isinstance(manifest, InvalidManifest):
+                    problems.append(Wanted(GuildId("0"), place, problem=f"{place}: {manifest}"))
+                elif manifest.guild in found:
+                    problem = f"{place}: guild {manifest.guild} has a document already"
+                    problems.append(Wanted(GuildId("0"), place, problem=problem))
+                else:
+                    found[manifest.guild] = _wanted(manifest)
+        return [*found.values(), *problems]
+
+
+def _documents(path: Path) -> list[tuple[str, GuildDeployment | InvalidManifest]]:
+    """Every document of a file, with where it stands."""
+    try:
+        documents = list(yaml.safe_load_all(path.read_text()))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        return [(path.name, InvalidManifest(f"not YAML: {str(error).splitlines()[0]}"))]
+    read: list[tuple[str, GuildDeployment | InvalidManifest]] = []
+    for number, document in enumerate(documents, start=1):
+        place = path.name if len(documents) == 1 else f"{path.name}#{number}"
+        if document is None:
+            continue
+        try:
+            read.append((place, parse_manifest(document)))
+        except InvalidManifest as error:
+            read.append((place, error))
+    return read
+
+
+def _wanted(manifest: GuildDeployment) -> Wanted:
+    spec, name = manifest.spec, manifest.metadata.name
+    if spec.suspend:
+        return Wanted(manifest.guild, name)
+    source = spec.source
+    if source.files is None:
+        problem = f"{name}: only spec.source.files can be run here; configMapRef and bundleRef need a cluster"
+        return Wanted(manifest.guild, name, problem=problem)
+    files = source.files
+    return Wanted(
+        manifest.guild,
+        name,
+        lambda: Project(files=files, entrypoint=source.entrypoint),
+        limits=spec.limits,
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.exists():
+        raise InvalidInput(f"there is no folder {folder}; `flora init {folder}` makes one")
+    if not folder.is_dir():
+        raise InvalidInput(f"{folder} is a file; name the folder it is in")
+
+
+class _Sources(DefaultFilter):
+    """Everything but what tools write: caches, dependencies, ``.flora``."""
+
+    ignore_dirs = (*DefaultFilter.ignore_dirs, ".flora", "dist", "build", "out")
+
+
+async def changes(folder: Path) -> AsyncIterator[None]:
+    """Yields after every change below ``folder``."""
+    async for _ in awatch(folder, watch_filter=_Sources(), step=QUIET_MILLISECONDS, rust_timeout=1000):
+        yield None

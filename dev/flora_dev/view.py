@@ -1,0 +1,185 @@
+"""What the author sees: scripts' logs, mapped errors, the bot's answers, the state of each guild.
+
+Colour only on a terminal (rich decides, and honours NO_COLOR). With ``--json`` every line is one object,
+for scripts: ``{"event": "log" | "answer" | "status" | "error" | "ready", …}``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flora_core.ids import GuildId, PodName
+from flora_core.wire.control import LogLine, ScriptError
+from flora_dev.controller import POD, Condition, GuildStatus
+from flora_dev.talk import Exchange
+from flora_simulator.wire import Action
+
+_LEVELS = {"debug": "dim", "info": "default", "warn": "yellow", "error": "red"}
+
+
+class View:
+    """Writes to standard output; implements ``flora_dev.controller.Audience``."""
+
+    def __init__(self, *, as_json: bool, many_guilds: bool) -> None:
+        self._json = as_json
+        self._many = many_guilds
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    # ---------------------------------------------------------------- Audience
+
+    def on_status(self, status: GuildStatus) -> None:
+        if self._json:
+            self._emit("status", guild=status.guild, reason=status.reason, revision=status.revision)
+        elif status.reason is Condition.LOADED and status.loaded is not None:
+            events = ", ".join(status.loaded.events) or "no events"
+            count = status.loaded.commands
+            commands = f", {count} slash command{'s' * (count != 1)}" if count else ""
+            self._line(
+                "green",
+                f"● {status.name} is live (revision {status.revision}, {status.loaded.milliseconds:.0f} ms)"
+                f" — {events}{commands}",
+            )
+
+    def on_error(self, guild: GuildId, error: ScriptError) -> None:
+        if self._json:
+            self._emit("error", guild=guild, message=error.message, stack=error.stack)
+            return
+        self._line("bold red", f"✗ {self._prefix(guild)}not deployed; what ran before still runs")
+        self._line("red", error.message)
+        if error.stack:
+            self._line("red", error.stack)
+
+    def on_log(self, pod: PodName, line: LogLine) -> None:
+        del pod
+        if self._json:
+            self._emit(
+                "log", **{name: value for name, value in msgspec.structs.asdict(line).items() if value}
+            )
+            return
+        stamp = time.strftime("%H:%M:%S", time.localtime(line.at / 1000))
+        outcome = f" [{line.outcome}]" if line.outcome else ""
+        head = Text(f"{stamp} {line.level:<5} ", style="dim")
+        body = Text(
+            f"{self._prefix(line.guild)}{line.text}{outcome}", style=_LEVELS.get(line.level, "default")
+        )
+        self._console.print(head + body)
+        if line.stack:
+            self._line("red", line.stack)
+
+    # ---------------------------------------------------------------- the session
+
+    def say(self, text: str, *, style: str = "dim") -> None:
+        """A remark of flora's own."""
+        if not self._json:
+            self._line(style, text)
+
+    def ready(self, seconds: float, **facts: Any) -> None:
+        """Everything is up."""
+        if self._json:
+            self._emit("ready", seconds=round(seconds, 2), **facts)
+        else:
+            self._line("dim", f"ready in {seconds:.1f} s")
+
+    def exchange(self, exchange: Exchange, *, timeout: float) -> None:
+        """What was said and what came back."""
+        if self._json:
+            answers = [_plain(action) for action in exchange.answers]
+            self._emit("answer", said=exchange.said, answers=answers, refused=exchange.refused or None)
+            return
+        if exchange.refused:
+            self._line("red", f"✗ {exchange.refused}")
+        elif not exchange.answers:
+            self._line("yellow", f"✗ {exchange.said}: no answer within {timeout:g} s")
+        for action in exchange.answers:
+            for line in _readable(action):
+                self._line("cyan", line)
+
+    def table(self, statuses: Iterable[GuildStatus]) -> None:
+        """The guilds, as ``kubectl get gd`` shows them."""
+        if self._json:
+            for status in statuses:
+                self._emit(
+                    "guild",
+                    name=status.name,
+                    guild=status.guild,
+                    ready=status.ready,
+                    reason=status.reason,
+                    message=status.message,
+                    revision=status.revision,
+                )
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("NAME", "GUILD", "READY", "REASON", "POD", "REVISION", "AGE"):
+            table.add_column(column)
+        for status in statuses:
+            age = f"{time.time() - status.since:.0f}s"
+            pod = POD if status.loaded else ""
+            ready = str(status.ready)
+            table.add_row(status.name, status.guild, ready, status.reason, pod, str(status.revision), age)
+        self._console.print(table)
+
+    def _prefix(self, guild: str) -> str:
+        return f"{guild} " if self._many else ""
+
+    def _line(self, style: str, text: str) -> None:
+        self._console.print(Text(text, style=style))
+
+    def _emit(self, event: str, **fields: Any) -> None:
+        self._console.file.write(msgspec.json.encode({"event": event, **fields}).decode() + "\n")
+        self._console.file.flush()
+
+
+def _plain(action: Action) -> dict[str, Any]:
+    """An answer for scripts: what matters first, the whole message behind it."""
+    message = action.message or {}
+    return {
+        "kind": action.kind,
+        "content": message.get("content"),
+        "ephemeral": action.ephemeral,
+        "message": message or None,
+        "data": action.data or None,
+    }
+
+
+def _readable(action: Action) -> list[str]:
+    """An answer for a person."""
+    message = action.message or {}
+    if action.kind == "modal":
+        return [
+            f"🤖 opened the modal {action.data.get('title', '')!r} (custom_id {action.data.get('custom_id')})"
+        ]
+    if action.kind in ("reaction", "delete", "choices"):
+        return [f"🤖 {action.kind}: {action.data.get('emoji') or action.data or ''}"]
+    mark = (
+        "🤖 " + ("(edited) " if action.kind == "edit" else "") + ("(only you) " if action.ephemeral else "")
+    )
+    lines = [mark + str(message.get("content") or "")]
+    for embed in message.get("embeds") or []:
+        lines.append(f"   ▌ {embed.get('title') or ''} {embed.get('description') or ''}".rstrip())
+        lines += [f"   ▌ {field['name']}: {field['value']}" for field in embed.get("fields") or []]
+    lines += [f"   {line}" for part in message.get("components") or [] for line in _component(part)]
+    return lines
+
+
+def _component(part: dict[str, Any]) -> list[str]:
+    """Buttons, selects and texts of a component tree, one line each."""
+    kind = part.get("type")
+    inner = [*(part.get("components") or []), *([part["accessory"]] if part.get("accessory") else [])]
+    lines: list[str] = []
+    if kind == 2:
+        lines.append(f"[{part.get('label') or '·'}]  ({part.get('custom_id') or part.get('url') or ''})")
+    elif kind in (3, 5, 6, 7, 8):
+        choices = ", ".join(str(option["value"]) for option in part.get("options") or [])
+        lines.append(f"▾ {part.get('placeholder') or 'choose'}  ({part.get('custom_id')}: {choices})")
+    elif kind == 10:
+        lines.append(str(part.get("content", "")))
+    for child in inner:
+        lines += _component(child)
+    return lines

@@ -1,0 +1,163 @@
+"""Entry point ``flora-gateway``: the gateway pod's process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from typing import Final
+
+from aiohttp import web
+
+from flora_core.errors import FloraError, InvalidInput, InvalidSettings
+from flora_core.identity import StaticIdentities
+from flora_core.process import announce, freeze_startup_objects, outlive_no_parent
+from flora_core.settings import load
+from flora_core.streams import Token, make_session
+from flora_core.telemetry import logger, setup_logging
+from flora_gateway.fanout.hub import Hub
+from flora_gateway.fanout.routes import RouteTable
+from flora_gateway.rest import Proxy, RestSettings, ScopeMap
+from flora_gateway.rest.settings import API_PATH
+from flora_gateway.rest.transport import parse_base
+from flora_gateway.server import GatewayServer
+from flora_gateway.settings import DiscordSettings, GatewaySettings
+from flora_gateway.shards.launch import Shards
+from flora_gateway.shards.sessions import FileSessionStore, RedisSessionStore, SessionStore
+
+INTERACTION_TOKEN_SECONDS: Final = 15 * 60.0
+FLUSH_SECONDS: Final = 2.0
+"""How long pods get to acknowledge the last events at SIGTERM, so that Discord need not send them again."""
+
+_log = logger(__name__)
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT. Exit codes: 2 for a wrong setting, 1 when Discord will not have us."""
+    try:
+        settings, discord, rest = load(GatewaySettings), load(DiscordSettings), load(RestSettings)
+    except InvalidSettings as error:
+        print(error, file=sys.stderr)  # noqa: T201  logging is not set up yet
+        raise SystemExit(2) from None
+    setup_logging("gateway", level=settings.log_level, style=settings.log_format)
+    try:
+        asyncio.run(Gateway(settings, discord, rest).run())
+    except FloraError as error:
+        _log.error("gateway_ended", error=str(error))
+        raise SystemExit(2 if isinstance(error, InvalidInput) else 1) from None
+
+
+class Gateway:
+    """The parts of the gateway pod, started and stopped in order."""
+
+    def __init__(self, settings: GatewaySettings, discord: DiscordSettings, rest: RestSettings) -> None:
+        self._settings = settings
+        self._discord = discord
+        self._rest = rest
+        origin, path = parse_base(rest.api_url, default_path=API_PATH)
+        scheme = "https" if origin.tls else "http"
+        token = Token(settings.token.get_secret_value(), file=settings.token_file)
+        self._routes = RouteTable(settings.control_url, settings.state_dir, token=token)
+        self._scope = ScopeMap(channels=rest.scope_channels, lenient_seconds=INTERACTION_TOKEN_SECONDS)
+        self._hub = Hub(
+            pod_of=self._routes.pod_of,
+            all_pods=lambda: self._routes.pods,
+            scope=self._scope,
+            byte_limit=settings.buffer_mib << 20,
+            guild_limit=settings.guild_backlog,
+        )
+        self._shards = Shards(
+            discord, api_url=f"{scheme}://{origin.netloc}{path}", on_dispatch=self._hub.on_dispatch
+        )
+        self._proxy: Proxy | None = None
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Serve until told to stop; raises InvalidSettings or ShardRefused."""
+        identities = StaticIdentities.parse(
+            self._settings.accept_tokens.get_secret_value(), variable="GATEWAY_ACCEPT_TOKENS"
+        )
+        server = GatewayServer(self._hub, self._the_proxy, identities, ready=self._not_ready)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        runner = await self._listen(server)
+        serving = asyncio.create_task(self._serve())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        self._stopping = True
+        serving.cancel()
+        stopping.cancel()
+        served, _ = await asyncio.gather(serving, stopping, return_exceptions=True)
+        await self._leave(server, runner)
+        if isinstance(served, BaseExceptionGroup):
+            raise served.exceptions[0]
+        if isinstance(served, Exception):
+            raise served
+
+    async def _listen(self, server: GatewayServer) -> web.AppRunner:
+        runner = web.AppRunner(server.app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._settings.host, self._settings.port).start()
+        except OSError as error:
+            await runner.cleanup()
+            reason = error.strerror or str(error)
+            raise InvalidSettings(f"GATEWAY_PORT: cannot listen on {self._settings.port}: {reason}") from None
+        announce("gateway", f"http://127.0.0.1:{runner.addresses[0][1]}")
+        return runner
+
+    async def _serve(self) -> None:
+        async with make_session() as session, asyncio.TaskGroup() as tasks:
+            tasks.create_task(outlive_no_parent())
+            tasks.create_task(self._routes.run(session))
+            bot = await self._shards.log_in()
+            self._hub.know_bot(bot.user_id)
+            self._proxy = Proxy(
+                self._rest,
+                token=self._discord.token,
+                application=bot.application_id,
+                scope=self._scope,
+            )
+            store = self._session_store(bot.application_id)
+            freeze_startup_objects()
+            # Without a route table every event would be dropped as nobody's.
+            await self._routes.known.wait()
+            await self._shards.run(store)
+
+    async def _leave(self, server: GatewayServer, runner: web.AppRunner) -> None:
+        """Stop taking events, resumably; let calls in flight finish, and pods take what is theirs."""
+        _log.info("gateway_leaving")
+        await self._shards.leave()
+        if self._proxy is not None:
+            await self._proxy.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._hub.all_acknowledged()
+        await self._shards.end()
+        server.stop()
+        await runner.cleanup()
+        _log.info("gateway_stopped")
+
+    def _session_store(self, application: str) -> SessionStore:
+        if self._settings.redis_url:
+            return RedisSessionStore(self._settings.redis_url, application=application)
+        return FileSessionStore(self._settings.state_dir)
+
+    def _the_proxy(self) -> Proxy:
+        assert self._proxy is not None, "no pod has events, and so no ops, before there is a proxy"
+        return self._proxy
+
+    def _not_ready(self) -> str | None:
+        if self._stopping:
+            return "stopping"
+        if not self._routes.known.is_set():
+            return "no route table yet"
+        missing = self._shards.missing
+        return f"{missing} shards are not connected" if missing else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""Discord's REST API for guilds' scripts: scope, limits, repeats, and a lean HTTP client.
+
+``proxy``      takes ops and gives results; the rest serves it
+``routes``     the table of what a script may call; ``plans`` and ``targets`` make requests of its rows
+``scope``      whose a channel or interaction is; ``lookup`` asks Discord when no event told
+``limiter``    what may go out now (``buckets``, ``window``); ``invalid`` keeps us from being banned
+``answers``    what goes back for an op
+``sender``     drives the limiter and the transport; ``retry`` says what is made again
+``transport``  the port; ``pool`` and ``http1`` are the lean client, ``aiohttp_transport`` the other one
+"""
+
+from flora_gateway.rest.proxy import Proxy
+from flora_gateway.rest.routes import ROUTES, Route
+from flora_gateway.rest.scope import Scope, ScopeMap
+from flora_gateway.rest.settings import RestSettings
+
+__all__ = ["ROUTES", "Proxy", "RestSettings", "Route", "Scope", "ScopeMap"]

@@ -1,0 +1,257 @@
+"""Executes the ops of guilds' scripts against Discord.
+
+The gateway is the only holder of the bot's token, and the only place that stands between a script and
+every other guild. So each op is checked here: that it is one we know, that its arguments cannot mean
+anything but what its route says, that what it names belongs to the guild that asks. Then it waits its
+turn in the limiter, and Discord's answer goes back as it came.
+
+In the usual case (known channel, open bucket, free connection) ``execute`` writes the request to the
+socket before it returns, without a task, a future or a timer; the answer's callback ends in ``done``.
+``done(ok, value)`` is called exactly once, perhaps before ``execute`` returns; ``value`` is JSON in one
+line: Discord's answer, or an ``OpError``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from flora_core.errors import InvalidInput
+from flora_core.wire.gateway import Op, OpError
+from flora_gateway.rest import answers, metrics
+from flora_gateway.rest.aiohttp_transport import AiohttpTransport
+from flora_gateway.rest.calls import Call, Verdict
+from flora_gateway.rest.command_sync import CommandSync
+from flora_gateway.rest.invalid import InvalidRequests
+from flora_gateway.rest.limiter import Limiter
+from flora_gateway.rest.lookup import ChannelLookup, Owner
+from flora_gateway.rest.plans import Args, Plan, parse_args
+from flora_gateway.rest.pool import LeanTransport
+from flora_gateway.rest.routes import GET_CHANNEL, GET_GUILD_COMMANDS, ROUTES, Route, ScopeRule
+from flora_gateway.rest.scope import Scope
+from flora_gateway.rest.sender import Sender
+from flora_gateway.rest.settings import API_PATH, RestSettings
+from flora_gateway.rest.transport import Response, Transport, parse_base
+
+Done = Callable[[bool, bytes], None]
+
+UPSERT: Final = "upsertGuildCommands"
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Secret(Protocol):
+    """The bot's token, in something that does not print it."""
+
+    def get_secret_value(self) -> str: ...
+
+
+class Waiting(NamedTuple):
+    """Whom a call's answer goes to."""
+
+    plan: Plan
+    done: Done
+    started: float
+    token: str
+    """The interaction's, to be kept out of errors."""
+
+
+def make_transport(settings: RestSettings) -> Transport:
+    """The HTTP client that ``settings`` names."""
+    origin, _ = parse_base(settings.api_url, default_path=API_PATH)
+    client = AiohttpTransport if settings.http_client == "aiohttp" else LeanTransport
+    return client(
+        origin,
+        connections=settings.rest_connections,
+        waiting=settings.rest_waiting,
+        connect_seconds=settings.rest_connect_timeout_ms / 1000,
+    )
+
+
+class Proxy:
+    """Takes ops, gives results. Belongs to the loop it is made in; ``close`` it."""
+
+    def __init__(
+        self,
+        settings: RestSettings,
+        *,
+        token: Secret,
+        application: str,
+        scope: Scope,
+        transport: Transport | None = None,
+        routes: Mapping[str, Route] = ROUTES,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._deadline = settings.rest_deadline_ms / 1000
+        self._secret = token.get_secret_value()
+        self._scope = scope
+        _, prefix = parse_base(settings.api_url, default_path=API_PATH)
+
+        def compiled(route: Route) -> Plan:
+            return Plan(
+                route,
+                prefix=prefix,
+                application=application,
+                user_agent=settings.user_agent,
+                authorization=f"Bot {self._secret}",
+            )
+
+        self._plans = {name: compiled(route) for name, route in routes.items()}
+        self._get_channel = compiled(GET_CHANNEL)
+        self._get_commands = compiled(GET_GUILD_COMMANDS)
+        self._put_commands = compiled(ROUTES[UPSERT])
+        self._sender = Sender(
+            transport or make_transport(settings),
+            Limiter(
+                global_limit=settings.global_limit,
+                guild_concurrency=settings.guild_concurrency,
+                guild_queue=settings.guild_queue,
+            ),
+            InvalidRequests(limit=settings.invalid_limit, guild_limit=settings.guild_invalid_limit),
+            attempt_seconds=settings.rest_timeout_ms / 1000,
+        )
+        self._lookup = ChannelLookup(
+            self._ask_channel, scope, per_minute=settings.scope_lookups, clock=self._loop.time
+        )
+        self._commands = CommandSync(self._fetch_commands, self._write_commands)
+        self._on_verdict = self._answer
+
+    def execute(self, op: Op, done: Done) -> None:
+        """Carry out ``op``. Never raises for what is in it."""
+        plan = self._plans.get(op.name)
+        if plan is None:
+            self._fail(done, answers.unknown_op(op.name, self._plans))
+            return
+        try:
+            self._execute(op, plan, parse_args(op.args), done)
+        except InvalidInput as error:
+            self._fail(done, answers.invalid(error))
+
+    def forget(self, guild: str) -> None:
+        """The bot is no longer in ``guild``."""
+        self._commands.forget(guild)
+
+    async def close(self) -> None:
+        """Take no more ops; those in flight get a while to finish, the rest fail."""
+        await self._sender.close(seconds=self._settings.rest_close_timeout_ms / 1000)
+
+    # An op on its way out.
+
+    def _execute(self, op: Op, plan: Plan, args: Args, done: Done) -> None:
+        guild, path, rule = op.guild, args.path, plan.scope
+        if rule is ScopeRule.GUILD and path.setdefault("guild", guild) != guild:
+            self._forbid(done, "guild")
+            return
+        prepared = plan.prepare(args)
+        now = self._loop.time()
+        give_up_at = now + self._deadline
+        token = ""
+        if rule is ScopeRule.INTERACTION:
+            token = path["token"]
+            age = self._scope.interaction_age(guild, token, interaction=path.get("interaction", ""))
+            if age is None:
+                self._forbid(done, "interaction")
+                return
+            give_up_at = min(give_up_at, now + plan.lifetime - age)
+            if give_up_at <= now:
+                self._fail(done, answers.expired(plan.name))
+                return
+        call = Call(
+            method=plan.method,
+            target=prepared.target,
+            headers=prepared.headers,
+            body=prepared.body,
+            guild=guild,
+            key=(plan.name, prepared.major),
+            tokenised=plan.tokenised,
+            repeatable=plan.repeatable,
+            give_up_at=give_up_at,
+            done=self._on_verdict,
+            context=Waiting(plan, done, now, token),
+        )
+        if rule is ScopeRule.CHANNEL:
+            owner = self._scope.guild_of_channel(path["channel"])
+            if owner is None:
+                self._lookup.owner(guild, path["channel"], lambda found: self._submit_if_own(call, found))
+                return
+            if owner != guild:
+                self._forbid(done, "channel")
+                return
+        if plan.name == UPSERT:
+            body = prepared.body or b"[]"
+            self._commands.upsert(guild, body, give_up_at, lambda verdict: self._answer(call, verdict))
+            return
+        self._sender.submit(call)
+
+    def _submit_if_own(self, call: Call, owner: Owner) -> None:
+        if owner == call.guild:
+            self._sender.submit(call)
+        elif owner is None or isinstance(owner, str):
+            self._forbid(call.context.done, "channel")
+        else:
+            self._answer(call, owner)
+
+    # Calls of the gateway's own.
+
+    def _ask_channel(self, guild: str, channel: str, on_verdict: Callable[[Verdict], None]) -> None:
+        deadline = self._loop.time() + self._deadline
+        self._call(self._get_channel, guild, {"channel": channel}, deadline, on_verdict)
+
+    def _fetch_commands(self, guild: str, give_up_at: float, on_verdict: Callable[[Verdict], None]) -> None:
+        self._call(self._get_commands, guild, {"guild": guild}, give_up_at, on_verdict)
+
+    def _write_commands(
+        self, guild: str, body: bytes, give_up_at: float, on_verdict: Callable[[Verdict], None]
+    ) -> None:
+        self._call(self._put_commands, guild, {"guild": guild}, give_up_at, on_verdict, body=body)
+
+    def _call(
+        self,
+        plan: Plan,
+        guild: str,
+        path: dict[str, str],
+        give_up_at: float,
+        on_verdict: Callable[[Verdict], None],
+        *,
+        body: bytes = b"",
+    ) -> None:
+        prepared = plan.prepare(Args(path=path, body=msgspec.Raw(body)))
+        self._sender.submit(
+            Call(
+                method=plan.method,
+                target=prepared.target,
+                headers=prepared.headers,
+                body=prepared.body,
+                guild=guild,
+                key=(plan.name, prepared.major),
+                repeatable=plan.repeatable,
+                give_up_at=give_up_at,
+                done=lambda _call, verdict: on_verdict(verdict),
+            )
+        )
+
+    # A verdict on its way back.
+
+    def _answer(self, call: Call, verdict: Verdict) -> None:
+        waiting: Waiting = call.context
+        plan, done = waiting.plan, waiting.done
+        plan.metrics.observe(self._loop.time() - waiting.started)
+        if isinstance(verdict, Response) and 200 <= verdict.status < 300:
+            value = answers.in_one_line(verdict)
+            if value is not None:
+                done(True, value)
+            else:
+                self._fail(done, answers.not_json(verdict.status, plan.name))
+            return
+        self._fail(done, answers.of_verdict(verdict, plan.name, secrets=(self._secret, waiting.token)))
+
+    def _forbid(self, done: Done, what: str) -> None:
+        metrics.SCOPE_FORBIDDEN.inc()
+        self._fail(done, answers.forbidden(what))
+
+    def _fail(self, done: Done, error: OpError) -> None:
+        done(False, _encode(error))
