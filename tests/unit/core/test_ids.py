@@ -14,7 +14,8 @@ def test_every_unsigned_64_bit_number_is_a_snowflake(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "007", "-1", "+1", " 1", "1 ", "1.0", "1e5", "abc", "١٢٣", str(2**64), "9" * 50, 12, None]
+    "text",
+    ["", "0", "007", "-1", "+1", " 1", "1 ", "1.0", "1e5", "abc", "١٢٣", str(2**64), "9" * 50, 12, None],
 )
 def test_what_is_no_snowflake_is_refused_by_name(text: object) -> None:
     with pytest.raises(InvalidSnowflake, match=r"^channel: .* is not a Discord id"):

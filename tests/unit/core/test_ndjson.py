@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -29,7 +32,7 @@ def test_lines_come_out_as_they_went_in_however_they_are_cut(lines: list[bytes],
     data = b"".join(line + b"\n" for line in lines)
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     splitter = Splitting().splitter
-    out = [line for a, b in zip(edges, edges[1:], strict=False) for line in splitter.feed(data[a:b])]
+    out = [line for a, b in itertools.pairwise(edges) for line in splitter.feed(data[a:b])]
     assert out == [line for line in lines if line]
     splitter.close()
 
@@ -101,10 +104,8 @@ def test_a_missing_field_is_named() -> None:
 @given(st.binary(max_size=400))
 def test_any_bytes_give_a_frame_or_a_typed_error(line: bytes) -> None:
     for codec in (downstream, upstream):
-        try:
+        with contextlib.suppress(WireError):
             codec.decode(line)
-        except WireError:
-            pass
 
 
 json_values = st.recursive(
@@ -113,15 +114,15 @@ json_values = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["k", "o", "g", "i", "n", "a", "e", "q", "x"]), json_values), json_values)
+@given(
+    st.dictionaries(st.sampled_from(["k", "o", "g", "i", "n", "a", "e", "q", "x"]), json_values), json_values
+)
 def test_any_json_gives_a_frame_or_a_typed_error(fields: dict[str, object], kind: object) -> None:
     for tag in (kind, "op", "event", "subscribe"):
         line = msgspec.json.encode({**fields, "k": tag})
         for codec in (downstream, upstream):
-            try:
+            with contextlib.suppress(WireError):
                 codec.decode(line)
-            except WireError:
-                pass
 
 
 def test_deep_nesting_is_malformed_and_no_crash() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,10 +45,8 @@ def test_an_unknown_kind_is_named() -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_give_frames_or_a_typed_error(data: bytes) -> None:
-    try:
+    with contextlib.suppress(WireError):
         FrameSplitter().feed(data)
-    except WireError:
-        pass
 
 
 def test_a_turn_survives_the_trip() -> None:

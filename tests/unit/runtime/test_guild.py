@@ -1,0 +1,303 @@
+"""One guild of a pod: what it asks of its worker, and what becomes of its events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
+from flora_core.wire.pipe import Call, Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
+from flora_runtime.supervisor.backlog import Waiting
+from flora_runtime.supervisor.guild import RETRY_SECONDS, Guild, Presence, Script
+
+BUNDLE = "ab" * 32
+SCRIPT = Script("code", "map")
+
+
+@dataclass
+class RecordingPort:
+    """Stands where the pod does, and remembers what it was asked."""
+
+    clock: float = 100.0
+    frames: list[tuple[Kind, bytes]] = field(default_factory=list)
+    deploys_wanted: int = 0
+    safe_offsets: list[int] = field(default_factory=list)
+    drops: list[tuple[str, int]] = field(default_factory=list)
+    calls: list[tuple[int, str]] = field(default_factory=list)
+    subscriptions: list[list[str]] = field(default_factory=list)
+    commands_seen: list[bytes] = field(default_factory=list)
+    reports: list[Loaded | Failed] = field(default_factory=list)
+    lines: list[LogLine] = field(default_factory=list)
+    settled_events: list[tuple[str, Outcome]] = field(default_factory=list)
+
+    def now(self) -> float:
+        return self.clock
+
+    def to_worker(self, guild: Guild, kind: Kind, body: bytes) -> None:
+        self.frames.append((kind, body))
+
+    def want_deploy(self, guild: Guild) -> None:
+        self.deploys_wanted += 1
+
+    def safe(self, offset: int) -> None:
+        self.safe_offsets.append(offset)
+
+    def dropped(self, guild: Guild, reason: str, events: list[Waiting]) -> None:
+        self.drops += [(reason, event.offset) for event in events]
+
+    def call(self, guild: Guild, id_: int, name: str, args: Raw) -> None:
+        self.calls.append((id_, name))
+
+    def subscribe(self, guild: Guild, events: list[str], *, own: bool) -> None:
+        self.subscriptions.append(events)
+
+    def commands(self, guild: Guild, commands: Raw) -> None:
+        self.commands_seen.append(bytes(commands))
+
+    def report(self, report: Loaded | Failed) -> None:
+        self.reports.append(report)
+
+    def log(self, line: LogLine) -> None:
+        self.lines.append(line)
+
+    def settled(self, guild: Guild, type_: str, done: Done) -> None:
+        self.settled_events.append((type_, done.outcome))
+
+    def sent(self, kind: Kind) -> list[bytes]:
+        return [body for sent, body in self.frames if sent is kind]
+
+
+def assignment(revision: int = 1, bundle: str = BUNDLE) -> Assignment:
+    return Assignment("123", revision, bundle)
+
+
+def loaded(revision: int = 1, commands: bytes = b"null") -> LoadedIn:
+    return LoadedIn(revision, 4.0, ["messageCreate"], own_messages=False, commands=Raw(commands))
+
+
+def failed(revision: int = 1) -> FailedIn:
+    return FailedIn(revision, Outcome.EXCEPTION, ScriptError("boom", "at src/main.ts:1:1"))
+
+
+@pytest.fixture
+def port() -> RecordingPort:
+    return RecordingPort()
+
+
+@pytest.fixture
+def guild(port: RecordingPort) -> Guild:
+    return Guild(assignment(), port, worker=0, slot=3, backlog=10)
+
+
+@pytest.fixture
+def live(guild: Guild) -> Guild:
+    guild.assign(assignment())
+    guild.deploying(SCRIPT)
+    guild.on_loaded(loaded())
+    return guild
+
+
+def event_numbers(port: RecordingPort) -> list[int]:
+    return [int.from_bytes(body[:8], "little") for body in port.sent(Kind.EVENT)]
+
+
+def test_an_assignment_is_deployed_when_it_is_its_turn(guild: Guild, port: RecordingPort) -> None:
+    guild.assign(assignment())
+    assert port.deploys_wanted == 1
+    assert port.frames == []
+    guild.deploying(SCRIPT)
+    deploy = msgspec.json.decode(port.sent(Kind.DEPLOY)[0], type=Deploy)
+    assert (deploy.revision, deploy.code, deploy.slot) == (1, "code", 3)
+    assert guild.presence is Presence.LOADING
+
+
+def test_events_wait_for_the_first_load_and_then_go_in_order(guild: Guild, port: RecordingPort) -> None:
+    guild.assign(assignment())
+    guild.deploying(SCRIPT)
+    for offset in (11, 12):
+        guild.add_event("MESSAGE_CREATE", offset, b"{}")
+    assert port.sent(Kind.EVENT) == []
+    guild.on_loaded(loaded())
+    assert event_numbers(port) == [1, 2]
+    assert guild.presence is Presence.LIVE
+
+
+def test_a_load_is_reported_with_what_the_script_handles(guild: Guild, port: RecordingPort) -> None:
+    guild.assign(assignment())
+    guild.deploying(SCRIPT)
+    guild.on_loaded(loaded(commands=b'[{"name":"a"},{"name":"b"}]'))
+    report = port.reports[0]
+    assert isinstance(report, Loaded)
+    assert (report.revision, report.events, report.commands) == (1, ["messageCreate"], 2)
+    assert port.subscriptions == [["messageCreate"]]
+    assert port.commands_seen == [b'[{"name":"a"},{"name":"b"}]']
+
+
+def test_an_event_is_safe_once_a_turn_has_started_it(live: Guild, port: RecordingPort) -> None:
+    live.add_event("MESSAGE_CREATE", 21, b"{}")
+    assert port.safe_offsets == []
+    live.on_turn(Turn(started=1, ops=[Call(5, "sendMessage", Raw(b"{}"))]))
+    assert port.safe_offsets == [21]
+    assert port.calls == [(5, "sendMessage")]
+    assert live.open == 1
+    live.on_turn(Turn(done=[Done(1, Outcome.OK, 2.0)]))
+    assert live.open == 0
+    assert port.settled_events == [("MESSAGE_CREATE", Outcome.OK)]
+
+
+def test_a_failed_deploy_leaves_the_old_script_running(live: Guild, port: RecordingPort) -> None:
+    live.assign(assignment(revision=2, bundle="cd" * 32))
+    live.deploying(SCRIPT)
+    live.add_event("MESSAGE_CREATE", 31, b"{}")
+    live.on_failed(failed(revision=2))
+    assert live.presence is Presence.LIVE
+    assert event_numbers(port) == [1]
+    report = port.reports[-1]
+    assert isinstance(report, Failed)
+    assert (report.revision, report.error.message) == (2, "boom")
+    assert live.target.revision == 1, "what comes back after a death is what last loaded"
+
+
+def test_a_script_that_never_loaded_gets_no_events(guild: Guild, port: RecordingPort) -> None:
+    guild.assign(assignment())
+    guild.deploying(SCRIPT)
+    guild.add_event("MESSAGE_CREATE", 41, b"{}")
+    guild.on_failed(failed())
+    assert guild.presence is Presence.BROKEN
+    guild.add_event("MESSAGE_CREATE", 42, b"{}")
+    assert port.drops == [("not_loaded", 41), ("not_loaded", 42)]
+    assert port.deploys_wanted == 1
+
+
+def test_a_new_assignment_mends_what_did_not_load(guild: Guild, port: RecordingPort) -> None:
+    guild.assign(assignment())
+    guild.deploying(SCRIPT)
+    guild.on_failed(failed())
+    guild.assign(assignment(revision=2))
+    guild.deploying(SCRIPT)
+    guild.on_loaded(loaded(revision=2))
+    assert guild.presence is Presence.LIVE
+
+
+def test_a_report_about_an_older_deploy_changes_nothing(guild: Guild, port: RecordingPort) -> None:
+    guild.assign(assignment())
+    guild.deploying(SCRIPT)
+    guild.assign(assignment(revision=2))
+    guild.deploying(SCRIPT)
+    guild.on_failed(failed(revision=1))
+    assert port.reports == []
+    guild.on_loaded(loaded(revision=2))
+    assert guild.presence is Presence.LIVE
+
+
+def test_an_assignment_that_came_during_a_deploy_is_deployed_next(guild: Guild, port: RecordingPort) -> None:
+    guild.assign(assignment())
+    guild.deploying(SCRIPT)
+    guild.assign(assignment(revision=2))
+    guild.on_loaded(loaded(revision=1))
+    assert guild.target.revision == 2
+    assert port.deploys_wanted >= 2
+
+
+def test_after_its_workers_death_a_guild_comes_back_with_its_next_event(
+    live: Guild, port: RecordingPort
+) -> None:
+    wanted = port.deploys_wanted
+    live.on_worker_gone(started=0)
+    assert live.presence is Presence.ABSENT
+    assert port.deploys_wanted == wanted, "nothing waits, so there is no hurry"
+    live.add_event("MESSAGE_CREATE", 51, b"{}")
+    assert port.deploys_wanted == wanted + 1
+    live.deploying(SCRIPT)
+    reports = len(port.reports)
+    live.on_loaded(loaded())
+    assert event_numbers(port)[-1] == 1
+    assert len(port.reports) == reports, "the same script again is no news"
+
+
+def test_a_death_loses_what_had_started_and_nothing_else(live: Guild, port: RecordingPort) -> None:
+    for offset in (61, 62, 63):
+        live.add_event("MESSAGE_CREATE", offset, b"{}")
+    live.on_turn(Turn(started=1))
+    live.on_worker_gone(started=2)
+    assert port.settled_events == [("MESSAGE_CREATE", Outcome.KILLED)] * 2
+    assert "2 of its events" in port.lines[-1].text
+    assert port.lines[-1].outcome is Outcome.KILLED
+    live.deploying(SCRIPT)
+    live.on_loaded(loaded())
+    assert event_numbers(port)[-1] == 3
+    assert port.safe_offsets == [61, 62]
+
+
+def test_a_recycled_isolate_is_made_anew_when_events_wait(live: Guild, port: RecordingPort) -> None:
+    live.add_event("MESSAGE_CREATE", 71, b"{}")
+    live.add_event("MESSAGE_CREATE", 72, b"{}")
+    wanted = port.deploys_wanted
+    live.on_recycled(Recycled(Outcome.EXCEEDED_CPU, lost=[1]))
+    assert port.deploys_wanted == wanted + 1
+    assert port.settled_events == [("MESSAGE_CREATE", Outcome.EXCEEDED_CPU)]
+    live.deploying(SCRIPT)
+    live.on_loaded(loaded())
+    assert event_numbers(port)[-1] == 2
+
+
+def test_a_script_that_no_longer_loads_is_tried_again_after_a_while(live: Guild, port: RecordingPort) -> None:
+    live.on_worker_gone(started=0)
+    live.add_event("MESSAGE_CREATE", 81, b"{}")
+    live.deploying(SCRIPT)
+    live.on_failed(failed())
+    assert live.presence is Presence.BROKEN
+    wanted = port.deploys_wanted
+    live.add_event("MESSAGE_CREATE", 82, b"{}")
+    assert port.deploys_wanted == wanted
+    port.clock += RETRY_SECONDS
+    live.add_event("MESSAGE_CREATE", 83, b"{}")
+    assert port.deploys_wanted == wanted + 1
+    assert port.drops == [("not_loaded", 81), ("not_loaded", 82)]
+
+
+def test_a_deploy_that_died_with_its_worker_is_repeated(guild: Guild, port: RecordingPort) -> None:
+    guild.assign(assignment())
+    guild.deploying(SCRIPT)
+    guild.on_worker_gone(started=0)
+    assert port.deploys_wanted == 2
+
+
+def test_a_bundle_that_cannot_be_had_is_a_failed_deploy(guild: Guild, port: RecordingPort) -> None:
+    guild.assign(assignment())
+    guild.cannot_deploy(Outcome.EXCEPTION, ScriptError("no such bundle"))
+    assert isinstance(port.reports[0], Failed)
+    assert guild.presence is Presence.BROKEN
+
+
+def test_results_go_to_the_worker_as_the_prelude_reads_them(live: Guild, port: RecordingPort) -> None:
+    live.add_result(7, ok=True, value=b'{"id":"1"}')
+    live.add_result(8, ok=False, value=b'{"code":"X"}')
+    assert port.sent(Kind.RESULT) == [b'[7,true,{"id":"1"}]', b'[8,false,{"code":"X"}]']
+
+
+def test_results_for_an_isolate_that_is_gone_are_dropped(guild: Guild, port: RecordingPort) -> None:
+    guild.add_result(7, ok=True, value=b"null")
+    assert port.frames == []
+
+
+def test_broadcasts_reach_what_runs_and_nobody_waits_for_them(live: Guild, port: RecordingPort) -> None:
+    live.add_broadcast(b'{"t":"READY","d":{}}')
+    assert event_numbers(port) == [0]
+    assert live.pending == 0
+
+
+def test_a_released_guild_gives_up_its_events_and_is_unloaded(guild: Guild, port: RecordingPort) -> None:
+    guild.assign(assignment())
+    guild.add_event("MESSAGE_CREATE", 91, b"{}")
+    guild.unload()
+    assert port.drops == [("released", 91)]
+    assert port.sent(Kind.UNLOAD) == [b""]
+
+
+def test_a_log_line_carries_the_revision_that_printed_it(live: Guild, port: RecordingPort) -> None:
+    live.on_log(LogIn("info", "hello"))
+    assert (port.lines[0].guild, port.lines[0].revision, port.lines[0].text) == ("123", 1, "hello")
