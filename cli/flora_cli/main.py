@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from importlib.metadata import entry_points, version
 from typing import Annotated
 
 import typer
 
+from flora_cli import project
 from flora_core.errors import FloraError, InvalidInput
 
 app = typer.Typer(
@@ -39,14 +41,15 @@ def flora(
     del show_version
 
 
+for command in project.COMMANDS:
+    app.command()(command)
+
+
 def _add_plugins() -> None:
     """Commands of packages that may not be installed, as ``flora dev``."""
     for plugin in entry_points(group=PLUGIN_GROUP):
-        try:
-            command = plugin.load()
-        except ModuleNotFoundError:
-            continue
-        app.command(plugin.name)(command)
+        with contextlib.suppress(ModuleNotFoundError):
+            app.command(plugin.name)(plugin.load())
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from flora_core.wire.gateway import OpError
 from flora_core.wire.ndjson import flat
 from flora_gateway.rest.calls import Refused, Verdict, Why
 from flora_gateway.rest.retry import read_rate_limited
-from flora_gateway.rest.transport import Response
+from flora_gateway.rest.transport import UNREADABLE, Response
 
 INVALID_INPUT: Final = "INVALID_INPUT"
 SCOPE_FORBIDDEN: Final = "SCOPE_FORBIDDEN"
@@ -30,6 +30,7 @@ UNKNOWN_INTERACTION: Final = 10062
 
 _TEXT_LIMIT: Final = 600
 _DETAILS: Final = 5
+_DEPTH: Final = 12
 
 _WHY: Final = {
     Why.QUEUE_FULL: "too many calls of this guild wait already",
@@ -66,7 +67,7 @@ def in_one_line(response: Response) -> bytes | None:
         if not body.isascii():
             body.decode()
         return flat(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, WireError):
+    except (*UNREADABLE, WireError):
         return None
 
 
@@ -120,9 +121,9 @@ def _of_response(response: Response, route: str) -> OpError:
         return OpError(RATE_LIMITED, f"Discord rate limited for {route}", status=429, retry_after=after)
     try:
         said = msgspec.json.decode(response.body, type=_Said)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         said = _Said("the answer is not Discord's usual JSON")
-    details = [detail for detail, _ in zip(_details(said.errors, ""), range(_DETAILS), strict=False)]
+    details = [detail for detail, _ in zip(_details(said.errors), range(_DETAILS), strict=False)]
     text = said.message[:_TEXT_LIMIT] + (f": {'; '.join(details)}"[:_TEXT_LIMIT] if details else "")
     return OpError(
         HTTP_ERROR,
@@ -146,13 +147,13 @@ def _http_text(status: str, text: str, route: str) -> str:
     return f"Discord HTTP error ({status}): {text} (route: {route})"
 
 
-def _details(errors: Any, field: str) -> Iterator[str]:
+def _details(errors: Any, field: str = "", *, depth: int = 0) -> Iterator[str]:
     """``embeds.0.title: Must be 256 or fewer in length.`` for each of Discord's nested ``errors``."""
-    if not isinstance(errors, dict):
+    if not isinstance(errors, dict) or depth > _DEPTH:
         return
     for name, value in cast("dict[str, Any]", errors).items():
         if name != "_errors":
-            yield from _details(value, f"{field}.{name}" if field else name)
+            yield from _details(value, f"{field}.{name}" if field else name, depth=depth + 1)
         elif isinstance(value, list):
             for error in cast("list[Any]", value):
                 text = cast("dict[str, Any]", error).get("message") if isinstance(error, dict) else None

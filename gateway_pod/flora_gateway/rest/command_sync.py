@@ -16,12 +16,14 @@ import msgspec
 
 from flora_core.errors import InvalidInput
 from flora_gateway.rest.calls import Refused, Verdict, Why
-from flora_gateway.rest.transport import Response
+from flora_gateway.rest.transport import UNREADABLE, Response
 
 KEPT_BYTES: Final = 64 << 20
 """Memory for command lists; those of guilds beyond it, the least recently used, are fetched again."""
 WAITING: Final = 16
 """Registrations of one guild that may wait for one under way."""
+MOST_NESTED: Final = 20
+"""Commands, groups, subcommands, options and choices make ten levels of JSON."""
 
 _SERVER_FILLED: Final = frozenset(
     ("id", "application_id", "version", "guild_id", "name_localized", "description_localized")
@@ -51,7 +53,8 @@ def commands_differ(wanted: list[Command], existing: list[Command]) -> bool:
     """Whether putting ``wanted`` would change ``existing``.
 
     Fields that Discord fills in and defaults that it spells out do not count; nor does the order of the
-    commands. The order of options and choices does: it is what people see.
+    commands. The order of options and choices does: it is what people see. Raises InvalidInput when either
+    is nested more deeply than commands can be.
     """
     return len(wanted) != len(existing) or _by_name(wanted) != _by_name(existing)
 
@@ -63,25 +66,30 @@ def _by_name(commands: list[Command]) -> dict[tuple[str, str], Command]:
 
 def _without_defaults(command: Command) -> Command:
     fields = {
-        name: _significant(name, value)
+        name: value
         for name, value in command.items()
-        if name not in _SERVER_FILLED and not (name in _COMMAND_DEFAULTS and value == _COMMAND_DEFAULTS[name])
+        if name not in _COMMAND_DEFAULTS or value != _COMMAND_DEFAULTS[name]
     }
     permissions = fields.get("default_member_permissions")
     if isinstance(permissions, int) and not isinstance(permissions, bool):
         fields["default_member_permissions"] = str(permissions)
-    return {name: value for name, value in fields.items() if not _empty(value)}
+    return _significant("", fields)
 
 
-def _significant(name: str, value: Any) -> Any:
+def _significant(name: str, value: Any, depth: int = 0) -> Any:
+    """``value`` of the field ``name`` without what Discord fills in."""
+    if depth > MOST_NESTED:
+        raise InvalidInput(f"body: commands are nested more than {MOST_NESTED} deep")
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        if name.endswith("_localizations"):
-            return {locale: text for locale, text in fields.items() if text is not None}
-        items = ((key, _significant(key, item)) for key, item in fields.items() if key not in _SERVER_FILLED)
+        items = (
+            (key, _significant(key, item, depth + 1))
+            for key, item in fields.items()
+            if key not in _SERVER_FILLED or name.endswith("_localizations")
+        )
         return {key: item for key, item in items if not _empty(item)}
     if isinstance(value, list):
-        parts = [_significant("", item) for item in cast("list[Any]", value)]
+        parts = [_significant("", item, depth + 1) for item in cast("list[Any]", value)]
         return sorted(parts, key=repr) if name in _UNORDERED else parts
     return value
 
@@ -91,11 +99,13 @@ def _empty(value: Any) -> bool:
 
 
 def parse_commands(body: bytes) -> list[Command]:
-    """A list of commands; raises InvalidInput."""
+    """A list of commands that can be compared; raises InvalidInput."""
     try:
-        return _decode_commands(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        commands = _decode_commands(body)
+    except UNREADABLE as error:
         raise InvalidInput(f"body: should be a list of commands: {error}") from None
+    _by_name(commands)
+    return commands
 
 
 class _Known(NamedTuple):
@@ -156,8 +166,8 @@ class CommandSync:
     def _fetched(self, guild: str, verdict: Verdict) -> None:
         if isinstance(verdict, Response) and verdict.status == 200:
             try:
-                _decode_commands(verdict.body)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+                parse_commands(verdict.body)
+            except InvalidInput:
                 self._settle(guild, verdict)
                 return
             self._remember(guild, _Known(verdict.body, verdict.body))

@@ -17,7 +17,7 @@ import msgspec
 
 from flora_gateway.rest.calls import Refused, Verdict, Why
 from flora_gateway.rest.scope import Scope
-from flora_gateway.rest.transport import Response
+from flora_gateway.rest.transport import UNREADABLE, Response
 from flora_gateway.rest.window import SlidingWindow
 
 NOBODY_SECONDS: Final = 60.0
@@ -89,7 +89,7 @@ class ChannelLookup:
         if verdict.status == 200:
             try:
                 guild = msgspec.json.decode(verdict.body, type=_Channel).guild_id
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 return verdict
         if guild is not None:
             self._scope.learn_channel(channel, guild)

@@ -16,6 +16,7 @@ from flora_core.wire.ndjson import flat
 from flora_gateway.rest.metrics import of_route
 from flora_gateway.rest.routes import BodyKind, Method, Repeat, Route
 from flora_gateway.rest.targets import QueryValue, Target, audit_log_reason
+from flora_gateway.rest.transport import UNREADABLE
 
 BODY_LIMIT: Final = 1 << 20
 """Bytes in one call's body."""
@@ -55,7 +56,7 @@ def parse_args(raw: Raw | bytes) -> Args:
     """An op's ``args``; raises InvalidInput."""
     try:
         return _decode_args(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise InvalidInput(f"args: {error}") from None
 
 
@@ -67,7 +68,7 @@ def with_nonce(body: bytes | None) -> bool:
     """Whether Discord will know a second message with this body for the first one's copy."""
     try:
         said = _decode_nonced(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return False
     return said.enforce_nonce and said.nonce not in {None, ""}
 
@@ -126,5 +127,5 @@ class Plan:
             raise InvalidInput(f"body: {self.name} takes {kind}")
         try:
             return flat(body)
-        except WireError as error:
+        except (*UNREADABLE, WireError) as error:
             raise InvalidInput(f"body: {error}") from None

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from flora_gateway.rest.calls import Call
-from flora_gateway.rest.transport import Outcome, Response
+from flora_gateway.rest.transport import UNREADABLE, Outcome, Response
 
 MOST_ATTEMPTS: Final = 3
 """Of a call that fails: the original's two repeats."""
@@ -42,7 +42,7 @@ def read_rate_limited(response: Response) -> RateLimited:
     headers = response.headers
     try:
         body = msgspec.json.decode(response.body, type=_Body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return RateLimited(_seconds(headers.get(b"retry-after"), default=UNKNOWN_WAIT), "address")
     after = max(body.retry_after, 0.0)
     if body.is_global or b"x-ratelimit-global" in headers:

@@ -146,7 +146,12 @@ class Shard:
 
     async def _connect_and_read(self) -> None:
         session = self._session
-        options: dict[str, Any] = {"shard_id": self.index, "gateway": self._first_gateway}
+        # "initial": discord.py sleeps five seconds before any other IDENTIFY; the gate knows better.
+        options: dict[str, Any] = {
+            "shard_id": self.index,
+            "gateway": self._first_gateway,
+            "initial": True,
+        }
         how = "identify"
         if session is not None:
             how = "resume"
