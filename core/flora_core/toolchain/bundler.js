@@ -3,7 +3,7 @@
 
 {
   const ROOT = "/project/";
-  const ENTRY = "flora-entry.js"; // the virtual module that imports the author's entrypoint
+  const ENTRY = "<entry>"; // the virtual module that imports the author's entrypoint
   const OUTFILE = `${ROOT}bundle.js`;
   const { MOST, TEXT, cut, excerpt } = messages;
 

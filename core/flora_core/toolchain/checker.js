@@ -42,7 +42,9 @@
   globalThis.run = (text) => {
     const { entrypoint, files, dependencies } = JSON.parse(text);
     const tree = new Map();
-    for (const [path, source] of Object.entries({ ...dependencies, ...files })) tree.set(`${ROOT}/${path}`, source);
+    for (const [path, source] of Object.entries({ ...dependencies, ...files })) {
+      tree.set(`${ROOT}/${path}`, source.replace(/^\ufeff/, "")); // a byte order mark would count as a column
+    }
     const found = check(hostOf(tree), `${ROOT}/${entrypoint}`);
     return JSON.stringify({ diagnostics: found });
   };
@@ -158,7 +160,7 @@
     if (file === undefined) return { file: "" };
     const { line, character } = file.getLineAndCharacterOfPosition(start);
     const starts = file.getLineStarts();
-    const text = file.text.slice(starts[line], starts[line + 1]).replace(/[\r\n]+$/, "");
+    const text = file.text.slice(starts[line], starts[line + 1]).replace(/[\r\n\u2028\u2029]+$/, "");
     const name = file.fileName.replace(/^\/(project|flora|lib)\//, "");
     return { file: name.toWellFormed(), line: line + 1, column: character + 1, ...excerpt(text, character, length) };
   }

@@ -56,9 +56,9 @@ def _serve() -> None:
 
 def _read_requests(requests: queue.SimpleQueue[bytes]) -> None:
     stdin = sys.stdin.buffer
-    while header := _exactly(stdin, HEADER.size):
-        requests.put(_exactly(stdin, *HEADER.unpack(header)))
-    os._exit(0)
+    while True:
+        (size,) = HEADER.unpack(_exactly(stdin, HEADER.size))
+        requests.put(_exactly(stdin, size))
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:

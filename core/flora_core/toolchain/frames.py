@@ -16,8 +16,6 @@ from msgspec import Raw, Struct
 HEADER: Final = struct.Struct("<I")
 """Length of the body."""
 
-REQUEST_LIMIT: Final = 160 << 20
-"""Bytes of one request: 21 MiB of sources, all of them control characters (six bytes each in JSON)."""
 ANSWER_LIMIT: Final = 128 << 20
 """Bytes of one answer: code and map of the largest bundle, JSON-escaped, with room."""
 

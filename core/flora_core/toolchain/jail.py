@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 MEMORY: Final = 1536 << 20
-"""Bytes of data. V8 reserves far more address space than it uses, so it cannot be limited by that."""
+"""Bytes of data, of which a process at rest counts 650 MiB (and uses 140). Of address space, the usual
+measure, V8 reserves terabytes."""
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -33,7 +34,7 @@ def enter(parent: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         prctl = ctypes.CDLL(None, use_errno=True).prctl
         prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # when the thread ends that started this process
         with suppress(OSError):  # when memory runs out, better this process than another of the pod
             Path("/proc/self/oom_score_adj").write_text("1000")
     if os.getppid() != parent:

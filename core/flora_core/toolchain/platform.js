@@ -32,7 +32,7 @@ globalThis.TextEncoder = class TextEncoder {
   encode(text = "") {
     const units = String(text);
     const count = units.length;
-    let bytes = new Uint8Array(count);
+    const bytes = new Uint8Array(count);
     let i = 0;
     for (let code; i < count && (code = units.charCodeAt(i)) < 0x80; i++) bytes[i] = code;
     if (i === count) return bytes;

@@ -38,18 +38,15 @@ class Child:
 
     @classmethod
     async def start(cls) -> Child:
+        """A new process; raises ToolDied when the system has none to give."""
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-m",
-            "flora_core.toolchain.child",
-            str(os.getpid()),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=environment,
-        )
+        command = (sys.executable, "-I", "-m", "flora_core.toolchain.child", str(os.getpid()))
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
+            )
+        except OSError as error:
+            raise ToolDied(f"a tool process cannot be started: {error}") from None
         return cls(process)
 
     @property

@@ -1,9 +1,9 @@
 // Looks up positions of bundles in their source maps. Evaluated after trace-mapping.js in an isolate of its
 // own; it answers the same calls as a guild's isolate, so that the worker needs no second way to talk.
 //
-// `feed` takes `{"key": "...", "map": "<source map>" | null, "positions": [[line, column], ...]}`, lines and columns
-// from 1 as V8 prints them, and returns `[[source, line, column, name] | null, ...]`, also from 1. A map is
-// needed the first time that its key is seen; `null` in place of the list asks for it (again).
+// `feed` takes `{"key": "...", "map": "<source map>" | null, "positions": [[line, column], ...]}`, lines and
+// columns from 1 as V8 prints them, and returns `[[source, line, column, name] | null, ...]`, also from 1. A
+// map is needed the first time that its key is seen; `null` in place of the list asks for it (again).
 "use strict";
 
 {

@@ -118,7 +118,7 @@ class Toolchain:
     async def _turn(self) -> AsyncGenerator[None]:
         """Hold the right to one child; raises ToolBusy when it does not come in time."""
         if self._free.locked() and self._waiting >= self.limits.waiting:
-            raise ToolBusy(f"{self._waiting} projects wait for the tools already; try again in a moment")
+            raise ToolBusy(f"the tools have {self._waiting} calls waiting already; try again in a moment")
         self._waiting += 1
         try:
             async with asyncio.timeout(self.limits.waiting_seconds):
