@@ -9,9 +9,9 @@
 ``transport``  the port; ``pool`` and ``http1`` are the lean client, ``aiohttp_transport`` the other one
 """
 
-from flora_gateway.rest.proxy import Proxy
+from flora_gateway.rest.proxy import Done, Proxy
 from flora_gateway.rest.routes import ROUTES, Route
 from flora_gateway.rest.scope import Scope, ScopeMap
 from flora_gateway.rest.settings import RestSettings
 
-__all__ = ["ROUTES", "Proxy", "RestSettings", "Route", "Scope", "ScopeMap"]
+__all__ = ["ROUTES", "Done", "Proxy", "RestSettings", "Route", "Scope", "ScopeMap"]

@@ -90,14 +90,10 @@ class AiohttpTransport:
         await self._session.close()
 
     async def _run(self, request: Request, on_done: OnDone) -> None:
-        outcome: Outcome
+        outcome: Outcome = TransportClosed("the HTTP client was shut down before this was answered")
         try:
             async with asyncio.timeout_at(request.deadline):
                 outcome = await self._exchange(request)
-        except asyncio.CancelledError:
-            if self._tasks.pop(request, None) is not None:  # not through ``cancel``
-                on_done(request, TransportClosed("the HTTP client was shut down before this was answered"))
-            raise
         except TransportError as error:
             outcome = error
         except aiohttp.ConnectionTimeoutError as error:
@@ -110,8 +106,9 @@ class AiohttpTransport:
             outcome = MalformedResponse(f"not an HTTP response: {error.message[:200]}")
         except (aiohttp.ClientError, OSError) as error:
             outcome = ConnectionLost(f"the connection broke: {error}")
-        del self._tasks[request]
-        on_done(request, outcome)
+        finally:  # also when the task is cancelled, but not when ``cancel`` did it
+            if self._tasks.pop(request, None) is not None:
+                on_done(request, outcome)
 
     async def _exchange(self, request: Request) -> Response:
         async with self._session.request(

@@ -20,7 +20,7 @@ from flora_gateway.rest.transport import UNREADABLE, Response
 
 KEPT_BYTES: Final = 64 << 20
 """Memory for command lists; those of guilds beyond it, the least recently used, are fetched again."""
-WAITING: Final = 16
+WAITING: Final = 4
 """Registrations of one guild that may wait for one under way."""
 MOST_NESTED: Final = 20
 """Commands, groups, subcommands, options and choices make ten levels of JSON."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import select
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._parser = HttpResponseParser(self)
         self._poll = select.poll()
-        self._poll.register(cast("Any", transport.get_extra_info("socket")).fileno(), select.POLLIN)
+        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         if self.request is None:
@@ -218,7 +218,8 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, response: Response) -> None:
         request, on_done = cast("Request", self.request), self._on_done
-        self.request = None
+        self.request = self._response = None
+        self._body = []
         self._reused = True
         # A server that answers before it has the whole request will not read the rest of it.
         whole = self._transport.get_write_buffer_size() == 0

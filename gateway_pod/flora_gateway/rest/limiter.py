@@ -27,6 +27,8 @@ from flora_gateway.rest.buckets import NEVER, Bucket, BucketTable, Key, RateLimi
 from flora_gateway.rest.calls import Call, Refused, Why
 from flora_gateway.rest.window import SlidingWindow
 
+QUEUE_BYTES: Final = 8 << 20
+"""Bodies of one guild's waiting calls, together: bounded, because a body may have a mebibyte."""
 GLOBAL_SECONDS: Final = 1.05
 """The global limit is per second; the rest is for calls that leave evenly and arrive in a bunch."""
 
@@ -46,13 +48,14 @@ class Line:
 class Lane:
     """One guild's lines; or those of its interactions."""
 
-    __slots__ = ("in_flight", "in_ring", "lines", "queued", "ready", "ring")
+    __slots__ = ("in_flight", "in_ring", "lines", "queued", "queued_bytes", "ready", "ring")
 
     def __init__(self, ring: deque[Lane]) -> None:
         self.ring = ring
         self.in_ring = False
         self.in_flight = 0
         self.queued = 0
+        self.queued_bytes = 0
         self.lines: dict[Key, Line] = {}
         self.ready: deque[Line] = deque()
 
@@ -95,7 +98,7 @@ class Limiter:
             return True
         if NEVER > opens_at > call.give_up_at:
             return Refused(Why.TOO_LATE, opens_at - now)
-        if lane.queued >= self._most_queued:
+        if lane.queued >= self._most_queued or lane.queued_bytes + _size(call) > QUEUE_BYTES:
             return Refused(Why.QUEUE_FULL, opens_at - now if opens_at < NEVER else 0.0)
         self._enqueue(call, lane, now)
         return False
@@ -229,6 +232,7 @@ class Limiter:
             line.calls.append(call)
         call.queued = True
         lane.queued += 1
+        lane.queued_bytes += _size(call)
         self.queued += 1
         if call.give_up_at < NEVER:
             self._set_timer(call.give_up_at, call)
@@ -240,6 +244,7 @@ class Limiter:
         if lane is not None:
             lane.lines[call.key].calls.remove(call)
             lane.queued -= 1
+            lane.queued_bytes -= _size(call)
         self.queued -= 1
         call.queued = False
 
@@ -292,3 +297,7 @@ class Limiter:
             elif what.queued:
                 self._withdraw(what)
                 self._expired.append(what)
+
+
+def _size(call: Call) -> int:
+    return len(call.body) if call.body is not None else 0

@@ -9,7 +9,7 @@ cause only so many questions a minute.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final
 
@@ -23,8 +23,8 @@ from flora_gateway.rest.window import SlidingWindow
 NOBODY_SECONDS: Final = 60.0
 """How long a channel that is no guild's stays so."""
 NOBODY_KEPT: Final = 10_000
-WAITING: Final = 256
-"""Ops that may wait for the answer about one channel."""
+WAITING: Final = 32
+"""Ops of one guild that may wait for such answers."""
 
 Owner = str | Verdict | None
 """A guild; why there is no answer; or None: no guild's, or none of the asker's business."""
@@ -47,7 +47,8 @@ class ChannelLookup:
         self._scope = scope
         self._per_minute = per_minute
         self._clock = clock
-        self._waiting: dict[str, list[OnOwner]] = {}
+        self._waiting: dict[str, list[tuple[str, OnOwner]]] = {}
+        self._waiters: Counter[str] = Counter()
         self._nobodys: OrderedDict[str, float] = OrderedDict()
         self._asked: dict[str, SlidingWindow] = {}
 
@@ -55,15 +56,16 @@ class ChannelLookup:
         """Call ``on_owner``, now or later, with what can be found out for ``guild`` about ``channel``."""
         now = self._clock()
         waiting = self._waiting.get(channel)
-        if waiting is not None:
-            if len(waiting) < WAITING:
-                waiting.append(on_owner)
-            else:
-                on_owner(Refused(Why.QUEUE_FULL))
+        if self._waiters[guild] >= WAITING:
+            on_owner(Refused(Why.QUEUE_FULL))
+        elif waiting is not None:
+            self._waiters[guild] += 1
+            waiting.append((guild, on_owner))
         elif self._nobodys.get(channel, 0.0) > now or not self._may_ask(guild, now):
             on_owner(None)
         else:
-            self._waiting[channel] = [on_owner]
+            self._waiters[guild] += 1
+            self._waiting[channel] = [(guild, on_owner)]
             self._ask(guild, channel, lambda verdict: self._answered(channel, verdict))
 
     def _may_ask(self, guild: str, now: float) -> bool:
@@ -79,7 +81,9 @@ class ChannelLookup:
 
     def _answered(self, channel: str, verdict: Verdict) -> None:
         owner = self._read(channel, verdict)
-        for on_owner in self._waiting.pop(channel, ()):
+        waiting = self._waiting.pop(channel, [])
+        self._waiters -= Counter(guild for guild, _ in waiting)  # which also drops those at zero
+        for _, on_owner in waiting:
             on_owner(owner)
 
     def _read(self, channel: str, verdict: Verdict) -> Owner:

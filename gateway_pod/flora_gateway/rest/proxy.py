@@ -14,12 +14,13 @@ line: Discord's answer, or an ``OpError``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
 from flora_core.errors import InvalidInput
+from flora_core.ids import parse_snowflake
 from flora_core.wire.gateway import Op, OpError
 from flora_gateway.rest import answers, metrics
 from flora_gateway.rest.aiohttp_transport import AiohttpTransport
@@ -35,10 +36,13 @@ from flora_gateway.rest.scope import Scope
 from flora_gateway.rest.sender import Sender
 from flora_gateway.rest.settings import API_PATH, RestSettings
 from flora_gateway.rest.transport import Response, Transport, parse_base
+from flora_gateway.rest.window import SlidingWindow
 
 Done = Callable[[bool, bytes], None]
 
 UPSERT: Final = "upsertGuildCommands"
+SUGGESTIONS: Final = 20
+"""A second, for scripts that call ops that do not exist; each takes 0.1 ms."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -87,7 +91,8 @@ class Proxy:
         self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._deadline = settings.rest_deadline_ms / 1000
-        self._secret = token.get_secret_value()
+        self._secret = _checked_token(token)
+        parse_snowflake(application, field="application")
         self._scope = scope
         _, prefix = parse_base(settings.api_url, default_path=API_PATH)
 
@@ -118,13 +123,14 @@ class Proxy:
             self._ask_channel, scope, per_minute=settings.scope_lookups, clock=self._loop.time
         )
         self._commands = CommandSync(self._fetch_commands, self._write_commands)
+        self._suggestions = SlidingWindow(SUGGESTIONS, seconds=1.0)
         self._on_verdict = self._answer
 
     def execute(self, op: Op, done: Done) -> None:
         """Carry out ``op``. Never raises for what is in it."""
         plan = self._plans.get(op.name)
         if plan is None:
-            self._fail(done, answers.unknown_op(op.name, self._plans))
+            self._fail(done, answers.unknown_op(op.name, self._names_to_suggest()))
             return
         try:
             self._execute(op, plan, parse_args(op.args), done)
@@ -249,9 +255,25 @@ class Proxy:
             return
         self._fail(done, answers.of_verdict(verdict, plan.name, secrets=(self._secret, waiting.token)))
 
+    def _names_to_suggest(self) -> Iterable[str]:
+        """The ops' names; none when asked too often, because looking for the near ones is slow."""
+        now = self._loop.time()
+        if self._suggestions.opens_at(now) > now:
+            return ()
+        self._suggestions.mark(now)
+        return self._plans
+
     def _forbid(self, done: Done, what: str) -> None:
         metrics.SCOPE_FORBIDDEN.inc()
         self._fail(done, answers.forbidden(what))
 
     def _fail(self, done: Done, error: OpError) -> None:
         done(False, _encode(error))
+
+
+def _checked_token(token: Secret) -> str:
+    """The token as it goes into a header; raises InvalidInput without repeating it."""
+    text = token.get_secret_value().strip()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise InvalidInput("the bot token must be printable ASCII without spaces; check DISCORD_TOKEN")
+    return text

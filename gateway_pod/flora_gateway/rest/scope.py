@@ -194,7 +194,10 @@ class ScopeMap:
             seen.popitem(last=False)
 
     def _anything(self, data: bytes) -> None:
-        event = _decode_anything(data)
+        try:
+            event = _decode_anything(data)
+        except msgspec.ValidationError:  # a list, as in PRESENCES_REPLACE: nothing to learn
+            return
         if event.channel_id is not None and event.guild_id is not None:
             self.learn_channel(event.channel_id, event.guild_id)
 

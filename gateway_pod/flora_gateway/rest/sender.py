@@ -19,9 +19,12 @@ from flora_gateway.rest.invalid import INVALID, InvalidRequests
 from flora_gateway.rest.limiter import Limiter
 from flora_gateway.rest.metrics import of_route
 from flora_gateway.rest.retry import again, read_rate_limited
-from flora_gateway.rest.transport import Outcome, Response, Transport
+from flora_gateway.rest.transport import Outcome, Response, Transport, TransportError
 
 log: Final = logger(__name__)
+
+QUIET_SECONDS: Final = 10.0
+"""Between two complaints about Discord: when it is away, every call fails, and each result says so."""
 
 
 class Sender:
@@ -42,6 +45,7 @@ class Sender:
         self._attempt_seconds = attempt_seconds
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
+        self._quiet_until = 0.0
         self._settled = asyncio.Event()
         self._on_outcome = self._came_back
         metrics.QUEUE_DEPTH.set_function(lambda: limiter.queued)
@@ -89,6 +93,8 @@ class Sender:
             self._limiter.answered(call, read_limits(outcome.headers), now, telling=status < 429)
             if status in INVALID:
                 self._count_invalid(call, outcome, now)
+            if status == 401 and not call.tokenised:
+                self._complain(now, "bot_token_refused", route=call.key[0])
         else:
             of_route(call.key[0]).count(outcome.reason)
             self._limiter.answered(call, None, now, telling=False)
@@ -98,6 +104,8 @@ class Sender:
             self._limiter.requeue(call, now, delay=repeat.delay)
             self._pump(now)
             return
+        if isinstance(outcome, TransportError) and not self._closing:
+            self._complain(now, "discord_call_failed", route=call.key[0], error=str(outcome))
         if self._limiter.queued:
             self._pump(now)
         self._settled.set()
@@ -119,6 +127,11 @@ class Sender:
         if self._invalid.count(call.guild, now):
             metrics.SUSPENSIONS.inc()
             log.warning("guild_suspended", guild_id=call.guild, route=call.key[0], status=response.status)
+
+    def _complain(self, now: float, event: str, **context: str) -> None:
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET_SECONDS
+            log.error(event, **context)
 
     def _pump(self, now: float) -> None:
         """Send what may be sent, give up what waited for too long, and see to being called again."""
@@ -150,6 +163,7 @@ class Sender:
         self._pump(self._loop.time())
 
     def _finish(self, call: Call, verdict: Verdict) -> None:
+        call.body = None  # a timer may still hold the call
         if call.done is not None:
             call.done(call, verdict)
 
