@@ -173,9 +173,12 @@ class StreamWriter:
         async with session.post(url, data=self._chunks(), headers=headers) as response:
             text = await _short_text(response)
             if not self._closing or response.status >= 400:
+                self.finish()  # aiohttp waits for the end of the body
+                self.discard()
                 raise StreamRefused(url, response.status, text)
 
     async def _chunks(self) -> AsyncIterator[bytes]:
+        yield b"\n"  # aiohttp sends the request's head with the first chunk
         while True:
             await self._wake.wait()
             self._wake.clear()
