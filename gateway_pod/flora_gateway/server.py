@@ -70,7 +70,7 @@ class GatewayServer:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         name = await self._require(request)
-        pod = self._hub.pod(name)
+        pod = self._hub.pod_process(name, request.query.get("process", ""))
         known = request.query.get("epoch") == self._hub.epoch
         after = number_in_query(request, "after")
         response = await start_stream(request)
@@ -116,7 +116,7 @@ class GatewayServer:
 
     async def _ops(self, request: web.Request) -> web.Response:
         name = await self._require(request)
-        pod = self._hub.pod(name)
+        pod = self._hub.pod_process(name, request.query.get("process", ""))
         taken = 0
         async for batch in read_stream_body(request, on_error=self._bad_frame):
             for line in batch:

@@ -51,8 +51,10 @@ class Pod:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     stream: int = 0
     """Number of the event stream that is open; a newer one ends it."""
+    process: str = ""
+    """Names the pod's process; a restarted one numbers its ops anew."""
     last_op: int = 0
-    """Highest op sequence number taken from this pod."""
+    """Highest op sequence number taken from that process."""
     connected: bool = False
 
 
@@ -88,6 +90,14 @@ class Hub:
         if pod is None:
             buffer = PodBuffer(byte_limit=self._byte_limit, guild_limit=self._guild_limit)
             pod = self._pods[name] = Pod(buffer)
+        return pod
+
+    def pod_process(self, name: str, process: str) -> Pod:
+        """The pod ``name``, of which ``process`` has just dialled."""
+        pod = self.pod(name)
+        if pod.process != process:
+            pod.process = process
+            pod.last_op = 0
         return pod
 
     def runs(self, pod: str, guild: str) -> bool:

@@ -1,9 +1,9 @@
 """The pod's view of what it should run: the desired-state stream, and the bundles it names.
 
 The stream starts with a snapshot (or, after a short break, with what changed since) and goes on with
-changes. When it breaks nothing is unloaded: the pod runs on with what it knows until the stream is back.
-Bundles are fetched by their hash, checked against it, and kept on the pod's volume, so that a restart with
-nobody to ask still finds them.
+changes. When it breaks nothing is unloaded: the pod runs on with what it knows until the stream is back, and
+since that is written down, so does a pod that starts with nobody to ask. Bundles are fetched by their hash,
+checked against it, and kept on the pod's volume for the same reason.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import aiohttp
+import msgspec
 
 from flora_core.errors import FloraError, WireError
 from flora_core.ids import Sha256
@@ -52,17 +53,20 @@ class Desired(Protocol):
 class ControlLink:
     """``run`` follows the desired state until it is cancelled."""
 
-    def __init__(self, url: str, pod: str, *, token: Token, sink: Desired) -> None:
+    def __init__(self, url: str, pod: str, folder: Path, *, token: Token, sink: Desired) -> None:
         self._url = f"{url}/v1/pods/{pod}/desired"
+        self._file = folder / "assignments.json"
         self._token = token
         self._sink = sink
         self._epoch = ""
         self._revision = 0
-        self.synced = asyncio.Event()
-        """Set once the first snapshot was taken."""
+        self._assignments: dict[str, Assignment] = {}
+        self.known = asyncio.Event()
+        """Set once there are assignments, from the control plane or from disk."""
 
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Dial, follow, dial again."""
+        await self._remember()
         backoff = Backoff()
         while True:
             params = {"after": self._revision, "epoch": self._epoch}
@@ -72,30 +76,54 @@ class ControlLink:
             try:
                 async for batch in lines:
                     backoff.reset()
-                    for line in batch:
-                        self._take_line(line)
+                    changed = [self._take_line(line) for line in batch]
+                    if any(changed):
+                        await asyncio.to_thread(self._write_down, msgspec.json.encode(self._assignments))
             except BROKEN as error:
                 metrics.stream_dials.labels("control", "broken").inc()
                 level = _log.warning if isinstance(error, StreamRefused) else _log.info
                 level("control_link_broken", error=str(error) or type(error).__name__)
             await backoff.pause()
 
-    def _take_line(self, line: bytes) -> None:
+    def _take_line(self, line: bytes) -> bool:
+        """Do what a line says; whether it changed anything."""
         try:
             frame = desired.decode(line)
         except WireError as error:
             self._bad_frame(error)
-            return
+            return False
+        self._revision = frame.revision
         if isinstance(frame, Snapshot):
-            self._epoch = frame.epoch
-            self._sink.replace_all(frame.assignments)
-            self.synced.set()
             metrics.stream_dials.labels("control", "connected").inc()
+            self._epoch = frame.epoch
+            self._replace_all(frame.assignments)
         elif isinstance(frame, Assign):
+            self._assignments[frame.assignment.guild] = frame.assignment
             self._sink.assign(frame.assignment)
         elif isinstance(frame, Release):
+            self._assignments.pop(frame.guild, None)
             self._sink.release(frame.guild)
-        self._revision = max(self._revision, frame.revision)
+        else:
+            return False
+        return True
+
+    def _replace_all(self, assignments: list[Assignment]) -> None:
+        self._assignments = {assignment.guild: assignment for assignment in assignments}
+        self._sink.replace_all(assignments)
+        self.known.set()
+
+    async def _remember(self) -> None:
+        """Begin with what an earlier process of this pod was told."""
+        kept = await asyncio.to_thread(_read, self._file)
+        if kept is None:
+            return
+        try:
+            self._replace_all(list(msgspec.json.decode(kept, type=dict[str, Assignment]).values()))
+        except msgspec.DecodeError as error:
+            _log.warning("assignments_not_read", error=str(error))
+
+    def _write_down(self, assignments: bytes) -> None:
+        _keep(self._file, assignments)
 
     def _bad_frame(self, error: WireError) -> None:
         metrics.bad_frames.labels("control", error.reason).inc()
@@ -154,4 +182,4 @@ def _keep(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        _log.warning("bundle_not_kept", path=str(path), error=str(error))
+        _log.warning("file_not_kept", path=str(path), error=str(error))

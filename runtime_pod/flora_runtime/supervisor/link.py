@@ -8,6 +8,7 @@ has our ops) is true for the other. The link only moves frames: what they mean i
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -41,7 +42,8 @@ class GatewayLink:
 
     def __init__(self, url: str, pod: str, *, token: Token, sink: Sink, make_upstream: MakeUpstream) -> None:
         self._events_url = f"{url}/v1/pods/{pod}/events"
-        self._ops_url = f"{url}/v1/pods/{pod}/ops"
+        self._process = secrets.token_hex(8)
+        self._ops_url = f"{url}/v1/pods/{pod}/ops?process={self._process}"
         self._token = token
         self._sink = sink
         self._writer = StreamWriter()
@@ -74,7 +76,7 @@ class GatewayLink:
         level("gateway_link_broken", error=str(error) or type(error).__name__)
 
     async def _read(self, session: aiohttp.ClientSession) -> None:
-        params = {"after": self.acks.low_water, "epoch": self._epoch}
+        params = {"after": self.acks.low_water, "epoch": self._epoch, "process": self._process}
         lines = read_stream(
             session, self._events_url, token=self._token, params=params, on_error=self._bad_frame
         )

@@ -57,7 +57,7 @@ class RuntimePod:
         self._reports = Reports(settings.control_url, pod, token=token)
         self._logs = Logs(settings.logs_url, pod, token=token)
         self._bundles = BundleStore(settings.control_url, settings.data_dir / "bundles", token=token)
-        self._control = ControlLink(settings.control_url, pod, token=token, sink=self)
+        self._control = ControlLink(settings.control_url, pod, settings.data_dir, token=token, sink=self)
         self._link = GatewayLink(
             settings.gateway_url,
             pod,
@@ -83,9 +83,14 @@ class RuntimePod:
             tasks.create_task(self._control.run(self._session))
             tasks.create_task(self._reports.run(self._session))
             tasks.create_task(self._logs.run(self._session))
-            tasks.create_task(self._link.run(self._session))
+            tasks.create_task(self._follow_gateway(self._session))
             tasks.create_task(self._measure())
             tasks.create_task(outlive_no_parent())
+
+    async def _follow_gateway(self, session: aiohttp.ClientSession) -> None:
+        # Without assignments every event would be dropped as nobody's.
+        await self._control.known.wait()
+        await self._link.run(session)
 
     async def drain(self) -> None:
         """Start nothing new, let what runs finish within its time; events that wait stay un-acknowledged,
@@ -105,7 +110,7 @@ class RuntimePod:
         """None when events can be served, else what is missing."""
         if self._draining:
             return "draining"
-        if not self._control.synced.is_set():
+        if not self._control.known.is_set():
             return "no assignments yet"
         waiting = [str(worker.index) for worker in self._workers if not worker.ready]
         return f"workers not ready: {', '.join(waiting)}" if waiting else None

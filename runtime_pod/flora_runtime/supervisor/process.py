@@ -96,12 +96,16 @@ class WorkerProcess(asyncio.Protocol):
     async def reap(self) -> int:
         """Wait for the process to be gone, killing it after a while; its exit status."""
         deadline = self._loop.time() + REAP_SECONDS
-        while (status := self.process.poll()) is None:
-            if self._loop.time() > deadline:
-                self.process.kill()
-            await asyncio.sleep(0.01)
-        self.recorder.close()
-        return status
+        try:
+            while self.process.poll() is None:
+                if self._loop.time() > deadline:
+                    self.process.kill()
+                await asyncio.sleep(0.01)
+        finally:  # cancelled: the last thing that is waited for, and after SIGKILL not for long
+            self.process.kill()
+            self.process.wait(REAP_SECONDS)
+            self.recorder.close()
+        return self.process.returncode
 
     def rss_bytes(self) -> int:
         """Resident memory; 0 where the platform does not tell."""

@@ -26,7 +26,10 @@ from flora_runtime.worker.outbox import Declaration, Line, Outbox, Settled, Time
 from flora_runtime.worker.racer import Value
 
 EVENTS_A_TURN: Final = 16
-"""More would let one turn of a guild grow long; fewer cost a thread switch each."""
+"""The most events that one turn starts; fewer cost a thread switch each. A script begins with one and gets
+more as long as its turns are short, so that a turn's CPU limit never meets a batch of honest work."""
+SHORT_TURN_NS: Final = 4_000_000
+LONG_TURN_NS: Final = 10_000_000
 
 LOAD_CPU_FACTOR: Final = 10
 """Loading may use this many turns' worth of CPU: it compiles the whole bundle."""
@@ -119,6 +122,7 @@ class Script:
         self._turn_cpu = 0
         self._last_turn = self.loading_since
         self._terminated: Outcome | None = None
+        self._batch = 1
         self._isolate = Isolate(
             engine,
             memory_bytes=deploy.limits.memory_mebibytes << 20,
@@ -174,8 +178,8 @@ class Script:
         due, now = self._due, time.monotonic()
         events = due.events
         rest: list[tuple[int, bytes]] = []
-        if len(events) > EVENTS_A_TURN:
-            events, rest = events[:EVENTS_A_TURN], events[EVENTS_A_TURN:]
+        if len(events) > self._batch:
+            events, rest = events[: self._batch], events[self._batch :]
         self._due = _Due(events=rest)
         self._begin_turn()
         if not (events or due.results or due.timers):
@@ -201,6 +205,10 @@ class Script:
             share = spent // len(self.pending)
             for event in self.pending.values():
                 event.cpu_ns += share
+        if spent > LONG_TURN_NS:
+            self._batch = max(1, self._batch // 2)
+        elif self._started and spent < SHORT_TURN_NS:
+            self._batch = min(EVENTS_A_TURN, self._batch * 2)
         return spent
 
     def _load_evaluated(self, value: Value) -> None:

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.path.path_under_test import PathUnderTest
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> AsyncIterator[PathUnderTest]:
+    """The whole path, up."""
+    under_test = PathUnderTest(tmp_path)
+    await under_test.start()
+    yield under_test
+    await under_test.stop()
