@@ -46,6 +46,10 @@ class TurnStopped(Exception):
     """A turn was terminated for its CPU time or memory."""
 
 
+class TurnNeverEnded(Exception):
+    """Nothing stops what runs in the isolate; its thread is lost."""
+
+
 @dataclass
 class Op:
     """A call the script made and waits for."""
@@ -82,7 +86,7 @@ class Outbox:
 class GuildUnderTest:
     """See the module's text. ``close`` it at the end."""
 
-    def __init__(self, *, memory_mebibytes: int = 64, **configuration: Any) -> None:
+    def __init__(self, *, memory_mebibytes: int = 64, program: bytes | None = None, **configuration: Any) -> None:
         self.out = Outbox()
         self.notices = 0
         told = {"guildId": GUILD_ID, "seed": SEED, "cryptoSeed": "00" * 32} | configuration
@@ -90,11 +94,12 @@ class GuildUnderTest:
             engine(),
             memory_bytes=memory_mebibytes << 20,
             boot_seconds=TURN_SECONDS,
-            program=Program(prelude(), json.dumps(told).encode()),
+            program=Program(program or prelude(), json.dumps(told).encode()),
             on_notify=self._noticed,
         )
         self._event = 0
         self._seen_notice = False
+        self._stuck = False
 
     # ---------------------------------------------------------------- what a worker does
 
@@ -140,25 +145,18 @@ class GuildUnderTest:
         self._collect(self._result(self._isolate.take))
 
     def close(self) -> None:
-        self._isolate.close()
+        if not self._stuck:  # it would wait for ever
+            self._isolate.close()
 
     # ---------------------------------------------------------------- what a test asks
 
     def value(self, expression: str) -> Any:
         """The JSON of a JavaScript expression; None for what JSON leaves out."""
-        code = f"JSON.stringify({{value: {expression}}})"
-        isolate: Any = self._isolate
-        try:
-            address = isolate._now(code.encode(), TURN_SECONDS)
-        except BootFailed as error:
-            raise ScriptFailed(str(error)) from None
-        text = isolate._read(address, 8 << 20).text
-        self.take()
-        return json.loads(text).get("value")
+        return json.loads(self._evaluate(f"JSON.stringify({{value: {expression}}})")).get("value")
 
     def run(self, script: str) -> None:
         """Evaluate statements."""
-        self.value(f"(()=>{{{script}\n}})()")
+        self._evaluate(f"(()=>{{{script}\n}})(), ''")
 
     def throws(self, expression: str) -> str:
         """Name and message of what ``expression`` throws."""
@@ -185,10 +183,43 @@ class GuildUnderTest:
         """The newest one."""
         return self.out.declarations[-1]
 
+    def attack(self, code: str, *, cpu_milliseconds: float = 60) -> str:
+        """Run hostile code as a worker would: its turn is ended when its CPU time is used up.
+
+        "stopped", "out of memory", "done" or the error it threw. Fails when the turn does not end.
+        """
+        results: list[Value] = []
+        isolate, reactor = self._isolate, engine().reactor
+        begin = isolate.clock.nanoseconds()
+        isolate.load(code.encode(), results.append)
+        deadline = time.monotonic() + TURN_SECONDS
+        while not results:
+            reactor.run_once(0.01)
+            if isolate.clock.nanoseconds() - begin > cpu_milliseconds * 1e6:
+                isolate.terminate()
+            if time.monotonic() > deadline:
+                self._stuck = True
+                raise TurnNeverEnded(code)
+        if isolate.exceeded_memory:
+            return "out of memory"
+        if results[0].terminated:
+            return "stopped"
+        return results[0].text.decode(errors="replace") if results[0].failed else "done"
+
     def memory(self) -> int:
         return self._isolate.memory()
 
     # ---------------------------------------------------------------- inside
+
+    def _evaluate(self, code: str) -> str:
+        isolate: Any = self._isolate
+        try:
+            address = isolate._now(code.encode(), TURN_SECONDS)
+        except BootFailed as error:
+            raise ScriptFailed(str(error)) from None
+        text = isolate._read(address, 8 << 20).text.decode()
+        self.take()
+        return text
 
     def _settle(self, op: Op | None, *, worked: bool, value: Any) -> None:
         op = op or self.out.ops[0]

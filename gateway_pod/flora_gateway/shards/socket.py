@@ -208,7 +208,7 @@ class RawSocket(DiscordWebSocket):
             raise ReconnectWebSocket(self.shard_id)
         elif frame.op == self.INVALIDATE_SESSION:
             self.stop()
-            resume = frame.d == b"true"
+            resume = bytes(frame.d) == b"true"
             await self.close(code=4000 if resume else 1000)
             raise ReconnectWebSocket(self.shard_id, resume=resume)
         else:

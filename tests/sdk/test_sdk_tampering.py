@@ -1,0 +1,206 @@
+"""A script that breaks the built-ins breaks itself: events, ops, timers, logs and limits go on working."""
+
+from __future__ import annotations
+
+import pytest
+from harness import GuildUnderTest
+from payloads import command, component, message, modal, option, sent
+
+BOT = """
+on('messageCreate', async (ctx) => {
+  const m = await ctx.reply({ content: 'pong ' + ctx.msg.content, embeds: [{ title: 't', fields: [{ name: 'a', value: 'b' }] }],
+    components: [{ type: 2, custom_id: 'x' }] });
+  console.log('sent', m.id);
+  await ctx.edit('edited');
+  throw new Error('reported');
+});
+on('interactionCreate', async (ctx) => { await ctx.defer({ ephemeral: true }); await ctx.reply(String_(ctx.options.n)); });
+on('componentInteraction', async (ctx) => { await ctx.update({ content: ctx.msg.customId }); });
+on('modalSubmit', async (ctx) => { await ctx.reply(ctx.fields.name); });
+var String_ = (x) => '' + x;
+"""
+
+TAMPERINGS = {
+    "Array.prototype.push": "Array.prototype.push = () => { throw new Error('tampered') }",
+    "Array.prototype.map": "Array.prototype.map = null",
+    "Array.prototype[Symbol.iterator]": "Array.prototype[Symbol.iterator] = () => { throw new Error('tampered') }",
+    "Array.isArray": "Array.isArray = () => false",
+    "Array indices": "Object.defineProperty(Array.prototype, 0, { set() { throw new Error('tampered') }, get() { return 'tampered' } })",
+    "JSON.parse": "JSON.parse = () => ({})",
+    "JSON.stringify": "JSON.stringify = () => 'tampered'",
+    "JSON": "delete globalThis.JSON",
+    "Promise.prototype.then": "Promise.prototype.then = function () { throw new Error('tampered') }",
+    "Promise[Symbol.species]": "Object.defineProperty(Promise, Symbol.species, { get() { throw new Error('tampered') } })",
+    "Promise": "globalThis.Promise = class {}",
+    "Map.prototype.get": "for (const k of ['get', 'set', 'has', 'delete']) Map.prototype[k] = () => { throw new Error('tampered') }",
+    "Object.prototype.toJSON": "Object.prototype.toJSON = () => 'tampered'",
+    "Array.prototype.toJSON": "Array.prototype.toJSON = () => 'tampered'",
+    "Object.prototype.then": "Object.defineProperty(Object.prototype, 'then', { get() { return undefined }, configurable: true })",
+    "Object.prototype.get": "Object.prototype.get = () => 'tampered'; Object.prototype.value = 1; Object.prototype.writable = false",
+    "Function.prototype.call": "Function.prototype.call = Function.prototype.apply = Function.prototype.bind = () => { throw new Error('tampered') }",
+    "Function.prototype[Symbol.hasInstance]": "Object.defineProperty(Error, Symbol.hasInstance, { value() { throw new Error('tampered') } })",
+    "Reflect": "for (const k of Reflect.ownKeys(Reflect)) delete Reflect[k]",
+    "Object": "for (const k of Object.getOwnPropertyNames(Object)) { try { Object[k] = () => { throw new Error('tampered') } } catch {} }",
+    "String.prototype": "for (const k of Reflect.ownKeys(String.prototype)) { try { String.prototype[k] = () => { throw new Error('tampered') } } catch {} }",
+    "RegExp.prototype": "for (const k of ['exec', 'test', Symbol.replace, Symbol.split]) RegExp.prototype[k] = () => { throw new Error('tampered') }",
+    "Date.now": "Date.now = () => { throw new Error('tampered') }",
+    "Error.prepareStackTrace": "Error.prepareStackTrace = () => { throw new Error('tampered') }",
+    "Error.stackTraceLimit": "Error.stackTraceLimit = 0",
+    "Error": "globalThis.Error = globalThis.RangeError = globalThis.TypeError = function () { return 1 }",
+    "Symbol.iterator of generators": "Object.getPrototypeOf(function* () {}).prototype.next = () => { throw new Error('tampered') }",
+    "Number.prototype.toString": "Number.prototype.toString = () => { throw new Error('tampered') }",
+    "globalThis.console": "globalThis.console = { log() {} }",
+    "Math": "for (const k of ['min', 'max', 'floor', 'random']) Math[k] = () => NaN",
+    "getters on Object.prototype": "for (const k of ['content', 'flags', 'nonce', 'replyTo', 'path', 'query', 'own', 'once', 'next', 'components_']) Object.defineProperty(Object.prototype, k, { set() {}, get() { return undefined }, configurable: true })",
+}
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS.values(), ids=TAMPERINGS.keys())
+def test_events_and_ops_survive(guild: GuildUnderTest, tampering: str) -> None:
+    guild.load(f"{BOT}\nglobalThis.console_ = console; {tampering}")
+    number = guild.event("MESSAGE_CREATE", message("one"))
+    body = guild.op.body
+    assert body["content"] == "pong one"
+    assert body["embeds"] == [{"title": "t", "fields": [{"name": "a", "value": "b", "inline": False}]}]
+    assert body["components"] == [{"type": 1, "components": [{"type": 2, "custom_id": "x", "style": 1}]}]
+    assert body["nonce"] == "seed-1"
+    guild.resolve(value=sent())
+    assert guild.op.name == "editMessage"
+    guild.resolve(value=sent())
+    guild.feed()
+    assert guild.out.done[number] is not None
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS.values(), ids=TAMPERINGS.keys())
+def test_interactions_survive(guild: GuildUnderTest, tampering: str) -> None:
+    guild.load(f"{BOT}\n{tampering}")
+    guild.event("INTERACTION_CREATE", command("x", option("n", 5, 4)))
+    assert guild.op.body == {"type": 5, "data": {"flags": 64}}
+    guild.resolve()
+    assert guild.op.body["content"] == "5"
+    guild.resolve(value=None)
+    guild.event("INTERACTION_CREATE", component("pressed"))
+    assert guild.op.body == {"type": 7, "data": {"content": "pressed"}}
+    guild.resolve()
+    guild.event("INTERACTION_CREATE", modal("f", [{"type": 18, "component": {"custom_id": "name", "value": "Bob"}}]))
+    assert guild.op.body == {"type": 4, "data": {"content": "Bob"}}
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS.values(), ids=TAMPERINGS.keys())
+def test_timers_and_logs_survive(guild: GuildUnderTest, tampering: str) -> None:
+    guild.run(f"const {{ log }} = console; {tampering}; setTimeout(() => log('late', 1, {{ a: [2] }}), 5); const id = setInterval(() => log('tick'), 7)")
+    assert sorted(guild.out.timers.values()) == [5, 7]
+    guild.fire()
+    assert guild.lines[0].startswith("late 1 { a: [ ")
+    assert guild.lines[1] == "tick"
+    assert list(guild.out.timers.values()) == [7]
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS.values(), ids=TAMPERINGS.keys())
+def test_limits_survive(guild: GuildUnderTest, tampering: str) -> None:
+    guild.run(
+        f"const {{ log }} = console; let long = 'x'; for (let i = 0; i < 14; i++) long += long; {tampering};"
+        "on('messageCreate', () => { try { for (;;) log(long) } catch (e) {} throw { stack: long } })"
+    )
+    number = guild.event("MESSAGE_CREATE", message())
+    assert 1_000_000 < max(guild.out.sizes) < 1_100_000
+    assert {len(line) for line in guild.lines} == {4096}
+    error = guild.out.done[number]
+    assert error is not None
+    assert len(error) == 4096
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS.values(), ids=TAMPERINGS.keys())
+def test_the_declaration_survives(guild: GuildUnderTest, tampering: str) -> None:
+    guild.load(
+        f"{tampering}; createBot({{ slashCommands: [{{ name: 'a', description: 'b',"
+        " options: [{ name: 'n', description: 'd', type: 'integer', choices: [{ name: 'x', value: 1 }] }], run() {} }] })"
+    )
+    choices = [{"name": "x", "value": 1}]
+    assert guild.declaration == {
+        "events": ["interactionCreate"],
+        "own": False,
+        "commands": [
+            {
+                "type": 1,
+                "name": "a",
+                "description": "b",
+                "options": [{"type": 4, "name": "n", "description": "d", "choices": choices}],
+            }
+        ],
+    }
+
+
+def test_a_script_that_cannot_await_any_more_hurts_only_its_own_handlers(guild: GuildUnderTest) -> None:
+    guild.load(
+        "on('messageCreate', async (ctx) => { await ctx.reply('first') }); on('messageDelete', (ctx) => { ctx.reply('second') });"
+        "Object.defineProperty(Promise.prototype, 'constructor', { get() { throw new Error('tampered') } })"
+    )
+    number = guild.event("MESSAGE_CREATE", message())
+    assert guild.op.body["content"] == "first"
+    guild.feed()
+    error = guild.out.done[number]
+    assert error is not None
+    assert "tampered" in error
+    guild.resolve(value=sent())
+    guild.event("MESSAGE_DELETE", {"id": "1", "channel_id": "2"})
+    assert guild.op.body["content"] == "second"
+
+
+SCORCHED = """
+const { log } = console;
+const holders = new Set();
+for (const name of Object.getOwnPropertyNames(globalThis)) {
+  const value = globalThis[name];
+  if (value === globalThis || value === null || (typeof value !== 'object' && typeof value !== 'function')) continue;
+  holders.add(value);
+  if (value.prototype) holders.add(value.prototype);
+}
+for (const f of [async () => {}, function* () {}, async function* () {}, [].values(), new Map().keys(), ''[Symbol.iterator]()]) {
+  for (let p = f; p !== null; p = Object.getPrototypeOf(p)) holders.add(p);
+}
+const { ownKeys, getOwnPropertyDescriptor, defineProperty } = Reflect;
+const broken = () => { throw 'scorched' };
+for (const holder of [...holders]) {
+  for (const key of ownKeys(holder)) {
+    const d = getOwnPropertyDescriptor(holder, key);
+    if (!d.configurable && !d.writable) continue;
+    if (typeof d.value === 'function') defineProperty(holder, key, { value: broken });
+    else if (d.configurable && d.get) defineProperty(holder, key, { get: broken });
+  }
+}
+"""
+
+
+def test_nothing_is_left_but_the_bot_still_answers(guild: GuildUnderTest) -> None:
+    """Every method and getter of every built-in throws."""
+    guild.load(f"on('messageCreate', async (ctx) => {{ await ctx.reply('still ' + ctx.msg.content); log('there') }});{SCORCHED}")
+    for content in ("a", "b"):
+        guild.event("MESSAGE_CREATE", message(content))
+        assert guild.op.body["content"] == f"still {content}"
+        guild.resolve(value=sent())
+    assert guild.lines == ["there", "there"]
+    guild.feed()
+    assert guild.out.done == {1: None, 2: None}
+
+
+def test_nothing_of_ours_is_ever_a_handlers_this_or_argument(guild: GuildUnderTest) -> None:
+    guild.load(
+        "globalThis.seen = []; function note() { 'use strict'; seen.push(typeof this) }"
+        "on('messageCreate', note); setTimeout(note, 1); queueMicrotask(note);"
+        "on('messageCreate', function () { 'use strict'; seen.push(arguments.length) })"
+    )
+    guild.event("MESSAGE_CREATE", message())
+    guild.fire()
+    assert guild.value("seen") == ["undefined", "undefined", 1, "undefined"]
+
+
+def test_stack_frames_of_the_prelude_tell_nothing(guild: GuildUnderTest) -> None:
+    guild.run(
+        "Error.prepareStackTrace = (e, sites) => sites; globalThis.found = [];"
+        "const spy = { get content() { for (const s of new Error().stack) found.push(s.getThis() === undefined && s.getFunction() === undefined); return 'x' } };"
+        "on('messageCreate', (ctx) => ctx.reply(spy))"
+    )
+    guild.event("MESSAGE_CREATE", message())
+    assert guild.value("found.length > 3") is True
+    assert guild.op.body["content"] == "x"
