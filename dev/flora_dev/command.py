@@ -130,9 +130,8 @@ async def _serve(options: Options, view: View) -> int:
 
 
 async def _say_all(session: DevSession, says: Sequence[Said]) -> int:
-    if not session.any_ready:
-        return 1
-    answered = [await session.say(said) for said in says]
+    answered = [await session.say(said) for said in says] if session.any_ready else [False]
+    await session.finish_checks()
     return 0 if all(answered) else 1
 
 

@@ -7,7 +7,7 @@ them. A project that does not bundle changes nothing that runs; neither does one
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from flora_core.control.state import DesiredState
 from flora_core.errors import BundleFailed, FloraError, InvalidProject
 from flora_core.ids import GuildId, PodName, Sha256
-from flora_core.toolchain import Bundle, Project, Toolchain
+from flora_core.toolchain import Bundle, Diagnostic, Project, Toolchain
 from flora_core.wire.control import DEFAULT_LIMITS, Assignment, Failed, Limits, Loaded, LogLine, ScriptError
 
 POD: Final = PodName("flora-runtime-0")
@@ -58,8 +58,12 @@ class Audience(Protocol):
         """A guild's status changed."""
         ...
 
-    def on_error(self, guild: GuildId, error: ScriptError) -> None:
-        """A deploy failed."""
+    def on_error(self, status: GuildStatus, error: ScriptError) -> None:
+        """A deploy failed; ``status.loaded`` tells whether something runs on."""
+        ...
+
+    def on_diagnostics(self, guild: GuildId, diagnostics: Sequence[Diagnostic]) -> None:
+        """What the bundler warns of, or the type checker finds; nothing of it stops a deploy."""
         ...
 
     def on_log(self, pod: PodName, line: LogLine) -> None: ...
@@ -74,14 +78,18 @@ class LocalController:
         self._audience = audience
         self._bundles: dict[Sha256, bytes] = {}
         self._statuses: dict[GuildId, GuildStatus] = {}
+        self._projects: dict[GuildId, Project] = {}
 
     @property
     def statuses(self) -> list[GuildStatus]:
         """Every guild's status, by guild id."""
         return [self._statuses[guild] for guild in sorted(self._statuses, key=int)]
 
-    def status(self, guild: GuildId) -> GuildStatus | None:
-        return self._statuses.get(guild)
+    def source_line(self, guild: GuildId, file: str, line: int) -> str | None:
+        """A line of what was last deployed, 1-based."""
+        project = self._projects.get(guild)
+        lines = project.files.get(file, "").splitlines() if project is not None else []
+        return lines[line - 1] if 0 < line <= len(lines) else None
 
     async def deploy(
         self, guild: GuildId, name: str, read: Callable[[], Project], *, limits: Limits = DEFAULT_LIMITS
@@ -90,13 +98,16 @@ class LocalController:
         status = self._statuses.setdefault(guild, GuildStatus(guild, name))
         self._set(status, Condition.BUNDLING)
         try:
-            built = await self._toolchain.bundle(read())
+            self._projects[guild] = project = read()
+            built = await self._toolchain.bundle(project)
         except (BundleFailed, InvalidProject) as error:
             self._refuse(status, ScriptError(str(error)))
             return
         except FloraError as error:
             self._refuse(status, ScriptError(f"the bundler failed: {error}"))
             return
+        if built.warnings:
+            self._audience.on_diagnostics(guild, built.warnings)
         sha256 = self._keep(built.bundle)
         before = self.state.assignment(guild)
         if before is not None and before.bundle == sha256 and before.limits == limits and status.loaded:
@@ -105,6 +116,18 @@ class LocalController:
         status.revision += 1
         self._set(status, Condition.LOADING)
         self.state.assign(POD, Assignment(guild, status.revision, sha256, limits))
+
+    async def check(self, guild: GuildId) -> None:
+        """Type check what was last deployed; errors in types do not keep a script from running."""
+        project, status = self._projects.get(guild), self._statuses.get(guild)
+        if project is None or status is None or status.reason is Condition.BUNDLE_FAILED:
+            return
+        try:
+            diagnostics = await self._toolchain.check(project)
+        except FloraError as error:
+            diagnostics = [Diagnostic(f"the type checker failed: {error}", severity="warning")]
+        if diagnostics and self._projects.get(guild) is project:
+            self._audience.on_diagnostics(guild, diagnostics)
 
     def refuse(self, guild: GuildId, name: str, text: str) -> None:
         """The guild's document or folder cannot be used."""
@@ -122,6 +145,7 @@ class LocalController:
         """The guild's document is gone."""
         self.state.release(guild)
         self._statuses.pop(guild, None)
+        self._projects.pop(guild, None)
 
     # ---------------------------------------------------------------- Controller
 
@@ -139,7 +163,7 @@ class LocalController:
             self._set(status, Condition.LOADED)
         else:
             self._set(status, Condition.LOAD_FAILED, report.error.message)
-            self._audience.on_error(guild, report.error)
+            self._audience.on_error(status, report.error)
 
     def on_log(self, pod: PodName, line: LogLine) -> None:
         self._audience.on_log(pod, line)
@@ -152,7 +176,7 @@ class LocalController:
 
     def _refuse(self, status: GuildStatus, error: ScriptError) -> None:
         self._set(status, Condition.BUNDLE_FAILED, error.message)
-        self._audience.on_error(status.guild, error)
+        self._audience.on_error(status, error)
 
     def _set(self, status: GuildStatus, reason: Condition, message: str = "") -> None:
         status.reason = reason

@@ -61,10 +61,16 @@ class Options:
     source: Source
     real: RealDiscord | None = None
     says: list[Said] = field(default_factory=list[Said])
+    """What to say before it ends; empty to go on until it is stopped."""
     timeout: float = 10.0
     workers: int = 1
     state_dir: Path | None = None
     log_level: str = "INFO"
+
+    @property
+    def watch(self) -> bool:
+        """Whether changed files are deployed again."""
+        return not self.says
 
 
 class DevSession:
@@ -77,6 +83,9 @@ class DevSession:
         self._folder = folder
         self._components: list[Component] = []
         self._known: dict[GuildId, str] = {}
+        self._checking: asyncio.Task[None] | None = None
+        self._changes: AsyncIterator[None] | None = None
+        self._next_change: asyncio.Task[None] | None = None
         self.people: SimulatorClient | None = None
         """Speaks as the members of the simulated Discord; None in a real one."""
         self.last_message: str | None = None
@@ -98,12 +107,17 @@ class DevSession:
             folder.mkdir(parents=True, exist_ok=True)
             toolchain = await stack.enter_async_context(Toolchain())
             session = cls(options, view, LocalController(toolchain, view), folder)
+            view.source_line = session.controller.source_line
             stack.push_async_callback(session._stop_components)
+            if options.watch:
+                session._begin_watching()
+                stack.callback(session._stop_watching)
             deploying = asyncio.create_task(session.deploy_all())
             stack.callback(deploying.cancel)
             await session._start_components(stack)
             await deploying
             await session._wait_until_ready()
+            stack.push_async_callback(session._stop_checking)
             view.ready(time.monotonic() - started, guilds=len(session.controller.statuses))
             yield session
 
@@ -115,13 +129,21 @@ class DevSession:
             self.controller.remove(guild)
             del self._known[guild]
         await asyncio.gather(*(self._deploy(entry) for entry in wanted))
+        self._checking = asyncio.create_task(self._check_all([e.guild for e in wanted if e.read is not None]))
+
+    async def finish_checks(self) -> None:
+        """Wait for the type checker's verdict on what was last deployed."""
+        if self._checking is not None:
+            await self._checking
 
     async def watch(self) -> None:
-        """Deploy again after every change, until cancelled; raises ComponentFailed when a part dies."""
+        """Deploy again after every change since the start, until cancelled; raises ComponentFailed."""
         async with asyncio.TaskGroup() as tasks:
             for component in self._components:
                 tasks.create_task(component.ended())
-            async for _ in changes(self._options.source.folder):
+            while self._next_change is not None:
+                await self._next_change
+                self._next_change = self._ask_for_change()
                 await self.deploy_all()
 
     # ---------------------------------------------------------------- talking
@@ -151,6 +173,29 @@ class DevSession:
             self.controller.suspend(entry.guild, entry.name)
         else:
             await self.controller.deploy(entry.guild, entry.name, entry.read, limits=entry.limits)
+
+    def _begin_watching(self) -> None:
+        """From now on no change is missed, though the first deploy is still to come."""
+        self._changes = changes(self._options.source.folder)
+        self._next_change = self._ask_for_change()
+
+    def _ask_for_change(self) -> asyncio.Task[None]:
+        assert self._changes is not None
+        return asyncio.ensure_future(anext(self._changes))
+
+    def _stop_watching(self) -> None:
+        if self._next_change is not None:
+            self._next_change.cancel()
+
+    async def _check_all(self, guilds: list[GuildId]) -> None:
+        for guild in guilds:
+            await self.controller.check(guild)
+
+    async def _stop_checking(self) -> None:
+        if self._checking is not None:
+            self._checking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._checking
 
     async def _start_components(self, stack: contextlib.AsyncExitStack) -> None:
         tokens = {role: secrets.token_urlsafe(24) for role in (Role.GATEWAY, Role.RUNTIME)}

@@ -6,8 +6,9 @@ for scripts: ``{"event": "log" | "answer" | "status" | "error" | "ready", …}``
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,11 +17,15 @@ from rich.table import Table
 from rich.text import Text
 
 from flora_core.ids import GuildId, PodName
+from flora_core.toolchain import Diagnostic, render_all
 from flora_core.wire.control import LogLine, ScriptError
 from flora_dev.controller import POD, Condition, GuildStatus
 from flora_dev.talk import Exchange
 from flora_simulator.wire import Action
 
+SourceLine = Callable[[GuildId, str, int], str | None]
+
+_PLACE = re.compile(r"\(?(?P<file>[^\s()]+):(?P<line>\d+):(?P<column>\d+)\)?$")
 _LEVELS = {"debug": "dim", "info": "default", "warn": "yellow", "error": "red"}
 
 
@@ -31,6 +36,8 @@ class View:
         self._json = as_json
         self._many = many_guilds
         self._console = Console(highlight=False, soft_wrap=True)
+        self.source_line: SourceLine = lambda _guild, _file, _line: None
+        """Where lines of the author's come from, for the frame under an error."""
 
     # ---------------------------------------------------------------- Audience
 
@@ -47,21 +54,29 @@ class View:
                 f" — {events}{commands}",
             )
 
-    def on_error(self, guild: GuildId, error: ScriptError) -> None:
+    def on_error(self, status: GuildStatus, error: ScriptError) -> None:
         if self._json:
-            self._emit("error", guild=guild, message=error.message, stack=error.stack)
+            self._emit("error", guild=status.guild, message=error.message, stack=error.stack)
             return
-        self._line("bold red", f"✗ {self._prefix(guild)}not deployed; what ran before still runs")
+        runs_on = "what ran before still runs" if status.loaded else "nothing runs yet"
+        self._line("bold red", f"✗ {status.name} is not deployed; {runs_on}")
         self._line("red", error.message)
-        if error.stack:
-            self._line("red", error.stack)
+        self._stack(status.guild, error.stack)
+
+    def on_diagnostics(self, guild: GuildId, diagnostics: Sequence[Diagnostic]) -> None:
+        if self._json:
+            self._emit("diagnostics", guild=guild, diagnostics=list(diagnostics))
+            return
+        errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
+        if errors:
+            self._line("yellow", f"! {errors} type error{'s' * (errors != 1)}; the script runs all the same")
+        self._line("yellow", render_all(diagnostics))
 
     def on_log(self, pod: PodName, line: LogLine) -> None:
         del pod
         if self._json:
-            self._emit(
-                "log", **{name: value for name, value in msgspec.structs.asdict(line).items() if value}
-            )
+            fields = {name: value for name, value in msgspec.structs.asdict(line).items() if value}
+            self._emit("log", **{"handling" if name == "event" else name: fields[name] for name in fields})
             return
         stamp = time.strftime("%H:%M:%S", time.localtime(line.at / 1000))
         outcome = f" [{line.outcome}]" if line.outcome else ""
@@ -70,8 +85,7 @@ class View:
             f"{self._prefix(line.guild)}{line.text}{outcome}", style=_LEVELS.get(line.level, "default")
         )
         self._console.print(head + body)
-        if line.stack:
-            self._line("red", line.stack)
+        self._stack(GuildId(line.guild), line.stack)
 
     # ---------------------------------------------------------------- the session
 
@@ -124,6 +138,21 @@ class View:
             ready = str(status.ready)
             table.add_row(status.name, status.guild, ready, status.reason, pod, str(status.revision), age)
         self._console.print(table)
+
+    def _stack(self, guild: GuildId, stack: str) -> None:
+        """A mapped stack, and the line that its first frame in the author's own files is about."""
+        shown = False
+        for frame in stack.splitlines():
+            self._line("red", f"    {frame.strip()}")
+            place = _PLACE.search(frame)
+            if place is None or shown:
+                continue
+            line, column = int(place["line"]), int(place["column"])
+            source = self.source_line(guild, place["file"], line)
+            if source is not None:
+                shown = True
+                self._line("default", f"      {line} | {source}")
+                self._line("red", f"      {' ' * len(str(line))} | {' ' * (column - 1)}^")
 
     def _prefix(self, guild: str) -> str:
         return f"{guild} " if self._many else ""

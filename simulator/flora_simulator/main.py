@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from flora_core.errors import FloraError, InvalidInput
+from flora_core.process import outlive_no_parent
 from flora_core.settings import load
 from flora_core.telemetry import setup_logging
 from flora_simulator.errors import AddressInUse
@@ -62,11 +63,13 @@ async def _run(settings: SimulatorSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    leaving = asyncio.create_task(outlive_no_parent())
     async with Simulator(settings) as simulator:
         ready = {"event": "ready", "url": simulator.url, "gateway": simulator.gateway_url}
         sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
         sys.stdout.flush()
         await stop.wait()
+    leaving.cancel()
 
 
 if __name__ == "__main__":

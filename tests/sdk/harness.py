@@ -86,7 +86,9 @@ class Outbox:
 class GuildUnderTest:
     """See the module's text. ``close`` it at the end."""
 
-    def __init__(self, *, memory_mebibytes: int = 64, program: bytes | None = None, **configuration: Any) -> None:
+    def __init__(
+        self, *, memory_mebibytes: int = 64, program: bytes | None = None, **configuration: Any
+    ) -> None:
         self.out = Outbox()
         self.notices = 0
         told = {"guildId": GUILD_ID, "seed": SEED, "cryptoSeed": "00" * 32} | configuration
@@ -160,9 +162,8 @@ class GuildUnderTest:
 
     def throws(self, expression: str) -> str:
         """Name and message of what ``expression`` throws."""
-        return self.value(
-            f"(() => {{ try {{ {expression}; return 'nothing' }} catch (e) {{ return `${{e.name}}: ${{e.message}}` }} }})()"
-        )
+        attempt = f"try {{ {expression}; return 'nothing' }}"
+        return self.value(f"(() => {{ {attempt} catch (e) {{ return `${{e.name}}: ${{e.message}}` }} }})()")
 
     @property
     def op(self) -> Op:
@@ -257,7 +258,7 @@ class GuildUnderTest:
         out = self.out
         out.sizes.append(len(result.text))
         out.ops += [Op(*call) for call in outbox.get("o", [])]
-        out.timers |= {timer: delay for timer, delay in outbox.get("t", [])}
+        out.timers |= dict(outbox.get("t", []))
         for timer in outbox.get("c", []):
             out.timers.pop(timer, None)
         out.logs += [(level, text) for level, text in outbox.get("l", [])]

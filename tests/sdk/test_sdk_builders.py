@@ -12,78 +12,175 @@ EMBEDS = [
     ("embed()", {}),
     ("embed({ title: 'a', color: 1 })", {"title": "a", "color": 1}),
     ("new EmbedBuilder({ title: 'a' }).setTitle('b')", {"title": "b"}),
-    ("embed().setDescription('d').setUrl('u').setColor(0xff)", {"description": "d", "url": "u", "color": 255}),
+    (
+        "embed().setDescription('d').setUrl('u').setColor(0xff)",
+        {"description": "d", "url": "u", "color": 255},
+    ),
     ("embed().setTimestamp('2024-01-01T00:00:00Z')", {"timestamp": "2024-01-01T00:00:00Z"}),
     ("embed().setTimestamp(new Date(0))", {"timestamp": "1970-01-01T00:00:00.000Z"}),
     ("embed().setFooter('t')", {"footer": {"text": "t"}}),
     ("embed().setFooter('t', 'i')", {"footer": {"text": "t", "iconUrl": "i"}}),
     ("embed().setImage('u').setThumbnail('v')", {"image": {"url": "u"}, "thumbnail": {"url": "v"}}),
-    ("embed().setAuthor('n', { url: 'u', iconUrl: 'i' })", {"author": {"name": "n", "url": "u", "iconUrl": "i"}}),
+    (
+        "embed().setAuthor('n', { url: 'u', iconUrl: 'i' })",
+        {"author": {"name": "n", "url": "u", "iconUrl": "i"}},
+    ),
     ("embed().setAuthor('n')", {"author": {"name": "n"}}),
-    ("embed().addField('a', 'b').addField('c', 'd', true)", {
-        "fields": [{"name": "a", "value": "b", "inline": False}, {"name": "c", "value": "d", "inline": True}]}),
-    ("embed().setFields([{ name: 'a', value: 'b' }]).addFields([{ name: 'c', value: 'd', inline: true }])", {
-        "fields": [{"name": "a", "value": "b"}, {"name": "c", "value": "d", "inline": True}]}),
-]  # fmt: skip
+    (
+        "embed().addField('a', 'b').addField('c', 'd', true)",
+        {
+            "fields": [
+                {"name": "a", "value": "b", "inline": False},
+                {"name": "c", "value": "d", "inline": True},
+            ]
+        },
+    ),
+    (
+        "embed().setFields([{ name: 'a', value: 'b' }]).addFields([{ name: 'c', value: 'd', inline: true }])",
+        {"fields": [{"name": "a", "value": "b"}, {"name": "c", "value": "d", "inline": True}]},
+    ),
+]
 
 COMPONENTS = [
     ("actionRow()", {"type": 1, "components": []}),
-    ("actionRow().addComponents(button(), { type: 2 })", {"type": 1, "components": [{"type": 2}, {"type": 2}]}),
+    (
+        "actionRow().addComponents(button(), { type: 2 })",
+        {"type": 1, "components": [{"type": 2}, {"type": 2}]},
+    ),
     ("actionRow().addComponents([button()])", {"type": 1, "components": [{"type": 2}]}),
-    ("actionRow().addComponents(button()).setComponents([userSelect('u')])", {
-        "type": 1, "components": [{"type": 5, "custom_id": "u"}]}),
-    ("button().setStyle(ButtonStyle.Danger).setCustomId('a').setLabel('l').setEmoji('🔥').setDisabled()", {
-        "type": 2, "style": 4, "custom_id": "a", "label": "l", "emoji": "🔥", "disabled": True}),
+    (
+        "actionRow().addComponents(button()).setComponents([userSelect('u')])",
+        {"type": 1, "components": [{"type": 5, "custom_id": "u"}]},
+    ),
+    (
+        "button().setStyle(ButtonStyle.Danger).setCustomId('a').setLabel('l').setEmoji('🔥').setDisabled()",
+        {"type": 2, "style": 4, "custom_id": "a", "label": "l", "emoji": "🔥", "disabled": True},
+    ),
     ("button().setDisabled(false)", {"type": 2, "disabled": False}),
     ("button().setUrl('u')", {"type": 2, "style": 5, "url": "u"}),
     ("button().setSkuId('1')", {"type": 2, "style": 6, "sku_id": "1"}),
-    ("stringSelect('s').setOptions([{ label: 'a', value: 'b' }]).addOptions({ label: 'c', value: 'd', default: true })", {
-        "type": 3, "custom_id": "s",
-        "options": [{"label": "a", "value": "b"}, {"label": "c", "value": "d", "default": True}]}),
-    ("stringSelect('s').addOptions([{ label: 'a', value: 'b' }])", {
-        "type": 3, "custom_id": "s", "options": [{"label": "a", "value": "b"}]}),
-    ("userSelect('u').setPlaceholder('p').setMinValues(0).setMaxValues(3).setRequired().setDisabled()", {
-        "type": 5, "custom_id": "u", "placeholder": "p", "min_values": 0, "max_values": 3,
-        "required": True, "disabled": True}),
+    (
+        (
+            "stringSelect('s').setOptions([{ label: 'a', value: 'b' }]).addOptions({ label: 'c',"
+            " value: 'd', default: true })"
+        ),
+        {
+            "type": 3,
+            "custom_id": "s",
+            "options": [{"label": "a", "value": "b"}, {"label": "c", "value": "d", "default": True}],
+        },
+    ),
+    (
+        "stringSelect('s').addOptions([{ label: 'a', value: 'b' }])",
+        {"type": 3, "custom_id": "s", "options": [{"label": "a", "value": "b"}]},
+    ),
+    (
+        "userSelect('u').setPlaceholder('p').setMinValues(0).setMaxValues(3).setRequired().setDisabled()",
+        {
+            "type": 5,
+            "custom_id": "u",
+            "placeholder": "p",
+            "min_values": 0,
+            "max_values": 3,
+            "required": True,
+            "disabled": True,
+        },
+    ),
     ("roleSelect('a').setCustomId('r')", {"type": 6, "custom_id": "r"}),
-    ("mentionableSelect('m').addDefaultUser('1').addDefaultRole('2').addDefaultValue('3', 'user')", {
-        "type": 7, "custom_id": "m", "default_values": [
-            {"id": "1", "type": "user"}, {"id": "2", "type": "role"}, {"id": "3", "type": "user"}]}),
-    ("mentionableSelect('m').setDefaultUsers(['1', '2']).setDefaultRoles(['3']).setDefaultUsers(['4'])", {
-        "type": 7, "custom_id": "m", "default_values": [{"id": "3", "type": "role"}, {"id": "4", "type": "user"}]}),
-    ("channelSelect('c').setChannelTypes([0, 5]).setDefaultChannels(['1']).addDefaultChannel('2')", {
-        "type": 8, "custom_id": "c", "channel_types": [0, 5],
-        "default_values": [{"id": "1", "type": "channel"}, {"id": "2", "type": "channel"}]}),
-    ("channelSelect('c').setDefaultValues([{ id: '1', type: 'channel' }])", {
-        "type": 8, "custom_id": "c", "default_values": [{"id": "1", "type": "channel"}]}),
+    (
+        "mentionableSelect('m').addDefaultUser('1').addDefaultRole('2').addDefaultValue('3', 'user')",
+        {
+            "type": 7,
+            "custom_id": "m",
+            "default_values": [
+                {"id": "1", "type": "user"},
+                {"id": "2", "type": "role"},
+                {"id": "3", "type": "user"},
+            ],
+        },
+    ),
+    (
+        "mentionableSelect('m').setDefaultUsers(['1', '2']).setDefaultRoles(['3']).setDefaultUsers(['4'])",
+        {
+            "type": 7,
+            "custom_id": "m",
+            "default_values": [{"id": "3", "type": "role"}, {"id": "4", "type": "user"}],
+        },
+    ),
+    (
+        "channelSelect('c').setChannelTypes([0, 5]).setDefaultChannels(['1']).addDefaultChannel('2')",
+        {
+            "type": 8,
+            "custom_id": "c",
+            "channel_types": [0, 5],
+            "default_values": [{"id": "1", "type": "channel"}, {"id": "2", "type": "channel"}],
+        },
+    ),
+    (
+        "channelSelect('c').setDefaultValues([{ id: '1', type: 'channel' }])",
+        {"type": 8, "custom_id": "c", "default_values": [{"id": "1", "type": "channel"}]},
+    ),
     ("new SelectMenuBuilderBase(5, 'x')", {"type": 5, "custom_id": "x"}),
-    ("inputText('i').setStyle(InputTextStyle.Paragraph).setMinLength(1).setMaxLength(9).setRequired(false)"
-     ".setValue('v').setPlaceholder('p').setCustomId('j')", {
-        "type": 4, "custom_id": "j", "style": 2, "min_length": 1, "max_length": 9, "required": False,
-        "value": "v", "placeholder": "p"}),
+    (
+        (
+            "inputText('i').setStyle(InputTextStyle.Paragraph).setMinLength(1).setMaxLength(9).setRequired(false)"
+            ".setValue('v').setPlaceholder('p').setCustomId('j')"
+        ),
+        {
+            "type": 4,
+            "custom_id": "j",
+            "style": 2,
+            "min_length": 1,
+            "max_length": 9,
+            "required": False,
+            "value": "v",
+            "placeholder": "p",
+        },
+    ),
     ("textDisplay('a').setContent('b')", {"type": 10, "content": "b"}),
-    ("thumbnail('u').setUrl('v').setDescription('d').setSpoiler()", {
-        "type": 11, "media": {"url": "v"}, "description": "d", "spoiler": True}),
-    ("section().addComponents(textDisplay('a')).setAccessory(thumbnail('u'))", {
-        "type": 9, "components": [{"type": 10, "content": "a"}], "accessory": {"type": 11, "media": {"url": "u"}}}),
+    (
+        "thumbnail('u').setUrl('v').setDescription('d').setSpoiler()",
+        {"type": 11, "media": {"url": "v"}, "description": "d", "spoiler": True},
+    ),
+    (
+        "section().addComponents(textDisplay('a')).setAccessory(thumbnail('u'))",
+        {
+            "type": 9,
+            "components": [{"type": 10, "content": "a"}],
+            "accessory": {"type": 11, "media": {"url": "u"}},
+        },
+    ),
     ("section().setComponents([])", {"type": 9, "components": [], "accessory": None}),
-    ("mediaGallery().addItem('u').addItem('v', { description: 'd', spoiler: true })", {
-        "type": 12, "items": [{"media": {"url": "u"}}, {"media": {"url": "v"}, "description": "d", "spoiler": True}]}),
+    (
+        "mediaGallery().addItem('u').addItem('v', { description: 'd', spoiler: true })",
+        {
+            "type": 12,
+            "items": [{"media": {"url": "u"}}, {"media": {"url": "v"}, "description": "d", "spoiler": True}],
+        },
+    ),
     ("mediaGallery().setItems([{ media: { url: 'u' } }])", {"type": 12, "items": [{"media": {"url": "u"}}]}),
     ("file('u').setUrl('v').setSpoiler()", {"type": 13, "file": {"url": "v"}, "spoiler": True}),
     ("separator()", {"type": 14, "divider": True}),
     ("separator(false).setDivider().setSpacing('large')", {"type": 14, "divider": True, "spacing": "large"}),
-    ("container().addComponents(textDisplay('a')).setAccentColor(5).setSpoiler(false)", {
-        "type": 17, "components": [{"type": 10, "content": "a"}], "accent_color": 5, "spoiler": False}),
-    ("label('a').setLabel('b').setDescription('d').setComponent(inputText('i'))", {
-        "type": 18, "label": "b", "description": "d", "component": {"type": 4, "custom_id": "i"}}),
+    (
+        "container().addComponents(textDisplay('a')).setAccentColor(5).setSpoiler(false)",
+        {"type": 17, "components": [{"type": 10, "content": "a"}], "accent_color": 5, "spoiler": False},
+    ),
+    (
+        "label('a').setLabel('b').setDescription('d').setComponent(inputText('i'))",
+        {"type": 18, "label": "b", "description": "d", "component": {"type": 4, "custom_id": "i"}},
+    ),
     ("label('a')", {"type": 18, "label": "a", "component": None}),
-    ("fileUpload('f').setCustomId('g').setMinValues(1).setMaxValues(2).setRequired()", {
-        "type": 19, "custom_id": "g", "min_values": 1, "max_values": 2, "required": True}),
-    ("modal('m', 't').addComponents(textDisplay('a')).setTitle('u').setCustomId('n')", {
-        "custom_id": "n", "title": "u", "components": [{"type": 10, "content": "a"}]}),
+    (
+        "fileUpload('f').setCustomId('g').setMinValues(1).setMaxValues(2).setRequired()",
+        {"type": 19, "custom_id": "g", "min_values": 1, "max_values": 2, "required": True},
+    ),
+    (
+        "modal('m', 't').addComponents(textDisplay('a')).setTitle('u').setCustomId('n')",
+        {"custom_id": "n", "title": "u", "components": [{"type": 10, "content": "a"}]},
+    ),
     ("modal()", {"components": []}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("code", "json"), EMBEDS + COMPONENTS)
@@ -93,13 +190,34 @@ def test_to_json(page: GuildUnderTest, code: str, json: Any) -> None:
 
 @pytest.mark.parametrize(
     "factory",
-    "actionRow button stringSelect userSelect roleSelect mentionableSelect channelSelect inputText textDisplay thumbnail"
-    " section mediaGallery file separator container label fileUpload embed modal".split(),
+    [
+        "actionRow",
+        "button",
+        "stringSelect",
+        "userSelect",
+        "roleSelect",
+        "mentionableSelect",
+        "channelSelect",
+        "inputText",
+        "textDisplay",
+        "thumbnail",
+        "section",
+        "mediaGallery",
+        "file",
+        "separator",
+        "container",
+        "label",
+        "fileUpload",
+        "embed",
+        "modal",
+    ],
 )
 def test_every_method_is_chainable(page: GuildUnderTest, factory: str) -> None:
     methods = page.value(
-        f"(() => {{ const all = []; for (let p = {factory}('x'); (p = Object.getPrototypeOf(p)) !== Object.prototype;)"
-        " all.push(...Object.getOwnPropertyNames(p)); return all.filter((name) => /^(set|add)/.test(name)) })()"
+        f"(() => {{ const all = []; for (let p = {factory}('x'); (p = Object.getPrototypeOf(p))"
+        " !== Object.prototype;)"
+        " all.push(...Object.getOwnPropertyNames(p)); return all.filter((name) =>"
+        " /^(set|add)/.test(name)) })()"
     )
     assert methods
     for method in methods:
@@ -108,20 +226,26 @@ def test_every_method_is_chainable(page: GuildUnderTest, factory: str) -> None:
 
 def test_a_builder_may_change_after_to_json(page: GuildUnderTest) -> None:
     assert page.value("((b) => { const j = b.toJSON(); b.setLabel('x'); return j })(button())") == {"type": 2}
-    assert page.value("((e) => { const j = e.toJSON(); e.addField('a', 'b'); return j })(embed().addField('c', 'd'))") == {
-        "fields": [{"name": "c", "value": "d", "inline": False}]
-    }
+    assert page.value(
+        "((e) => { const j = e.toJSON(); e.addField('a', 'b'); return j })(embed().addField('c', 'd'))"
+    ) == {"fields": [{"name": "c", "value": "d", "inline": False}]}
 
 
 def test_select_builders_share_their_base(page: GuildUnderTest) -> None:
-    assert page.value("[stringSelect('a'), userSelect('b')].every((s) => s instanceof SelectMenuBuilderBase)") is True
+    assert (
+        page.value("[stringSelect('a'), userSelect('b')].every((s) => s instanceof SelectMenuBuilderBase)")
+        is True
+    )
 
 
 @pytest.mark.parametrize(
     ("enum", "members"),
     [
         ("ButtonStyle", {"Primary": 1, "Secondary": 2, "Success": 3, "Danger": 4}),
-        ("ComponentType", {"ActionRow": 1, "InputText": 4, "Thumbnail": 11, "Container": 17, "FileUpload": 19}),
+        (
+            "ComponentType",
+            {"ActionRow": 1, "InputText": 4, "Thumbnail": 11, "Container": 17, "FileUpload": 19},
+        ),
         ("InputTextStyle", {"Short": 1, "Paragraph": 2}),
         ("MessageFlags", {"EPHEMERAL": 64, "SUPPRESS_NOTIFICATIONS": 4096, "IS_COMPONENTS_V2": 32768}),
         ("ChannelType", {"GuildText": 0, "GuildForum": 15}),
@@ -138,7 +262,9 @@ def test_aliases_of_constants(page: GuildUnderTest) -> None:
 
 
 def test_permissions_are_bits(page: GuildUnderTest) -> None:
-    bits = page.value("Object.fromEntries(Object.entries(Permissions).map(([name, bit]) => [name, String(bit)]))")
+    bits = page.value(
+        "Object.fromEntries(Object.entries(Permissions).map(([name, bit]) => [name, String(bit)]))"
+    )
     assert bits["CreateInstantInvite"] == "1"
     assert bits["Administrator"] == "8"
     assert bits["ManageMessages"] == str(1 << 13)
@@ -173,7 +299,10 @@ def outgoing(guild: GuildUnderTest, options: str) -> dict[str, Any]:
         ("{ author: { url: 'u' }, image: {}, thumbnail: { url: '' } }", {}),
         ("{ author: { name: 'n', iconUrl: 'i' } }", {"author": {"name": "n", "icon_url": "i"}}),
         ("{ image: { url: 'u', proxyUrl: 'p', width: 3 } }", {"image": {"url": "u"}}),
-        ("{ fields: [{ name: 'a', value: 'b' }] }", {"fields": [{"name": "a", "value": "b", "inline": False}]}),
+        (
+            "{ fields: [{ name: 'a', value: 'b' }] }",
+            {"fields": [{"name": "a", "value": "b", "inline": False}]},
+        ),
         ("{ timestamp: new Date(0), color: 0 }", {"timestamp": "1970-01-01T00:00:00.000Z", "color": 0}),
         ("{ toJSON() { return { title: 'own' } } }", {"title": "own"}),
         ("{ title: 't', type: 'rich', provider: {} }", {"title": "t"}),
@@ -194,7 +323,8 @@ TEXT = {"type": 10, "content": "x"}
         ("userSelect('u')", ROW | {"components": [{"type": 5, "custom_id": "u"}]}),
         (
             "actionRow().addComponents(button().setUrl('u'), button().setSkuId('12'))",
-            ROW | {"components": [{"type": 2, "style": 5, "url": "u"}, {"type": 2, "style": 6, "sku_id": "12"}]},
+            ROW
+            | {"components": [{"type": 2, "style": 5, "url": "u"}, {"type": 2, "style": 6, "sku_id": "12"}]},
         ),
         (
             "actionRow().addComponents(button().setCustomId('a'), userSelect('u'))",
@@ -209,14 +339,21 @@ TEXT = {"type": 10, "content": "x"}
                         "type": 3,
                         "custom_id": "s",
                         "options": [
-                            {"label": "a", "value": "b", "emoji": {"id": "12", "name": "wave", "animated": True}}
+                            {
+                                "label": "a",
+                                "value": "b",
+                                "emoji": {"id": "12", "name": "wave", "animated": True},
+                            }
                         ],
                     }
                 ]
             },
         ),
         (
-            "{ type: 5, custom_id: 'u', default_users: ['1'], default_roles: ['2'], default_channels: ['3'] }",
+            (
+                "{ type: 5, custom_id: 'u', default_users: ['1'], default_roles: ['2'],"
+                " default_channels: ['3'] }"
+            ),
             ROW
             | {
                 "components": [
@@ -254,7 +391,10 @@ def test_classic_components_become_rows(guild: GuildUnderTest, given: str, sent:
         ("mediaGallery().addItem('u')", {"type": 12, "items": [{"media": {"url": "u"}}]}),
         ("file('attachment://a')", {"type": 13, "file": {"url": "attachment://a"}}),
         (
-            "container().addComponents(textDisplay('x'), actionRow().addComponents(button().setCustomId('a')))",
+            (
+                "container().addComponents(textDisplay('x'),"
+                " actionRow().addComponents(button().setCustomId('a')))"
+            ),
             {
                 "type": 17,
                 "components": [TEXT, {"type": 1, "components": [{"type": 2, "custom_id": "a", "style": 1}]}],
@@ -301,7 +441,10 @@ def test_emoji_of_buttons(guild: GuildUnderTest, given: str, sent: Any) -> None:
         ("fileUpload('x')", "Unsupported component type 19"),
         ("thumbnail('u')", "Thumbnail components are only valid as section accessories"),
         ("{ type: 1 }", "Component missing components"),
-        ("actionRow().addComponents(userSelect('a'), roleSelect('b'))", "Action row supports only one select menu"),
+        (
+            "actionRow().addComponents(userSelect('a'), roleSelect('b'))",
+            "Action row supports only one select menu",
+        ),
         ("actionRow().addComponents(textDisplay('x'))", "Unsupported action row component type 10"),
         ("button()", "Button requires custom_id"),
         ("button().setStyle(5)", "Link button requires url"),
@@ -314,7 +457,10 @@ def test_emoji_of_buttons(guild: GuildUnderTest, given: str, sent: Any) -> None:
         ("{ type: 5 }", "Select menu requires custom_id"),
         ("stringSelect('s').addOptions({ label: 'a' })", "Select option requires value"),
         ("section().addComponents(textDisplay('x'))", "Section requires accessory"),
-        ("section().addComponents(button()).setAccessory(thumbnail('u'))", "Unsupported section component type 2"),
+        (
+            "section().addComponents(button()).setAccessory(thumbnail('u'))",
+            "Unsupported section component type 2",
+        ),
         ("section().setAccessory(textDisplay('x'))", "Unsupported section accessory type 10"),
         ("section().setAccessory({ type: 11 })", "Media item requires media"),
         ("container().addComponents(container())", "Unsupported container component type 17"),
@@ -334,7 +480,9 @@ def test_emoji_of_buttons(guild: GuildUnderTest, given: str, sent: Any) -> None:
         ("{ type: 13 }", "File requires file"),
     ],
 )
-def test_wrong_components_are_refused_in_the_hosts_words(guild: GuildUnderTest, given: str, told: str) -> None:
-    with pytest.raises(AssertionError, match="^FloraError: Invalid input for components: ") as error:
+def test_wrong_components_are_refused_in_the_hosts_words(
+    guild: GuildUnderTest, given: str, told: str
+) -> None:
+    with pytest.raises(AssertionError, match=r"^FloraError: Invalid input for components: ") as error:
         outgoing(guild, f"components: [{given}]")
     assert str(error.value).endswith(f": {told}")

@@ -32,7 +32,9 @@ def registered(guild: GuildUnderTest, commands: str) -> Any:
         ("!ping \U0001f525", ["\U0001f525"]),
     ],
 )
-def test_the_words_after_the_name_are_the_arguments(guild: GuildUnderTest, content: str, args: list[str]) -> None:
+def test_the_words_after_the_name_are_the_arguments(
+    guild: GuildUnderTest, content: str, args: list[str]
+) -> None:
     guild.load(f"createBot({{ commands: [{PING}] }})")
     guild.event("MESSAGE_CREATE", message(content))
     assert guild.value(guild.lines[0]) == args
@@ -51,7 +53,9 @@ def test_bots_are_ignored(guild: GuildUnderTest) -> None:
     assert guild.lines == []
 
 
-@pytest.mark.parametrize(("prefix", "content"), [("?", "?ping x"), ("flora ", "flora ping x"), ("", "ping x")])
+@pytest.mark.parametrize(
+    ("prefix", "content"), [("?", "?ping x"), ("flora ", "flora ping x"), ("", "ping x")]
+)
 def test_the_prefix_may_be_any_text(guild: GuildUnderTest, prefix: str, content: str) -> None:
     guild.load(f"createBot({{ prefix: '{prefix}', prefixCommands: [{PING}] }})")
     guild.event("MESSAGE_CREATE", message(content))
@@ -60,7 +64,8 @@ def test_the_prefix_may_be_any_text(guild: GuildUnderTest, prefix: str, content:
 
 def test_the_first_of_two_commands_with_one_name_wins(guild: GuildUnderTest) -> None:
     guild.load(
-        "createBot({ commands: [{ name: 'a', run: () => console.log(1) }, { name: 'a', run: () => console.log(2) }] })"
+        "createBot({ commands: [{ name: 'a', run: () => console.log(1) }, { name: 'a', run: () =>"
+        " console.log(2) }] })"
     )
     guild.event("MESSAGE_CREATE", message("!a"))
     assert guild.lines == ["1"]
@@ -76,7 +81,10 @@ def test_commands_win_over_prefix_commands(guild: GuildUnderTest) -> None:
 
 
 def test_a_prefix_command_has_the_context_of_its_message(guild: GuildUnderTest) -> None:
-    guild.load("createBot({ commands: [{ name: 'say', run: ({ args, msg, reply }) => reply(msg.author.username + args[0]) }] })")
+    guild.load(
+        "createBot({ commands: [{ name: 'say', run: ({ args, msg, reply }) =>"
+        " reply(msg.author.username + args[0]) }] })"
+    )
     guild.event("MESSAGE_CREATE", message("!say x"))
     assert guild.op.body["content"] == "adax"
 
@@ -152,7 +160,8 @@ TREE = """slash({
   ],
   groups: [
     { name: 'admin', description: 'd', subcommands: [
-      { name: 'add', description: 'd', run: (ctx) => console.log('admin add', ctx.options.x, getSubcommand(ctx), getSubcommandGroup(ctx)) } ] },
+      { name: 'add', description: 'd',
+        run: (ctx) => console.log('admin', ctx.options.x, getSubcommand(ctx), getSubcommandGroup(ctx)) } ] },
   ],
 })"""
 
@@ -164,7 +173,7 @@ TREE = """slash({
         (option("list", kind=1, options=[]), "list"),
         (
             option("admin", kind=2, options=[option("add", kind=1, options=[option("x", "y")])]),
-            "admin add y add admin",
+            "admin y add admin",
         ),
     ],
 )
@@ -174,7 +183,9 @@ def test_subcommands_and_groups_are_routed(guild: GuildUnderTest, used: dict[str
     assert guild.lines == [line]
 
 
-@pytest.mark.parametrize("used", [[], [option("gone", kind=1, options=[])], [option("gone", kind=2, options=[])]])
+@pytest.mark.parametrize(
+    "used", [[], [option("gone", kind=1, options=[])], [option("gone", kind=2, options=[])]]
+)
 def test_an_unknown_subcommand_is_nobodys(guild: GuildUnderTest, used: list[dict[str, Any]]) -> None:
     guild.load(f"createBot({{ slashCommands: [{TREE}] }})")
     number = guild.event("INTERACTION_CREATE", command("tree", *used))
@@ -186,7 +197,8 @@ def test_an_unknown_subcommand_is_nobodys(guild: GuildUnderTest, used: list[dict
 def test_subcommands_among_the_options_go_to_the_commands_own_run(guild: GuildUnderTest) -> None:
     guild.load(
         "createBot({ slashCommands: [{ name: 'a', description: 'b',"
-        " options: [{ name: 'sub', description: 'c', type: 'subcommand', options: [{ name: 'n', description: 'd' }] }],"
+        " options: [{ name: 'sub', description: 'c', type: 'subcommand', options: [{ name: 'n',"
+        " description: 'd' }] }],"
         " run: (ctx) => console.log(getSubcommand(ctx), ctx.options.n) }] })"
     )
     guild.event("INTERACTION_CREATE", command("a", option("sub", kind=1, options=[option("n", "x")])))
@@ -239,9 +251,11 @@ def test_every_property_of_a_command_becomes_discords_json(guild: GuildUnderTest
           defaultMemberPermissions: Permissions.ManageGuild | Permissions.BanMembers,
           options: [
             { name: 's', description: 'd', required: true, minLength: 1, maxLength: 5, autocomplete: true },
-            { name: 'c', description: 'd', type: 'string', choices: [{ name: 'A', value: 'a', nameLocalizations: { de: 'Ä' } }] },
+            { name: 'c', description: 'd', type: 'string',
+              choices: [{ name: 'A', value: 'a', nameLocalizations: { de: 'Ä' } }] },
             { name: 'i', description: 'd', type: 'integer', minValue: 0, maxValue: 9, required: false },
-            { name: 'n', description: 'd', type: 'number', nameLocalizations: { de: 'z' }, descriptionLocalizations: { de: 'y' } },
+            { name: 'n', description: 'd', type: 'number',
+              nameLocalizations: { de: 'z' }, descriptionLocalizations: { de: 'y' } },
             { name: 'b', description: 'd', type: 'boolean' },
             { name: 'u', description: 'd', type: 'user' },
             { name: 'r', description: 'd', type: 'role' },
@@ -262,10 +276,36 @@ def test_every_property_of_a_command_becomes_discords_json(guild: GuildUnderTest
             "default_member_permissions": "36",
             "nsfw": True,
             "options": [
-                {"type": 3, "name": "s", "description": "d", "required": True, "min_length": 1, "max_length": 5, "autocomplete": True},
-                {"type": 3, "name": "c", "description": "d", "choices": [{"name": "A", "name_localizations": {"de": "Ä"}, "value": "a"}]},
-                {"type": 4, "name": "i", "description": "d", "required": False, "min_value": 0, "max_value": 9},
-                {"type": 10, "name": "n", "name_localizations": {"de": "z"}, "description": "d", "description_localizations": {"de": "y"}},
+                {
+                    "type": 3,
+                    "name": "s",
+                    "description": "d",
+                    "required": True,
+                    "min_length": 1,
+                    "max_length": 5,
+                    "autocomplete": True,
+                },
+                {
+                    "type": 3,
+                    "name": "c",
+                    "description": "d",
+                    "choices": [{"name": "A", "name_localizations": {"de": "Ä"}, "value": "a"}],
+                },
+                {
+                    "type": 4,
+                    "name": "i",
+                    "description": "d",
+                    "required": False,
+                    "min_value": 0,
+                    "max_value": 9,
+                },
+                {
+                    "type": 10,
+                    "name": "n",
+                    "name_localizations": {"de": "z"},
+                    "description": "d",
+                    "description_localizations": {"de": "y"},
+                },
                 {"type": 5, "name": "b", "description": "d"},
                 {"type": 6, "name": "u", "description": "d"},
                 {"type": 8, "name": "r", "description": "d"},
@@ -275,7 +315,7 @@ def test_every_property_of_a_command_becomes_discords_json(guild: GuildUnderTest
                 {"type": 3, "name": "unknown", "description": "d"},
             ],
         }
-    ]  # fmt: skip
+    ]
 
 
 def test_subcommands_and_groups_become_options(guild: GuildUnderTest) -> None:
@@ -304,17 +344,24 @@ def test_flatten_commands(guild: GuildUnderTest) -> None:
         " { name: 'c', description: 'd', subcommands: [{ name: 'e', description: 'f', run() {} }] }])"
     ) == [
         {"name": "a", "description": "b"},
-        {"name": "c", "description": "d", "options": [{"name": "e", "description": "f", "type": "subcommand"}]},
+        {
+            "name": "c",
+            "description": "d",
+            "options": [{"name": "e", "description": "f", "type": "subcommand"}],
+        },
     ]
 
 
 @pytest.mark.parametrize(
-    ("permissions", "sent"), [("null", None), ("'0'", "0"), ("8", "8"), ("8n", "8"), ("Permissions.Administrator", "8")]
+    ("permissions", "sent"),
+    [("null", None), ("'0'", "0"), ("8", "8"), ("8n", "8"), ("Permissions.Administrator", "8")],
 )
 def test_default_member_permissions_are_a_decimal_string(
     guild: GuildUnderTest, permissions: str, sent: str | None
 ) -> None:
-    (got,) = registered(guild, f"[{{ name: 'a', description: 'b', defaultMemberPermissions: {permissions}, run() {{}} }}]")
+    (got,) = registered(
+        guild, f"[{{ name: 'a', description: 'b', defaultMemberPermissions: {permissions}, run() {{}} }}]"
+    )
     assert got["default_member_permissions"] == sent
 
 
@@ -326,7 +373,10 @@ def test_registering_while_loading_resolves_at_once_and_is_only_declared(guild: 
 
 
 def test_registering_later_calls_discord_and_changes_the_declaration(guild: GuildUnderTest) -> None:
-    guild.load("on('messageCreate', async () => { console.log(await registerSlashCommands([{ name: 'a', description: 'b' }])) })")
+    guild.load(
+        "on('messageCreate', async () => { console.log(await registerSlashCommands([{ name: 'a',"
+        " description: 'b' }])) })"
+    )
     guild.event("MESSAGE_CREATE", message())
     commands = [{"type": 1, "name": "a", "description": "b"}]
     assert guild.op.name == "upsertGuildCommands"
@@ -345,7 +395,8 @@ def test_discords_own_json_may_be_registered(guild: GuildUnderTest) -> None:
     guild.load(
         "registerSlashCommands([{ type: 2, name: 'User info' }, { type: 1, name: 'a', description: 'b',"
         " name_localizations: { de: 'x' }, default_member_permissions: '8',"
-        " options: [{ type: 4, name: 'n', description: 'd', min_value: 1, max_value: 2, channel_types: [0] }] }])"
+        " options: [{ type: 4, name: 'n', description: 'd', min_value: 1, max_value: 2,"
+        " channel_types: [0] }] }])"
     )
     assert guild.declaration["commands"] == [
         {"type": 2, "name": "User info", "description": ""},
@@ -356,7 +407,14 @@ def test_discords_own_json_may_be_registered(guild: GuildUnderTest) -> None:
             "description": "b",
             "default_member_permissions": "8",
             "options": [
-                {"type": 4, "name": "n", "description": "d", "min_value": 1, "max_value": 2, "channel_types": [0]}
+                {
+                    "type": 4,
+                    "name": "n",
+                    "description": "d",
+                    "min_value": 1,
+                    "max_value": 2,
+                    "channel_types": [0],
+                }
             ],
         },
     ]
@@ -367,8 +425,14 @@ def test_discords_own_json_may_be_registered(guild: GuildUnderTest) -> None:
     [
         ("'x'", "TypeError: registerSlashCommands() takes an array of commands"),
         ("[1]", "FloraError: Invalid input for commands[0]: must be an object"),
-        ("[{ description: 'b' }]", "FloraError: Invalid input for commands[0].name: must be a non-empty string"),
-        ("[{ name: 'a' }]", "FloraError: Invalid input for commands[0].description: a slash command needs one"),
+        (
+            "[{ description: 'b' }]",
+            "FloraError: Invalid input for commands[0].name: must be a non-empty string",
+        ),
+        (
+            "[{ name: 'a' }]",
+            "FloraError: Invalid input for commands[0].description: a slash command needs one",
+        ),
         (
             "[{ name: 'a', description: 'b', options: [{ name: 'x', description: 'y' }, {}] }]",
             "FloraError: Invalid input for commands[0].options[1].name: must be a non-empty string",

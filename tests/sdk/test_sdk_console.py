@@ -74,23 +74,30 @@ def test_formats(guild: GuildUnderTest, arguments: str, text: str) -> None:
         ("() => {}", "[Function: (anonymous)]"),
         ("class A {}", "[class A]"),
         ("Object.assign(() => {}, { extra: 1 })", "[Function: (anonymous)] { extra: 1 }"),
-        ("{ get a() { throw 1 }, set b(v) {}, get c() { return 1 }, set c(v) {} }", "{ a: [Getter], b: [Setter], c: [Getter/Setter] }"),
+        (
+            "{ get a() { throw 1 }, set b(v) {}, get c() { return 1 }, set c(v) {} }",
+            "{ a: [Getter], b: [Setter], c: [Getter/Setter] }",
+        ),
         ("new Uint8Array([1, 2])", "Uint8Array(2) [ 1, 2 ]"),
         ("new ArrayBuffer(3)", "ArrayBuffer { byteLength: 3 }"),
         ("Promise.resolve(1)", "Promise {}"),
         ("new WeakMap()", "WeakMap {}"),
         ("[Object(1), Object('s'), Object(true)]", "[ [Number: 1], [String: 's'], [Boolean: true] ]"),
-        ("Object.fromEntries(Array.from({ length: 3 }, (_, i) => ['key' + i, 'x'.repeat(30)]))",
-         "{\n  key0: '" + "x" * 30 + "',\n  key1: '" + "x" * 30 + "',\n  key2: '" + "x" * 30 + "'\n}"),
+        (
+            "Object.fromEntries(Array.from({ length: 3 }, (_, i) => ['key' + i, 'x'.repeat(30)]))",
+            "{\n  key0: '" + "x" * 30 + "',\n  key1: '" + "x" * 30 + "',\n  key2: '" + "x" * 30 + "'\n}",
+        ),
     ],
-)  # fmt: skip
+)
 def test_values(guild: GuildUnderTest, value: str, text: str) -> None:
     guild.run(f"console.log({value if not value.startswith('{') else f'({value})'})")
     assert guild.lines == [text]
 
 
 def test_errors_are_shown_with_stack_and_cause(guild: GuildUnderTest) -> None:
-    guild.run("console.error(new TypeError('outer', { cause: new Error('inner') }), { e: new RangeError('x') })")
+    guild.run(
+        "console.error(new TypeError('outer', { cause: new Error('inner') }), { e: new RangeError('x') })"
+    )
     line = guild.lines[0]
     assert line.startswith("TypeError: outer\n    at ")
     assert "\n  [cause]: Error: inner\n    at " in line
@@ -126,7 +133,10 @@ def test_trace_has_a_stack(guild: GuildUnderTest) -> None:
 
 
 def test_dir_goes_as_deep_as_asked(guild: GuildUnderTest) -> None:
-    guild.run("const o = { a: { b: { c: 1 } } }; console.dir(o, { depth: 1 }); console.dir(o, { depth: null }); console.dir(o)")
+    guild.run(
+        "const o = { a: { b: { c: 1 } } }; console.dir(o, { depth: 1 }); console.dir(o, { depth:"
+        " null }); console.dir(o)"
+    )
     assert guild.lines == ["{ a: { b: [Object] } }", "{ a: { b: { c: 1 } } }", "{ a: { b: { c: 1 } } }"]
 
 
@@ -168,7 +178,10 @@ def test_groups_indent(guild: GuildUnderTest) -> None:
 
 
 def test_timers(guild: GuildUnderTest) -> None:
-    guild.run("console.time(); console.time(); console.timeLog(undefined, 'x', 1); console.timeEnd(); console.timeEnd('y')")
+    guild.run(
+        "console.time(); console.time(); console.timeLog(undefined, 'x', 1); console.timeEnd();"
+        " console.timeEnd('y')"
+    )
     assert guild.out.logs[0] == ("warn", "Timer 'default' already exists")
     assert guild.lines[1].startswith("default: ")
     assert guild.lines[1].endswith("ms x 1")
@@ -182,6 +195,8 @@ def test_methods_may_be_taken_out(guild: GuildUnderTest) -> None:
 
 
 def test_a_value_that_cannot_be_shown_throws_only_its_own_error(guild: GuildUnderTest) -> None:
-    assert guild.throws("console.log(new Proxy({}, { ownKeys() { throw new Error('trap') } }))") == "Error: trap"
+    assert (
+        guild.throws("console.log(new Proxy({}, { ownKeys() { throw new Error('trap') } }))") == "Error: trap"
+    )
     guild.run("console.log('still there')")
     assert guild.lines == ["still there"]

@@ -42,6 +42,14 @@ def on_interaction(guild: GuildUnderTest, body: str, data: dict[str, Any] | None
     return guild.event("INTERACTION_CREATE", data or command())
 
 
+def callback_answer(content: str = "sent", **fields: Any) -> dict[str, Any]:
+    """What Discord answers to a first response when it is asked to."""
+    return {
+        "interaction": {"id": INTERACTION_ID},
+        "resource": {"type": 4, "message": sent(content, **fields)},
+    }
+
+
 def error_of(guild: GuildUnderTest, number: int) -> str:
     error = guild.out.done[number]
     assert error is not None
@@ -66,7 +74,10 @@ def test_reply_answers_the_source_message(guild: GuildUnderTest) -> None:
 
 
 def test_reply_resolves_with_the_created_message(guild: GuildUnderTest) -> None:
-    on_message(guild, "const m = await ctx.reply('x'); console.log(m.id, m.channelId, m.guildId, m.author.bot, m.content)")
+    on_message(
+        guild,
+        "const m = await ctx.reply('x'); console.log(m.id, m.channelId, m.guildId, m.author.bot, m.content)",
+    )
     guild.resolve(value=sent("x"))
     assert guild.lines == [f"700000000000000007 {CHANNEL_ID} 900000000000000009 true x"]
 
@@ -84,8 +95,12 @@ def test_methods_may_be_taken_out_of_the_context(guild: GuildUnderTest) -> None:
     assert guild.op.body["content"] == "echo"
 
 
-@pytest.mark.parametrize(("given", "content"), [("42", "42"), ("null", "null"), ("true", "true"), ("10n", "10")])
-def test_what_is_neither_text_nor_object_is_turned_into_text(guild: GuildUnderTest, given: str, content: str) -> None:
+@pytest.mark.parametrize(
+    ("given", "content"), [("42", "42"), ("null", "null"), ("true", "true"), ("10n", "10")]
+)
+def test_what_is_neither_text_nor_object_is_turned_into_text(
+    guild: GuildUnderTest, given: str, content: str
+) -> None:
     on_message(guild, f"await ctx.reply({given})")
     assert guild.op.body["content"] == content
 
@@ -124,7 +139,12 @@ def test_all_reply_options_become_discords_json(guild: GuildUnderTest) -> None:
     assert body["tts"] is True
     assert body["flags"] == 4096
     assert body["embeds"] == [{"title": "t"}]
-    assert body["allowed_mentions"] == {"parse": ["users"], "users": ["1"], "roles": ["2"], "replied_user": False}
+    assert body["allowed_mentions"] == {
+        "parse": ["users"],
+        "users": ["1"],
+        "roles": ["2"],
+        "replied_user": False,
+    }
     assert body["components"] == [{"type": 1, "components": [{"type": 2, "style": 1, "custom_id": "a"}]}]
 
 
@@ -150,19 +170,30 @@ def test_an_empty_message_is_invalid(guild: GuildUnderTest, given: str) -> None:
     ],
 )
 def test_wrong_arguments_are_invalid_input(guild: GuildUnderTest, given: str, told: str) -> None:
-    number = on_message(guild, f"try {{ await ctx.reply({given}) }} catch (e) {{ console.log(e.code); throw e }}")
+    number = on_message(
+        guild, f"try {{ await ctx.reply({given}) }} catch (e) {{ console.log(e.code); throw e }}"
+    )
     assert error_of(guild, number) == f"Invalid input for {told}"
     assert guild.lines == ["INVALID_INPUT"]
     assert guild.out.ops == []
 
 
 def test_a_wrong_argument_rejects_and_does_not_throw(guild: GuildUnderTest) -> None:
-    on_message(guild, "ctx.reply({}).catch((e) => console.log('caught', e.code)); ctx.edit({}).catch((e) => console.log(e.code))")
+    on_message(
+        guild,
+        (
+            "ctx.reply({}).catch((e) => console.log('caught', e.code)); ctx.edit({}).catch((e) =>"
+            " console.log(e.code))"
+        ),
+    )
     assert guild.lines == ["caught INVALID_INPUT", "INVALID_INPUT"]
 
 
 def test_edit_changes_the_last_reply(guild: GuildUnderTest) -> None:
-    on_message(guild, "await ctx.reply('one'); await ctx.reply('two'); console.log((await ctx.edit('three')).content)")
+    on_message(
+        guild,
+        "await ctx.reply('one'); await ctx.reply('two'); console.log((await ctx.edit('three')).content)",
+    )
     guild.resolve(value=sent("one", id="1"))
     guild.resolve(value=sent("two", id="2"))
     assert guild.op.name == "editMessage"
@@ -180,13 +211,18 @@ def test_edit_waits_for_a_reply_that_is_under_way(guild: GuildUnderTest) -> None
 
 def test_edit_without_a_reply_changes_the_bots_own_message(guild: GuildUnderTest) -> None:
     on_message(guild, "await ctx.edit({ content: null, flags: 4 })", message(author=BOT))
-    assert guild.op.args == {"path": {"channel": CHANNEL_ID, "message": MESSAGE_ID}, "body": {"flags": 4, "content": None}}
+    assert guild.op.args == {
+        "path": {"channel": CHANNEL_ID, "message": MESSAGE_ID},
+        "body": {"flags": 4, "content": None},
+    }
 
 
 @pytest.mark.parametrize("author", [USER, BOT | {"id": "55"}])
 def test_edit_refuses_to_change_somebody_elses_message(guild: GuildUnderTest, author: dict[str, Any]) -> None:
     number = on_message(guild, "await ctx.edit('x')", message(author=author))
-    assert error_of(guild, number).startswith("Invalid input for message_id: there is nothing of the bot's to edit")
+    assert error_of(guild, number).startswith(
+        "Invalid input for message_id: there is nothing of the bot's to edit"
+    )
 
 
 def test_an_edit_must_change_something(guild: GuildUnderTest) -> None:
@@ -229,18 +265,32 @@ def test_ready_has_no_channel_to_answer_in(guild: GuildUnderTest, method: str) -
 
 
 def test_the_first_reply_is_the_response(guild: GuildUnderTest) -> None:
-    on_interaction(guild, "console.log(await ctx.reply('hi'))")
+    on_interaction(guild, "console.log((await ctx.reply('hi')).id)")
     assert guild.op.name == "sendInteractionResponse"
     assert guild.op.args == {
         "path": {"interaction": INTERACTION_ID, "token": TOKEN},
+        "query": {"with_response": "true"},
         "body": {"type": 4, "data": {"content": "hi"}},
     }
-    guild.resolve()
+    guild.resolve(value=callback_answer("hi", id="5"))
+    assert guild.lines == ["5"]
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"interaction": {"id": "1"}}, {"resource": {"type": 4}}])
+def test_a_response_that_is_not_sent_back_is_undefined(guild: GuildUnderTest, answer: Any) -> None:
+    on_interaction(guild, "console.log(await ctx.reply('hi'))")
+    guild.resolve(value=answer)
     assert guild.lines == ["undefined"]
 
 
 def test_later_replies_follow_up(guild: GuildUnderTest) -> None:
-    on_interaction(guild, "await ctx.reply('one'); const m = await ctx.reply({ content: 'two', ephemeral: true }); console.log(m.content)")
+    on_interaction(
+        guild,
+        (
+            "await ctx.reply('one'); const m = await ctx.reply({ content: 'two', ephemeral: true });"
+            " console.log(m.content)"
+        ),
+    )
     guild.resolve()
     assert guild.op.name == "createFollowupMessage"
     assert guild.op.args == {"path": {"token": TOKEN}, "body": {"content": "two", "flags": EPHEMERAL}}
@@ -252,7 +302,25 @@ def test_a_reply_that_nobody_awaited_still_comes_first(guild: GuildUnderTest) ->
     on_interaction(guild, "ctx.reply('one'); ctx.reply('two'); ctx.edit('three')")
     assert [op.name for op in guild.out.ops] == ["sendInteractionResponse"]
     guild.resolve()
-    assert [op.name for op in guild.out.ops] == ["createFollowupMessage", "editOriginalInteractionResponse"]
+    assert [op.name for op in guild.out.ops] == ["createFollowupMessage"]
+    guild.resolve(value=sent())
+    assert [op.name for op in guild.out.ops] == ["editOriginalInteractionResponse"]
+
+
+def test_the_deferred_message_is_filled_before_anything_follows(guild: GuildUnderTest) -> None:
+    on_interaction(
+        guild, "ctx.defer(); ctx.reply('first'); ctx.followup('second').catch(() => {}); ctx.reply('third')"
+    )
+    names = []
+    while guild.out.ops:
+        names.append(guild.op.name)
+        guild.resolve(value=sent()) if len(names) != 3 else guild.reject(status=400)
+    assert names == [
+        "deferInteractionResponse",
+        "editOriginalInteractionResponse",
+        "createFollowupMessage",
+        "createFollowupMessage",
+    ]
 
 
 def test_a_refused_response_leaves_the_interaction_open(guild: GuildUnderTest) -> None:
@@ -263,7 +331,9 @@ def test_a_refused_response_leaves_the_interaction_open(guild: GuildUnderTest) -
 
 
 def test_ephemeral_keeps_other_flags(guild: GuildUnderTest) -> None:
-    on_interaction(guild, "await ctx.reply({ ephemeral: true, components: [textDisplay('v2')], flags: 4096 })")
+    on_interaction(
+        guild, "await ctx.reply({ ephemeral: true, components: [textDisplay('v2')], flags: 4096 })"
+    )
     assert guild.op.body["data"]["flags"] == EPHEMERAL | V2 | 4096
 
 
@@ -275,7 +345,8 @@ def test_an_empty_response_is_invalid(guild: GuildUnderTest) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "body"), [("", {"type": 5}), ("{ ephemeral: true }", {"type": 5, "data": {"flags": EPHEMERAL}})]
+    ("options", "body"),
+    [("", {"type": 5}), ("{ ephemeral: true }", {"type": 5, "data": {"flags": EPHEMERAL}})],
 )
 def test_defer(guild: GuildUnderTest, options: str, body: dict[str, Any]) -> None:
     on_interaction(guild, f"await ctx.defer({options})")
@@ -284,10 +355,16 @@ def test_defer(guild: GuildUnderTest, options: str, body: dict[str, Any]) -> Non
 
 
 def test_the_reply_after_defer_fills_the_deferred_message(guild: GuildUnderTest) -> None:
-    on_interaction(guild, "await ctx.defer(); const m = await ctx.reply({ content: 'done', ephemeral: true }); console.log(m.id); await ctx.reply('more')")
+    on_interaction(
+        guild,
+        (
+            "await ctx.defer(); const m = await ctx.reply({ content: 'done', ephemeral: true });"
+            " console.log(m.id); await ctx.reply('more')"
+        ),
+    )
     guild.resolve()
     assert guild.op.name == "editOriginalInteractionResponse"
-    assert guild.op.args == {"path": {"token": TOKEN}, "body": {"content": "done", "flags": 0}}
+    assert guild.op.args == {"path": {"token": TOKEN}, "body": {"content": "done"}}
     guild.resolve(value=sent("done"))
     assert guild.lines == ["700000000000000007"]
     assert guild.op.name == "createFollowupMessage"
@@ -311,7 +388,10 @@ def test_edit_after_defer_fills_the_deferred_message(guild: GuildUnderTest) -> N
 
 
 def test_followup(guild: GuildUnderTest) -> None:
-    on_interaction(guild, "await ctx.reply('one'); await ctx.followup({ embeds: [embed().setTitle('t')], ephemeral: true })")
+    on_interaction(
+        guild,
+        "await ctx.reply('one'); await ctx.followup({ embeds: [embed().setTitle('t')], ephemeral: true })",
+    )
     guild.resolve()
     assert guild.op.name == "createFollowupMessage"
     assert guild.op.body == {"embeds": [{"title": "t"}], "flags": EPHEMERAL}
@@ -324,7 +404,10 @@ def test_followup(guild: GuildUnderTest) -> None:
         ("await ctx.edit('x')", "edit() comes too early: reply() or defer() first"),
         ("await ctx.followup('x')", "followup() comes too early: reply() or defer() first"),
         ("ctx.reply('x'); await ctx.defer()", "defer() comes too late: the interaction is already answered"),
-        ("ctx.reply('x'); await ctx.showModal(M)", "showModal() comes too late: a modal can only be the first answer"),
+        (
+            "ctx.reply('x'); await ctx.showModal(M)",
+            "showModal() comes too late: a modal can only be the first answer",
+        ),
         ("ctx.showModal(M); await ctx.edit('x')", "edit() comes too late: a modal is no message"),
     ],
 )
@@ -337,8 +420,8 @@ def test_answers_at_the_wrong_time_say_so(guild: GuildUnderTest, body: str, told
 def test_show_modal(guild: GuildUnderTest) -> None:
     on_interaction(
         guild,
-        "await ctx.showModal(modal('feedback', 'Your opinion').addComponents("
-        "textDisplay('Be honest.'), label('Text').setDescription('d').setComponent(inputText('text').setStyle(2))))",
+        "await ctx.showModal(modal('feedback', 'Your opinion').addComponents(textDisplay('Be honest.'),"
+        " label('Text').setDescription('d').setComponent(inputText('text').setStyle(2))))",
     )
     assert guild.op.name == "openModal"
     assert guild.op.path == {"interaction": INTERACTION_ID, "token": TOKEN}
@@ -361,7 +444,13 @@ def test_show_modal(guild: GuildUnderTest) -> None:
 
 
 def test_after_a_modal_there_are_follow_ups(guild: GuildUnderTest) -> None:
-    on_interaction(guild, "await ctx.showModal({ customId: 'a', title: 'b', components: [textDisplay('c')] }); await ctx.reply('x')")
+    on_interaction(
+        guild,
+        (
+            "await ctx.showModal({ customId: 'a', title: 'b', components: [textDisplay('c')] }); await"
+            " ctx.reply('x')"
+        ),
+    )
     guild.resolve()
     assert guild.op.name == "createFollowupMessage"
 
@@ -372,7 +461,11 @@ def test_options_are_flat_and_resolved_has_what_ids_stand_for(guild: GuildUnderT
         "globalThis.ctx = ctx",
         command(
             "do",
-            option("group", kind=2, options=[option("sub", kind=1, options=[option("n", 3, 4), option("who", USER_ID, 6)])]),
+            option(
+                "group",
+                kind=2,
+                options=[option("sub", kind=1, options=[option("n", 3, 4), option("who", USER_ID, 6)])],
+            ),
             resolved={
                 "users": {USER_ID: USER},
                 "members": {USER_ID: {"roles": [], "permissions": "8"}},
@@ -404,22 +497,24 @@ def test_without_options_and_references_there_are_empty_ones(guild: GuildUnderTe
     del data["data"]["options"]
     on_interaction(guild, "globalThis.ctx = ctx", data)
     assert guild.value("ctx.options") == {}
-    assert guild.value("ctx.resolved") == dict.fromkeys(
-        ["users", "members", "roles", "channels", "attachments", "messages"], {}
-    )
+    kinds = ["users", "members", "roles", "channels", "attachments", "messages"]
+    assert guild.value("ctx.resolved") == {kind: {} for kind in kinds}
 
 
 # -------------------------------------------------------------------- components and modals
 
 
 def test_update_answers_with_the_components_message(guild: GuildUnderTest) -> None:
-    on_interaction(guild, "await ctx.update({ content: 'new', components: [] }); await ctx.update('newer')", component())
+    on_interaction(
+        guild, "await ctx.update({ content: 'new', components: [] }); await ctx.update('newer')", component()
+    )
     assert guild.op.name == "updateInteractionResponse"
     assert guild.op.args == {
         "path": {"interaction": INTERACTION_ID, "token": TOKEN},
+        "query": {"with_response": "true"},
         "body": {"type": 7, "data": {"content": "new", "components": []}},
     }
-    guild.resolve()
+    guild.resolve(value=callback_answer())
     assert guild.op.name == "editOriginalInteractionResponse"
 
 
@@ -431,11 +526,17 @@ def test_edit_on_an_unanswered_component_is_an_update(guild: GuildUnderTest) -> 
 
 
 def test_defer_update_is_followed_by_edits_and_follow_ups(guild: GuildUnderTest) -> None:
-    on_interaction(guild, "await ctx.deferUpdate(); ctx.edit('a'); ctx.update('b'); ctx.reply('c')", component())
+    on_interaction(
+        guild, "await ctx.deferUpdate(); ctx.edit('a'); ctx.update('b'); ctx.reply('c')", component()
+    )
     assert guild.op.name == "deferInteractionResponse"
     assert guild.op.body == {"type": 6}
     guild.resolve()
-    assert [op.name for op in guild.out.ops] == [
+    names = []
+    while guild.out.ops:
+        names.append(guild.op.name)
+        guild.resolve(value=sent())
+    assert names == [
         "editOriginalInteractionResponse",
         "editOriginalInteractionResponse",
         "createFollowupMessage",

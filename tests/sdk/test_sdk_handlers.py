@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from conftest import NewGuild
 from harness import BOT_ID, GuildUnderTest
 from payloads import BOT, USER, message, sent
 
@@ -24,7 +25,8 @@ def test_handlers_of_one_event_run_one_after_another(guild: GuildUnderTest) -> N
 @pytest.mark.parametrize("kind", ["", "async "])
 def test_a_handler_that_throws_stops_the_rest(guild: GuildUnderTest, kind: str) -> None:
     guild.load(
-        f"on('messageCreate', {kind}() => {{ throw new Error('stop') }}); on('messageCreate', () => console.log('never'))"
+        f"on('messageCreate', {kind}() => {{ throw new Error('stop') }}); on('messageCreate', ()"
+        " => console.log('never'))"
     )
     error = guild.out.done[guild.event("MESSAGE_CREATE", message())]
     assert error is not None
@@ -33,7 +35,10 @@ def test_a_handler_that_throws_stops_the_rest(guild: GuildUnderTest, kind: str) 
 
 
 def test_a_throwing_handler_leaves_the_next_event_alone(guild: GuildUnderTest) -> None:
-    guild.load("on('messageCreate', (ctx) => { if (ctx.msg.content === 'bad') throw 1; console.log(ctx.msg.content) })")
+    guild.load(
+        "on('messageCreate', (ctx) => { if (ctx.msg.content === 'bad') throw 1;"
+        " console.log(ctx.msg.content) })"
+    )
     guild.event("MESSAGE_CREATE", message("bad"))
     guild.event("MESSAGE_CREATE", message("good"))
     assert guild.lines == ["good"]
@@ -54,7 +59,9 @@ def test_handlers_are_called_without_a_this(guild: GuildUnderTest) -> None:
 
 
 def test_once_runs_once(guild: GuildUnderTest) -> None:
-    guild.load("once('messageCreate', () => console.log('once')); on('messageCreate', () => console.log('on'))")
+    guild.load(
+        "once('messageCreate', () => console.log('once')); on('messageCreate', () => console.log('on'))"
+    )
     guild.event("MESSAGE_CREATE", message())
     guild.event("MESSAGE_CREATE", message())
     assert guild.lines == ["once", "on", "on"]
@@ -88,7 +95,8 @@ def test_a_handler_removed_while_an_event_runs_is_skipped(guild: GuildUnderTest)
 
 def test_handlers_added_after_off_still_run(guild: GuildUnderTest) -> None:
     guild.load(
-        "const a = () => {}; on('messageCreate', a); off('messageCreate', a); on('messageCreate', () => console.log('x'))"
+        "const a = () => {}; on('messageCreate', a); off('messageCreate', a); on('messageCreate',"
+        " () => console.log('x'))"
     )
     guild.event("MESSAGE_CREATE", message())
     assert guild.lines == ["x"]
@@ -101,7 +109,10 @@ def test_handlers_added_after_off_still_run(guild: GuildUnderTest) -> None:
         ("'MessageDelet'", 'TypeError: there is no event "MessageDelet"; did you mean "messageDelete"?'),
         ("'MESSAGE_CREATE'", 'TypeError: there is no event "MESSAGE_CREATE"; did you mean "messageCreate"?'),
         ("'reactionAd'", 'TypeError: there is no event "reactionAd"; did you mean "reactionAdd"?'),
-        ("'messageXXXate'", 'TypeError: there is no event "messageXXXate"; did you mean "messageCreate" or "messageUpdate"?'),
+        (
+            "'messageXXXate'",
+            'TypeError: there is no event "messageXXXate"; did you mean "messageCreate" or "messageUpdate"?',
+        ),
         ("'__cron:daily'", 'TypeError: event names that start with "__cron:" are reserved for cron()'),
         ("42", "TypeError: an event's name must be a string, not number"),
         ("undefined", "TypeError: an event's name must be a string, not undefined"),
@@ -124,7 +135,8 @@ def test_a_handler_must_be_a_function(guild: GuildUnderTest, register: str) -> N
 
 def test_the_bots_own_messages_go_only_to_handlers_that_asked(guild: GuildUnderTest) -> None:
     guild.load(
-        "on('messageCreate', () => console.log('all')); on('messageCreate', () => console.log('own too'), { own: true })"
+        "on('messageCreate', () => console.log('all')); on('messageCreate', () => console.log('own"
+        " too'), { own: true })"
     )
     guild.event("MESSAGE_CREATE", message(author=BOT))
     assert guild.lines == ["own too"]
@@ -139,9 +151,11 @@ def test_other_bots_messages_are_ordinary(guild: GuildUnderTest) -> None:
 
 
 @pytest.mark.parametrize("how", ["ready", "reply"])
-def test_a_bot_that_does_not_know_itself_learns_it(new_guild, how: str) -> None:
+def test_a_bot_that_does_not_know_itself_learns_it(new_guild: NewGuild, how: str) -> None:
     guild = new_guild()
-    guild.load("on('messageCreate', (ctx) => ctx.msg.content === 'go' ? ctx.reply('x') : console.log('seen'))")
+    guild.load(
+        "on('messageCreate', (ctx) => ctx.msg.content === 'go' ? ctx.reply('x') : console.log('seen'))"
+    )
     if how == "ready":
         guild.event("READY", {"user": BOT, "application": {"id": BOT_ID}})
     else:
@@ -154,13 +168,18 @@ def test_a_bot_that_does_not_know_itself_learns_it(new_guild, how: str) -> None:
 def test_everything_is_global_and_a_member_of_flora(guild: GuildUnderTest) -> None:
     names = guild.value("Object.getOwnPropertyNames(flora)")
     assert len(names) > 60
-    assert guild.value("Object.getOwnPropertyNames(flora).filter((name) => flora[name] !== globalThis[name])") == []
+    assert (
+        guild.value("Object.getOwnPropertyNames(flora).filter((name) => flora[name] !== globalThis[name])")
+        == []
+    )
     assert guild.value("Object.keys(globalThis)") == []
 
 
 def test_a_script_may_replace_a_global(guild: GuildUnderTest) -> None:
     guild.run("globalThis.URL = 'mine'; globalThis.button = 1; flora.embed = 2; on = 3")
-    assert guild.value("[URL, button, flora.embed, on, typeof URLSearchParams, typeof actionRow, typeof embed]") == [
+    assert guild.value(
+        "[URL, button, flora.embed, on, typeof URLSearchParams, typeof actionRow, typeof embed]"
+    ) == [
         "mine",
         1,
         2,

@@ -100,7 +100,10 @@ def test_a_handler_may_return_any_thenable(guild: GuildUnderTest) -> None:
 
 
 def test_events_run_side_by_side_at_their_awaits(guild: GuildUnderTest) -> None:
-    guild.load("on('messageCreate', async (ctx) => { await ctx.reply(ctx.msg.content); console.log(ctx.msg.content) })")
+    guild.load(
+        "on('messageCreate', async (ctx) => { await ctx.reply(ctx.msg.content);"
+        " console.log(ctx.msg.content) })"
+    )
     first = guild.event("MESSAGE_CREATE", message("first"))
     second = guild.event("MESSAGE_CREATE", message("second"))
     guild.resolve(guild.out.ops[1], sent())
@@ -156,20 +159,28 @@ def test_a_flora_error_tells_code_status_and_delay(guild: GuildUnderTest) -> Non
         " JSON.stringify(e), e.message) } })"
     )
     guild.event("MESSAGE_CREATE", message())
-    guild.reject(code="DISCORD_RATE_LIMITED", message="slow down", status=429, discordCode=20028, retryAfter=1.5)
+    guild.reject(
+        code="DISCORD_RATE_LIMITED", message="slow down", status=429, discordCode=20028, retryAfter=1.5
+    )
     told = '{"code":"DISCORD_RATE_LIMITED","status":429,"discordCode":20028,"retryAfter":1.5}'
     assert guild.lines == [f"true true FloraError {told} slow down"]
 
 
 def test_arguments_that_are_no_json_are_invalid_input(guild: GuildUnderTest) -> None:
-    guild.load("on('messageCreate', async (ctx) => { const a = {}; a.a = a; await ctx.reply({ nonce: a, content: 'x' }) })")
+    guild.load(
+        "on('messageCreate', async (ctx) => { const a = {}; a.a = a; await ctx.reply({ nonce: a,"
+        " content: 'x' }) })"
+    )
     error = guild.out.done[guild.event("MESSAGE_CREATE", message())]
     assert error is not None
     assert error.startswith("FloraError: Invalid input for payload: Converting circular structure")
 
 
 def test_later_changes_to_an_argument_change_nothing(guild: GuildUnderTest) -> None:
-    guild.load("on('messageCreate', (ctx) => { const fields = [{name:'a',value:'b'}]; ctx.reply({ embeds: [{ fields }] }); fields[0].name = 'changed' })")
+    guild.load(
+        "on('messageCreate', (ctx) => { const fields = [{name:'a',value:'b'}]; ctx.reply({ embeds:"
+        " [{ fields }] }); fields[0].name = 'changed' })"
+    )
     guild.event("MESSAGE_CREATE", message())
     assert guild.op.body["embeds"][0]["fields"][0]["name"] == "a"
 
@@ -179,9 +190,11 @@ def test_later_changes_to_an_argument_change_nothing(guild: GuildUnderTest) -> N
 
 def test_more_than_1_mib_of_output_in_a_turn_is_a_range_error_in_the_script(guild: GuildUnderTest) -> None:
     guild.load(
-        "on('messageCreate', async (ctx) => { try { for (;;) await ctx.reply('x'.repeat(1000)).catch((e) => { throw e }) }"
+        "on('messageCreate', async (ctx) => { try { for (;;) await"
+        " ctx.reply('x'.repeat(1000)).catch((e) => { throw e }) }"
         " catch (e) { globalThis.caught = `${e.name}: ${e.message}` } });"
-        "on('messageDelete', () => { try { for (;;) console.log('x'.repeat(1000)) } catch (e) { globalThis.caught = e.name } })"
+        "on('messageDelete', () => { try { for (;;) console.log('x'.repeat(1000)) } catch (e) {"
+        " globalThis.caught = e.name } })"
     )
     guild.event("MESSAGE_DELETE", {"id": "1", "channel_id": "2"})
     assert guild.value("caught") == "RangeError"
@@ -197,7 +210,10 @@ def test_too_large_an_op_rejects_its_promise(guild: GuildUnderTest) -> None:
 
 
 def test_the_next_turn_has_room_again(guild: GuildUnderTest) -> None:
-    guild.load("on('messageCreate', (ctx) => { try { for (;;) console.log('x'.repeat(4000)) } catch {} ctx.reply(ctx.msg.content) })")
+    guild.load(
+        "on('messageCreate', (ctx) => { try { for (;;) console.log('x'.repeat(4000)) } catch {}"
+        " ctx.reply(ctx.msg.content) })"
+    )
     guild.event("MESSAGE_CREATE", message("first"))
     assert guild.out.ops == []
     guild.run("globalThis.console.log('room')")
@@ -227,7 +243,8 @@ def test_at_most_1000_timers_wait(guild: GuildUnderTest) -> None:
 
 def test_errors_in_timers_never_end_the_turn_even_when_the_outbox_is_full(guild: GuildUnderTest) -> None:
     guild.run(
-        "setTimeout(() => { try { for (;;) console.log('x'.repeat(4000)) } catch {} throw new Error('late') }, 1);"
+        "setTimeout(() => { try { for (;;) console.log('x'.repeat(4000)) } catch {} throw new"
+        " Error('late') }, 1);"
         "setTimeout(() => { globalThis.second = true }, 1)"
     )
     guild.fire()
@@ -243,7 +260,10 @@ def test_a_handler_that_merely_settles_notifies_nobody(guild: GuildUnderTest) ->
 
 
 def test_what_microtasks_queue_is_announced_once(guild: GuildUnderTest) -> None:
-    guild.load("on('messageCreate', async (ctx) => { await null; ctx.reply('a'); ctx.reply('b'); await null; ctx.reply('c') })")
+    guild.load(
+        "on('messageCreate', async (ctx) => { await null; ctx.reply('a'); ctx.reply('b'); await"
+        " null; ctx.reply('c') })"
+    )
     assert guild.feed_quietly(e=[{"i": 1, "t": "MESSAGE_CREATE", "d": message()}]) == 1
     assert guild.out.ops == []
     guild.take()
@@ -266,7 +286,9 @@ def test_a_failed_handler_is_announced(guild: GuildUnderTest) -> None:
 
 def test_the_declaration_names_the_handled_events_and_comes_when_it_changes(guild: GuildUnderTest) -> None:
     guild.load("on('messageCreate', () => {}); on('reactionAdd', () => {}); on('messageCreate', () => {})")
-    assert guild.out.declarations == [{"events": ["messageCreate", "reactionAdd"], "own": False, "commands": None}]
+    assert guild.out.declarations == [
+        {"events": ["messageCreate", "reactionAdd"], "own": False, "commands": None}
+    ]
     guild.run("globalThis.h = () => {}; on('ready', h)")
     assert guild.declaration["events"] == ["ready", "messageCreate", "reactionAdd"]
     guild.run("off('ready', h); off('ready', h)")
@@ -282,7 +304,10 @@ def test_asking_for_own_messages_is_declared(guild: GuildUnderTest) -> None:
 
 
 def test_outboxes_are_plain_json_with_the_documented_keys(guild: GuildUnderTest) -> None:
-    guild.load("on('messageCreate', (ctx) => { console.log('a \"b\"\\n\\u2028'); setTimeout(() => {}, 7.5); ctx.reply('ü') })")
+    guild.load(
+        "on('messageCreate', (ctx) => { console.log('a \"b\"\\n\\u2028'); setTimeout(() => {},"
+        " 7.5); ctx.reply('ü') })"
+    )
     guild.event("MESSAGE_CREATE", message())
     assert guild.out.logs == [("info", 'a "b"\n\u2028')]
     assert list(guild.out.timers.values()) == [7.5]

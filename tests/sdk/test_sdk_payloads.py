@@ -211,7 +211,10 @@ def test_a_message_with_everything(guild: GuildUnderTest) -> None:
 
 
 def test_a_deleted_referenced_message_is_null_and_an_absent_one_is_missing(guild: GuildUnderTest) -> None:
-    assert seen(guild, "messageCreate", "MESSAGE_CREATE", message(referenced_message=None))["referencedMessage"] is None
+    assert (
+        seen(guild, "messageCreate", "MESSAGE_CREATE", message(referenced_message=None))["referencedMessage"]
+        is None
+    )
     guild.event("MESSAGE_CREATE", message())
     assert guild.value("'referencedMessage' in ctx.msg") is False
 
@@ -227,7 +230,10 @@ def test_the_discriminator_is_a_number_where_there_is_one(
     guild: GuildUnderTest, sent: str | None, got: int | None
 ) -> None:
     user = {"id": "1", "username": "x"} | ({"discriminator": sent} if sent else {})
-    assert seen(guild, "messageCreate", "MESSAGE_CREATE", message(author=user))["author"].get("discriminator") == got
+    assert (
+        seen(guild, "messageCreate", "MESSAGE_CREATE", message(author=user))["author"].get("discriminator")
+        == got
+    )
 
 
 def test_message_update_has_the_message_and_once_more_as_new(guild: GuildUnderTest) -> None:
@@ -237,7 +243,12 @@ def test_message_update_has_the_message_and_once_more_as_new(guild: GuildUnderTe
 
 
 def test_a_partial_message_update_leaves_out_what_it_does_not_know(guild: GuildUnderTest) -> None:
-    got = seen(guild, "messageUpdate", "MESSAGE_UPDATE", {"id": "1", "channel_id": "2", "guild_id": "3", "embeds": []})
+    got = seen(
+        guild,
+        "messageUpdate",
+        "MESSAGE_UPDATE",
+        {"id": "1", "channel_id": "2", "guild_id": "3", "embeds": []},
+    )
     assert "content" not in got
     assert "author" not in got
     assert got["channelId"] == "2"
@@ -295,7 +306,8 @@ def test_a_modal_from_a_component_has_its_message(guild: GuildUnderTest) -> None
 
 def test_interactions_of_other_types_are_nobodys(guild: GuildUnderTest) -> None:
     guild.load(
-        "for (const e of ['interactionCreate', 'componentInteraction', 'modalSubmit']) on(e, () => console.log(e))"
+        "for (const e of ['interactionCreate', 'componentInteraction', 'modalSubmit']) on(e, () =>"
+        " console.log(e))"
     )
     for kind in (1, 4, 99):
         guild.event("INTERACTION_CREATE", command() | {"type": kind})
@@ -328,7 +340,12 @@ def test_an_added_reaction_tells_who_and_whose(guild: GuildUnderTest) -> None:
     )
     got = seen(guild, "reactionAdd", "MESSAGE_REACTION_ADD", data)
     assert got["member"] == MEMBER_SEEN
-    assert (got["messageAuthorId"], got["burst"], got["burstColors"], got["type"]) == ("77", True, ["#ff0000"], 1)
+    assert (got["messageAuthorId"], got["burst"], got["burstColors"], got["type"]) == (
+        "77",
+        True,
+        ["#ff0000"],
+        1,
+    )
 
 
 def test_reaction_remove_all(guild: GuildUnderTest) -> None:
@@ -340,4 +357,12 @@ def test_reaction_remove_all(guild: GuildUnderTest) -> None:
 def test_keys_that_are_no_words_keep_their_underscores(guild: GuildUnderTest) -> None:
     poll = {"_private": 1, "ends_": 2, "a__b": 3, "with_1": 4, "pt_BR": 5, "plain": 6, "two_words": 7}
     got = seen(guild, "messageCreate", "MESSAGE_CREATE", message(poll=poll))
-    assert got["poll"] == {"_private": 1, "ends_": 2, "a__b": 3, "with_1": 4, "pt_BR": 5, "plain": 6, "twoWords": 7}
+    assert got["poll"] == {
+        "_private": 1,
+        "ends_": 2,
+        "a__b": 3,
+        "with_1": 4,
+        "pt_BR": 5,
+        "plain": 6,
+        "twoWords": 7,
+    }

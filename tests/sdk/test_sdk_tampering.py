@@ -8,50 +8,64 @@ from payloads import command, component, message, modal, option, sent
 
 BOT = """
 on('messageCreate', async (ctx) => {
-  const m = await ctx.reply({ content: 'pong ' + ctx.msg.content, embeds: [{ title: 't', fields: [{ name: 'a', value: 'b' }] }],
-    components: [{ type: 2, custom_id: 'x' }] });
+  const m = await ctx.reply({
+    content: 'pong ' + ctx.msg.content,
+    embeds: [{ title: 't', fields: [{ name: 'a', value: 'b' }] }],
+    components: [{ type: 2, custom_id: 'x' }],
+  });
   console.log('sent', m.id);
   await ctx.edit('edited');
   throw new Error('reported');
 });
-on('interactionCreate', async (ctx) => { await ctx.defer({ ephemeral: true }); await ctx.reply(String_(ctx.options.n)); });
-on('componentInteraction', async (ctx) => { await ctx.update({ content: ctx.msg.customId }); });
-on('modalSubmit', async (ctx) => { await ctx.reply(ctx.fields.name); });
-var String_ = (x) => '' + x;
+on('interactionCreate', async (ctx) => {
+  await ctx.defer({ ephemeral: true });
+  await ctx.reply('' + ctx.options.n);
+});
+on('componentInteraction', async (ctx) => { await ctx.update({ content: ctx.msg.customId }) });
+on('modalSubmit', async (ctx) => { await ctx.reply(ctx.fields.name) });
 """
 
+BOOM = "const boom = () => { throw new Error('tampered') }, S = String.prototype;"
+
+# Each breaks something that the prelude would meet if it looked anything up.
 TAMPERINGS = {
-    "Array.prototype.push": "Array.prototype.push = () => { throw new Error('tampered') }",
-    "Array.prototype.map": "Array.prototype.map = null",
-    "Array.prototype[Symbol.iterator]": "Array.prototype[Symbol.iterator] = () => { throw new Error('tampered') }",
-    "Array.isArray": "Array.isArray = () => false",
-    "Array indices": "Object.defineProperty(Array.prototype, 0, { set() { throw new Error('tampered') }, get() { return 'tampered' } })",
-    "JSON.parse": "JSON.parse = () => ({})",
-    "JSON.stringify": "JSON.stringify = () => 'tampered'",
-    "JSON": "delete globalThis.JSON",
-    "Promise.prototype.then": "Promise.prototype.then = function () { throw new Error('tampered') }",
-    "Promise[Symbol.species]": "Object.defineProperty(Promise, Symbol.species, { get() { throw new Error('tampered') } })",
-    "Promise": "globalThis.Promise = class {}",
-    "Map.prototype.get": "for (const k of ['get', 'set', 'has', 'delete']) Map.prototype[k] = () => { throw new Error('tampered') }",
-    "Object.prototype.toJSON": "Object.prototype.toJSON = () => 'tampered'",
-    "Array.prototype.toJSON": "Array.prototype.toJSON = () => 'tampered'",
-    "Object.prototype.then": "Object.defineProperty(Object.prototype, 'then', { get() { return undefined }, configurable: true })",
-    "Object.prototype.get": "Object.prototype.get = () => 'tampered'; Object.prototype.value = 1; Object.prototype.writable = false",
-    "Function.prototype.call": "Function.prototype.call = Function.prototype.apply = Function.prototype.bind = () => { throw new Error('tampered') }",
-    "Function.prototype[Symbol.hasInstance]": "Object.defineProperty(Error, Symbol.hasInstance, { value() { throw new Error('tampered') } })",
-    "Reflect": "for (const k of Reflect.ownKeys(Reflect)) delete Reflect[k]",
-    "Object": "for (const k of Object.getOwnPropertyNames(Object)) { try { Object[k] = () => { throw new Error('tampered') } } catch {} }",
-    "String.prototype": "for (const k of Reflect.ownKeys(String.prototype)) { try { String.prototype[k] = () => { throw new Error('tampered') } } catch {} }",
-    "RegExp.prototype": "for (const k of ['exec', 'test', Symbol.replace, Symbol.split]) RegExp.prototype[k] = () => { throw new Error('tampered') }",
-    "Date.now": "Date.now = () => { throw new Error('tampered') }",
-    "Error.prepareStackTrace": "Error.prepareStackTrace = () => { throw new Error('tampered') }",
-    "Error.stackTraceLimit": "Error.stackTraceLimit = 0",
-    "Error": "globalThis.Error = globalThis.RangeError = globalThis.TypeError = function () { return 1 }",
-    "Symbol.iterator of generators": "Object.getPrototypeOf(function* () {}).prototype.next = () => { throw new Error('tampered') }",
-    "Number.prototype.toString": "Number.prototype.toString = () => { throw new Error('tampered') }",
-    "globalThis.console": "globalThis.console = { log() {} }",
-    "Math": "for (const k of ['min', 'max', 'floor', 'random']) Math[k] = () => NaN",
-    "getters on Object.prototype": "for (const k of ['content', 'flags', 'nonce', 'replyTo', 'path', 'query', 'own', 'once', 'next', 'components_']) Object.defineProperty(Object.prototype, k, { set() {}, get() { return undefined }, configurable: true })",
+    name: f"{BOOM} {code};"
+    for name, code in {
+        "Array.prototype.push": "Array.prototype.push = boom",
+        "Array.prototype.map": "Array.prototype.map = null",
+        "Array.prototype[Symbol.iterator]": "Array.prototype[Symbol.iterator] = boom",
+        "Array.isArray": "Array.isArray = () => false",
+        "indices of arrays": "Object.defineProperty(Array.prototype, 0, { set: boom, get: boom })",
+        "JSON.parse": "JSON.parse = () => ({})",
+        "JSON.stringify": "JSON.stringify = () => 'tampered'",
+        "JSON": "delete globalThis.JSON",
+        "Promise.prototype.then": "Promise.prototype.then = boom",
+        "Promise[Symbol.species]": "Object.defineProperty(Promise, Symbol.species, { get: boom })",
+        "Promise": "globalThis.Promise = class {}",
+        "Map.prototype": "for (const k of ['get', 'set', 'has', 'delete']) Map.prototype[k] = boom",
+        "Object.prototype.toJSON": "Object.prototype.toJSON = () => 'tampered'",
+        "Array.prototype.toJSON": "Array.prototype.toJSON = () => 'tampered'",
+        "Object.prototype.then": "Object.defineProperty(Object.prototype, 'then', { get() {} })",
+        "descriptors": "Object.assign(Object.prototype, { get: boom, value: 1, writable: false })",
+        "Function.prototype": "for (const k of ['call', 'apply', 'bind']) Function.prototype[k] = boom",
+        "Symbol.hasInstance": "Object.defineProperty(Error, Symbol.hasInstance, { value: boom })",
+        "Reflect": "for (const k of Reflect.ownKeys(Reflect)) delete Reflect[k]",
+        "Object": "for (const k of Reflect.ownKeys(Object)) try { Object[k] = boom } catch {}",
+        "String.prototype": "for (const k of Reflect.ownKeys(S)) try { S[k] = boom } catch {}",
+        "RegExp.prototype": "for (const k of ['exec', 'test', Symbol.replace]) RegExp.prototype[k] = boom",
+        "Date.now": "Date.now = boom",
+        "Error.prepareStackTrace": "Error.prepareStackTrace = boom",
+        "Error.stackTraceLimit": "Error.stackTraceLimit = 0",
+        "Error": "globalThis.Error = globalThis.RangeError = globalThis.TypeError = function () { return 1 }",
+        "generators": "Object.getPrototypeOf(function* () {}).prototype.next = boom",
+        "Number.prototype.toString": "Number.prototype.toString = boom",
+        "console": "globalThis.console = { log() {} }",
+        "Math": "for (const k of ['min', 'max', 'floor', 'random']) Math[k] = () => NaN",
+        "setters": (
+            "for (const k of ['content', 'flags', 'nonce', 'path', 'query', 'own', 'once', 'next'])"
+            " Object.defineProperty(Object.prototype, k, { set() {}, get() {}, configurable: true })"
+        ),
+    }.items()
 }
 
 
@@ -82,13 +96,18 @@ def test_interactions_survive(guild: GuildUnderTest, tampering: str) -> None:
     guild.event("INTERACTION_CREATE", component("pressed"))
     assert guild.op.body == {"type": 7, "data": {"content": "pressed"}}
     guild.resolve()
-    guild.event("INTERACTION_CREATE", modal("f", [{"type": 18, "component": {"custom_id": "name", "value": "Bob"}}]))
+    guild.event(
+        "INTERACTION_CREATE", modal("f", [{"type": 18, "component": {"custom_id": "name", "value": "Bob"}}])
+    )
     assert guild.op.body == {"type": 4, "data": {"content": "Bob"}}
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS.values(), ids=TAMPERINGS.keys())
 def test_timers_and_logs_survive(guild: GuildUnderTest, tampering: str) -> None:
-    guild.run(f"const {{ log }} = console; {tampering}; setTimeout(() => log('late', 1, {{ a: [2] }}), 5); const id = setInterval(() => log('tick'), 7)")
+    guild.run(
+        f"const {{ log }} = console; {tampering}; setTimeout(() => log('late', 1, {{ a: [2] }}),"
+        " 5); const id = setInterval(() => log('tick'), 7)"
+    )
     assert sorted(guild.out.timers.values()) == [5, 7]
     guild.fire()
     assert guild.lines[0].startswith("late 1 { a: [ ")
@@ -114,7 +133,8 @@ def test_limits_survive(guild: GuildUnderTest, tampering: str) -> None:
 def test_the_declaration_survives(guild: GuildUnderTest, tampering: str) -> None:
     guild.load(
         f"{tampering}; createBot({{ slashCommands: [{{ name: 'a', description: 'b',"
-        " options: [{ name: 'n', description: 'd', type: 'integer', choices: [{ name: 'x', value: 1 }] }], run() {} }] })"
+        " options: [{ name: 'n', description: 'd', type: 'integer', choices: [{ name: 'x', value:"
+        " 1 }] }], run() {} }] })"
     )
     choices = [{"name": "x", "value": 1}]
     assert guild.declaration == {
@@ -133,7 +153,8 @@ def test_the_declaration_survives(guild: GuildUnderTest, tampering: str) -> None
 
 def test_a_script_that_cannot_await_any_more_hurts_only_its_own_handlers(guild: GuildUnderTest) -> None:
     guild.load(
-        "on('messageCreate', async (ctx) => { await ctx.reply('first') }); on('messageDelete', (ctx) => { ctx.reply('second') });"
+        "on('messageCreate', async (ctx) => { await ctx.reply('first') }); on('messageDelete',"
+        " (ctx) => { ctx.reply('second') });"
         "Object.defineProperty(Promise.prototype, 'constructor', { get() { throw new Error('tampered') } })"
     )
     number = guild.event("MESSAGE_CREATE", message())
@@ -149,15 +170,18 @@ def test_a_script_that_cannot_await_any_more_hurts_only_its_own_handlers(guild: 
 
 SCORCHED = """
 const { log } = console;
+const isObject = (value) => value !== null && (typeof value === 'object' || typeof value === 'function');
 const holders = new Set();
 for (const name of Object.getOwnPropertyNames(globalThis)) {
   const value = globalThis[name];
-  if (value === globalThis || value === null || (typeof value !== 'object' && typeof value !== 'function')) continue;
+  if (value === globalThis || !isObject(value)) continue;
   holders.add(value);
   if (value.prototype) holders.add(value.prototype);
 }
-for (const f of [async () => {}, function* () {}, async function* () {}, [].values(), new Map().keys(), ''[Symbol.iterator]()]) {
-  for (let p = f; p !== null; p = Object.getPrototypeOf(p)) holders.add(p);
+const functions = [async () => {}, function* () {}, async function* () {}];
+const nameless = [...functions, [].values(), new Map().keys(), ''.matchAll(/a/g)];
+for (const object of nameless) {
+  for (let p = object; p !== null; p = Object.getPrototypeOf(p)) holders.add(p);
 }
 const { ownKeys, getOwnPropertyDescriptor, defineProperty } = Reflect;
 const broken = () => { throw 'scorched' };
@@ -174,7 +198,10 @@ for (const holder of [...holders]) {
 
 def test_nothing_is_left_but_the_bot_still_answers(guild: GuildUnderTest) -> None:
     """Every method and getter of every built-in throws."""
-    guild.load(f"on('messageCreate', async (ctx) => {{ await ctx.reply('still ' + ctx.msg.content); log('there') }});{SCORCHED}")
+    guild.load(
+        "on('messageCreate', async (ctx) => { await ctx.reply('still ' + ctx.msg.content);"
+        f" log('there') }});{SCORCHED}"
+    )
     for content in ("a", "b"):
         guild.event("MESSAGE_CREATE", message(content))
         assert guild.op.body["content"] == f"still {content}"
@@ -198,7 +225,8 @@ def test_nothing_of_ours_is_ever_a_handlers_this_or_argument(guild: GuildUnderTe
 def test_stack_frames_of_the_prelude_tell_nothing(guild: GuildUnderTest) -> None:
     guild.run(
         "Error.prepareStackTrace = (e, sites) => sites; globalThis.found = [];"
-        "const spy = { get content() { for (const s of new Error().stack) found.push(s.getThis() === undefined && s.getFunction() === undefined); return 'x' } };"
+        "const spy = { get content() { for (const s of new Error().stack) found.push(s.getThis()"
+        " === undefined && s.getFunction() === undefined); return 'x' } };"
         "on('messageCreate', (ctx) => ctx.reply(spy))"
     )
     guild.event("MESSAGE_CREATE", message())

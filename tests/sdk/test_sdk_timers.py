@@ -38,14 +38,20 @@ def test_delays_are_brought_into_range(guild: GuildUnderTest, given: str, delay:
 def test_a_cleared_timeout_does_not_run(guild: GuildUnderTest) -> None:
     guild.run("globalThis.id = setTimeout(() => console.log('never'), 20)")
     timer = guild.value("id")
-    guild.run("clearTimeout(id); clearTimeout(id); clearTimeout(99); clearTimeout(); clearTimeout(null); clearTimeout('x')")
+    guild.run(
+        "clearTimeout(id); clearTimeout(id); clearTimeout(99); clearTimeout(); clearTimeout(null);"
+        " clearTimeout('x')"
+    )
     assert guild.out.timers == {}
     guild.feed(t=[timer])
     assert guild.lines == []
 
 
 def test_an_interval_runs_until_it_is_cleared(guild: GuildUnderTest) -> None:
-    guild.run("let n = 0; const id = setInterval((step) => { console.log(n += step); if (n === 3) clearInterval(id) }, 10, 1)")
+    guild.run(
+        "let n = 0; const id = setInterval((step) => { console.log(n += step); if (n === 3)"
+        " clearInterval(id) }, 10, 1)"
+    )
     for _ in range(5):
         if guild.out.timers:
             assert list(guild.out.timers.values()) == [10]
@@ -82,7 +88,10 @@ def test_errors_in_a_timeout_are_logged(guild: GuildUnderTest, body: str) -> Non
 
 @pytest.mark.parametrize("name", ["setTimeout", "setInterval", "queueMicrotask"])
 def test_callbacks_must_be_functions(guild: GuildUnderTest, name: str) -> None:
-    assert guild.throws(f"{name}('console.log(1)')") == f"TypeError: {name}() takes a function as its first argument"
+    assert (
+        guild.throws(f"{name}('console.log(1)')")
+        == f"TypeError: {name}() takes a function as its first argument"
+    )
 
 
 def test_microtasks_run_after_the_code_that_queued_them(guild: GuildUnderTest) -> None:
@@ -97,7 +106,9 @@ def test_errors_in_a_microtask_are_logged(guild: GuildUnderTest) -> None:
 
 
 def test_an_await_on_a_timer_continues_the_handler(guild: GuildUnderTest) -> None:
-    guild.load("console.log('before'); await new Promise((resolve) => setTimeout(resolve, 5)); console.log('after')")
+    guild.load(
+        "console.log('before'); await new Promise((resolve) => setTimeout(resolve, 5)); console.log('after')"
+    )
     assert guild.lines == ["before"]
     guild.fire()
     assert guild.lines == ["before", "after"]

@@ -12,12 +12,26 @@ from harness import GuildUnderTest
 
 # -------------------------------------------------------------------- TextEncoder, TextDecoder
 
-TEXTS = ["", "abc", "ä", "€", "😀", "\u0000\u007f\u0080\u07ff\u0800\uffff", "\U0010ffff", "x" * 10_000 + "é", "日本語" * 3000]
+TEXTS = [
+    "",
+    "abc",
+    "ä",
+    "€",
+    "😀",
+    "\u0000\u007f\u0080\u07ff\u0800\uffff",
+    "\U0010ffff",
+    "x" * 10_000 + "é",
+    "日本語" * 3000,
+]
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_utf8_both_ways(page: GuildUnderTest, text: str) -> None:
-    page.run(f"globalThis.text = {text!r}" if text.isascii() and text.isprintable() else f"globalThis.text = {_js(text)}")
+    page.run(
+        f"globalThis.text = {text!r}"
+        if text.isascii() and text.isprintable()
+        else f"globalThis.text = {_js(text)}"
+    )
     assert page.value("[...new TextEncoder().encode(text)]") == list(text.encode())
     assert page.value("new TextDecoder().decode(new TextEncoder().encode(text)) === text") is True
 
@@ -27,7 +41,16 @@ def _js(text: str) -> str:
 
 
 def test_lone_surrogates_are_written_as_replacement_characters(page: GuildUnderTest) -> None:
-    assert page.value("[...new TextEncoder().encode('a\\ud800b\\udc00')]") == [97, 239, 191, 189, 98, 239, 191, 189]
+    assert page.value("[...new TextEncoder().encode('a\\ud800b\\udc00')]") == [
+        97,
+        239,
+        191,
+        189,
+        98,
+        239,
+        191,
+        189,
+    ]
 
 
 def test_encode_into_stops_before_a_character_that_does_not_fit(page: GuildUnderTest) -> None:
@@ -74,28 +97,43 @@ def test_a_stream_may_be_cut_anywhere(page: GuildUnderTest) -> None:
     assert page.value(
         "(() => { const bytes = new TextEncoder().encode('\\ufeffaé€😀z'), all = new Set();"
         " for (let i = 0; i <= bytes.length; i++) { const d = new TextDecoder();"
-        " all.add(d.decode(bytes.subarray(0, i), { stream: true }) + d.decode(bytes.subarray(i), { stream: true }) + d.decode()) }"
+        " all.add(d.decode(bytes.subarray(0, i), { stream: true }) + d.decode(bytes.subarray(i), {"
+        " stream: true }) + d.decode()) }"
         " return [...all] })()"
     ) == ["aé€😀z"]
 
 
 def test_a_stream_that_ends_in_the_middle(page: GuildUnderTest) -> None:
-    assert page.value("((d) => [d.decode(new Uint8Array([0xe2, 0x82]), { stream: true }), d.decode(), d.decode(new Uint8Array([65]))])(new TextDecoder())") == ["", "\ufffd", "A"]
+    assert page.value(
+        "((d) => [d.decode(new Uint8Array([0xe2, 0x82]), { stream: true }), d.decode(),"
+        " d.decode(new Uint8Array([65]))])(new TextDecoder())"
+    ) == ["", "\ufffd", "A"]
 
 
 @pytest.mark.parametrize(("options", "text"), [("", "a"), (", { ignoreBOM: true }", "\ufeffa")])
 def test_the_byte_order_mark(page: GuildUnderTest, options: str, text: str) -> None:
-    assert page.value(f"new TextDecoder('utf-8'{options}).decode(new Uint8Array([0xef, 0xbb, 0xbf, 97]))") == text
+    assert (
+        page.value(f"new TextDecoder('utf-8'{options}).decode(new Uint8Array([0xef, 0xbb, 0xbf, 97]))")
+        == text
+    )
 
 
-@pytest.mark.parametrize("source", ["b", "b.buffer", "new DataView(b.buffer)", "new Uint16Array(b.buffer)", "b.subarray(0)"])
+@pytest.mark.parametrize(
+    "source", ["b", "b.buffer", "new DataView(b.buffer)", "new Uint16Array(b.buffer)", "b.subarray(0)"]
+)
 def test_every_kind_of_bytes_decodes(page: GuildUnderTest, source: str) -> None:
     assert page.value(f"((b) => new TextDecoder().decode({source}))(new Uint8Array([104, 105]))") == "hi"
 
 
 def test_labels_of_encodings(page: GuildUnderTest) -> None:
-    assert page.value("[' UTF-8 ', 'utf8', undefined].map((label) => new TextDecoder(label).encoding)") == ["utf-8"] * 3
-    assert page.throws("new TextDecoder('latin1')") == 'RangeError: the encoding "latin1" is not supported; utf-8 is'
+    assert (
+        page.value("[' UTF-8 ', 'utf8', undefined].map((label) => new TextDecoder(label).encoding)")
+        == ["utf-8"] * 3
+    )
+    assert (
+        page.throws("new TextDecoder('latin1')")
+        == 'RangeError: the encoding "latin1" is not supported; utf-8 is'
+    )
     assert page.throws("new TextDecoder().decode('text')").startswith("TypeError")
 
 
@@ -162,30 +200,69 @@ def test_clones_look_like_their_originals(guild: GuildUnderTest, value: str) -> 
         ("((o) => { o.o = o; const c = structuredClone(o); return c !== o && c.o === c })({})", True),
         ("((s) => { const c = structuredClone([s, s]); return c[0] === c[1] && c[0] !== s })({})", True),
         ("((m) => { m.set(m, 1); const c = structuredClone(m); return c.has(c) })(new Map())", True),
-        ("((b) => { const c = structuredClone([new Uint8Array(b), new Uint16Array(b)]); return c[0].buffer === c[1].buffer && c[0].buffer !== b })(new ArrayBuffer(4))", True),
+        (
+            (
+                "((b) => { const c = structuredClone([new Uint8Array(b), new Uint16Array(b)]); return"
+                " c[0].buffer === c[1].buffer && c[0].buffer !== b })(new ArrayBuffer(4))"
+            ),
+            True,
+        ),
         ("structuredClone(new (class A { x = 1; get y() { return 2 } })()).constructor === Object", True),
         ("structuredClone({ get a() { return 1 } })", {"a": 1}),
         ("Object.keys(structuredClone({ b: 1, [Symbol('s')]: 2, a: 3 }))", ["b", "a"]),
-        ("((e) => [e instanceof RangeError, e.message, e.cause, e.stack.includes('RangeError: m')])(structuredClone(new RangeError('m', { cause: 'c' })))", [True, "m", "c", True]),
-        ("((e) => [e.name, e.constructor === Error])(structuredClone(Object.assign(new Error('m'), { name: 'Odd' })))", ["Error", True]),
-        ("((r) => { r.lastIndex = 2; const c = structuredClone(r); return [c.lastIndex, r.lastIndex] })(/a/g)", [0, 2]),
-        ("((b) => { const c = structuredClone({ b }, { transfer: [b] }); return [b.byteLength, c.b.byteLength] })(new ArrayBuffer(8))", [0, 8]),
+        (
+            (
+                "((e) => [e instanceof RangeError, e.message, e.cause, e.stack.includes('RangeError:"
+                " m')])(structuredClone(new RangeError('m', { cause: 'c' })))"
+            ),
+            [True, "m", "c", True],
+        ),
+        (
+            (
+                "((e) => [e.name, e.constructor === Error])(structuredClone(Object.assign(new"
+                " Error('m'), { name: 'Odd' })))"
+            ),
+            ["Error", True],
+        ),
+        (
+            (
+                "((r) => { r.lastIndex = 2; const c = structuredClone(r); return [c.lastIndex,"
+                " r.lastIndex] })(/a/g)"
+            ),
+            [0, 2],
+        ),
+        (
+            (
+                "((b) => { const c = structuredClone({ b }, { transfer: [b] }); return [b.byteLength,"
+                " c.b.byteLength] })(new ArrayBuffer(8))"
+            ),
+            [0, 8],
+        ),
         ("((b) => { structuredClone(1, { transfer: [b] }); return b.byteLength })(new ArrayBuffer(8))", 0),
         ("structuredClone({ __proto__: null, ['__proto__']: 1 }).hasOwnProperty('__proto__')", True),
     ],
-)  # fmt: skip
+)
 def test_structured_clone(page: GuildUnderTest, code: str, result: Any) -> None:
     assert page.value(code) == result
 
 
 @pytest.mark.parametrize(
     "value",
-    ["() => {}", "{ f() {} }", "Symbol('s')", "[Symbol.iterator]", "new WeakMap()", "Promise.resolve()", "new WeakRef({})"],
+    [
+        "() => {}",
+        "{ f() {} }",
+        "Symbol('s')",
+        "[Symbol.iterator]",
+        "new WeakMap()",
+        "Promise.resolve()",
+        "new WeakRef({})",
+    ],
 )
 def test_what_cannot_be_cloned(page: GuildUnderTest, value: str) -> None:
     assert page.throws(f"structuredClone({value})").startswith("DataCloneError: ")
     assert page.value(
-        f"(() => {{ try {{ structuredClone({value}) }} catch (e) {{ return [e instanceof DOMException, e.code] }} }})()"
+        f"(() => {{ try {{ structuredClone({value}) }} catch (e) {{ return [e instanceof"
+        " DOMException, e.code] } })()"
     ) == [True, 25]
 
 
@@ -195,15 +272,41 @@ def test_what_cannot_be_cloned(page: GuildUnderTest, value: str) -> None:
 @pytest.mark.parametrize(
     ("code", "result"),
     [
-        ("((c) => [c.signal.aborted, c.abort(), c.signal.aborted, c.signal.reason.name])(new AbortController())", [False, None, True, "AbortError"]),
+        (
+            (
+                "((c) => [c.signal.aborted, c.abort(), c.signal.aborted, c.signal.reason.name])(new"
+                " AbortController())"
+            ),
+            [False, None, True, "AbortError"],
+        ),
         ("((c) => (c.abort('why'), c.abort('again'), c.signal.reason))(new AbortController())", "why"),
         ("((s) => [s.aborted, s.reason.code])(AbortSignal.abort())", [True, 20]),
-        ("((c) => { const out = []; c.signal.onabort = () => out.push('on'); c.signal.addEventListener('abort', (e) => out.push(e.type, e.target === c.signal)); c.abort(); c.abort(); return out })(new AbortController())", ["on", "abort", True]),
-        ("((a, b) => { const s = AbortSignal.any([a.signal, b.signal]); b.abort('b'); a.abort('a'); return [s.aborted, s.reason] })(new AbortController(), new AbortController())", [True, "b"]),
+        (
+            (
+                "((c) => { const out = []; c.signal.onabort = () => out.push('on');"
+                " c.signal.addEventListener('abort', (e) => out.push(e.type, e.target === c.signal));"
+                " c.abort(); c.abort(); return out })(new AbortController())"
+            ),
+            ["on", "abort", True],
+        ),
+        (
+            (
+                "((a, b) => { const s = AbortSignal.any([a.signal, b.signal]); b.abort('b');"
+                " a.abort('a'); return [s.aborted, s.reason] })(new AbortController(), new"
+                " AbortController())"
+            ),
+            [True, "b"],
+        ),
         ("AbortSignal.any([AbortSignal.abort('x')]).reason", "x"),
-        ("((c) => { const s = AbortSignal.any([AbortSignal.any([c.signal])]); c.abort('deep'); return s.reason })(new AbortController())", "deep"),
+        (
+            (
+                "((c) => { const s = AbortSignal.any([AbortSignal.any([c.signal])]); c.abort('deep');"
+                " return s.reason })(new AbortController())"
+            ),
+            "deep",
+        ),
     ],
-)  # fmt: skip
+)
 def test_abort(page: GuildUnderTest, code: str, result: Any) -> None:
     assert page.value(code) == result
 
@@ -226,15 +329,45 @@ def test_abort_after_a_time(guild: GuildUnderTest) -> None:
     ("code", "result"),
     [
         ("t.addEventListener('a', f); t.addEventListener('a', f); t.dispatchEvent(new Event('a'))", ["a"]),
-        ("t.addEventListener('a', f, { once: true }); t.dispatchEvent(new Event('a')); t.dispatchEvent(new Event('a'))", ["a"]),
+        (
+            (
+                "t.addEventListener('a', f, { once: true }); t.dispatchEvent(new Event('a'));"
+                " t.dispatchEvent(new Event('a'))"
+            ),
+            ["a"],
+        ),
         ("t.addEventListener('a', f); t.removeEventListener('a', f); t.dispatchEvent(new Event('a'))", []),
-        ("t.addEventListener('a', { handleEvent: f }); t.dispatchEvent(new Event('a')); t.dispatchEvent(new Event('b'))", ["a"]),
-        ("const c = new AbortController(); t.addEventListener('a', f, { signal: c.signal }); c.abort(); t.dispatchEvent(new Event('a'))", []),
-        ("t.addEventListener('a', (e) => e.stopImmediatePropagation()); t.addEventListener('a', f); t.dispatchEvent(new Event('a'))", []),
-        ("t.addEventListener('a', (e) => e.preventDefault()); out.push(t.dispatchEvent(new Event('a', { cancelable: true })), t.dispatchEvent(new Event('a')))", [False, True]),
+        (
+            (
+                "t.addEventListener('a', { handleEvent: f }); t.dispatchEvent(new Event('a'));"
+                " t.dispatchEvent(new Event('b'))"
+            ),
+            ["a"],
+        ),
+        (
+            (
+                "const c = new AbortController(); t.addEventListener('a', f, { signal: c.signal });"
+                " c.abort(); t.dispatchEvent(new Event('a'))"
+            ),
+            [],
+        ),
+        (
+            (
+                "t.addEventListener('a', (e) => e.stopImmediatePropagation()); t.addEventListener('a',"
+                " f); t.dispatchEvent(new Event('a'))"
+            ),
+            [],
+        ),
+        (
+            (
+                "t.addEventListener('a', (e) => e.preventDefault()); out.push(t.dispatchEvent(new"
+                " Event('a', { cancelable: true })), t.dispatchEvent(new Event('a')))"
+            ),
+            [False, True],
+        ),
         ("t.addEventListener('a', null); t.dispatchEvent(new Event('a'))", []),
     ],
-)  # fmt: skip
+)
 def test_event_targets(page: GuildUnderTest, code: str, result: Any) -> None:
     setup = "const t = new EventTarget(), out = [], f = (e) => out.push(e.type);"
     assert page.value(f"(() => {{ {setup} {code}; return out }})()") == result
@@ -295,11 +428,16 @@ def test_without_a_seed_there_still_is_randomness(new_guild: NewGuild) -> None:
 def test_uuids(page: GuildUnderTest) -> None:
     uuids = page.value("Array.from({ length: 200 }, () => crypto.randomUUID())")
     assert len(set(uuids)) == 200
-    assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", u) for u in uuids)
+    assert all(
+        re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", u) for u in uuids
+    )
 
 
 def test_random_values_fill_any_array_of_integers(page: GuildUnderTest) -> None:
-    assert page.value("((a) => crypto.getRandomValues(a) === a && a.some((x) => x > 255))(new Uint32Array(8))") is True
+    assert (
+        page.value("((a) => crypto.getRandomValues(a) === a && a.some((x) => x > 255))(new Uint32Array(8))")
+        is True
+    )
     assert page.throws("crypto.getRandomValues(new Float32Array(1))").startswith("TypeMismatchError")
     assert page.throws("crypto.getRandomValues([1])").startswith("TypeError")
     assert page.throws("crypto.getRandomValues(new Uint8Array(65537))").startswith("QuotaExceededError")

@@ -208,7 +208,7 @@ CASES: list[tuple[str, str | None, str | None]] = [
     ("http://h//a//b", None, "http://h//a//b"),
     ("http://h/a\\b", None, "http://h/a/b"),
     ("foo://h/a\\b", None, "foo://h/a\\b"),
-    ("http://h/ \"#<>?`{}", None, "http://h/%20%22#%3C%3E?%60{}"),
+    ('http://h/ "#<>?`{}', None, "http://h/%20%22#%3C%3E?%60{}"),
     ("http://h/a^b|c[]", None, "http://h/a%5Eb|c[]"),
     ("http://h/'\u00fc%zz%", None, "http://h/'%C3%BC%zz%"),
     ("http://h?a=b&c", None, "http://h/?a=b&c"),

@@ -54,7 +54,7 @@ async def test_handlers_cut_off_by_a_death_are_told_of(path: PathUnderTest) -> N
     await path.wait_contents(1)
     for pid in path.worker_pids():
         os.kill(pid, signal.SIGKILL)
-    line = await path.wait_log("its worker process was killed while 1 of its events")
+    line = await path.wait_log("its worker process was killed; an event cut off")
     assert (line.outcome, line.level) == (Outcome.KILLED, "error")
 
 

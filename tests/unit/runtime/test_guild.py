@@ -224,7 +224,7 @@ def test_a_death_loses_what_had_started_and_nothing_else(live: Guild, port: Reco
     live.on_turn(Turn(started=1))
     live.on_worker_gone(started=2)
     assert port.settled_events == [("MESSAGE_CREATE", Outcome.KILLED)] * 2
-    assert "2 of its events" in port.lines[-1].text
+    assert "2 events cut off" in port.lines[-1].text
     assert port.lines[-1].outcome is Outcome.KILLED
     live.deploying(SCRIPT)
     live.on_loaded(loaded())
