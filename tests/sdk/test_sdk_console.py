@@ -71,9 +71,9 @@ def test_formats(guild: GuildUnderTest, arguments: str, text: str) -> None:
         ("new Date(NaN)", "Invalid Date"),
         ("/a\\/b/gi", "/a\\/b/gi"),
         ("function f() {}", "[Function: f]"),
-        ("() => {}", "[Function: (anonymous)]"),
+        ("() => {}", "[Function (anonymous)]"),
         ("class A {}", "[class A]"),
-        ("Object.assign(() => {}, { extra: 1 })", "[Function: (anonymous)] { extra: 1 }"),
+        ("Object.assign(() => {}, { extra: 1 })", "[Function (anonymous)] { extra: 1 }"),
         (
             "{ get a() { throw 1 }, set b(v) {}, get c() { return 1 }, set c(v) {} }",
             "{ a: [Getter], b: [Setter], c: [Getter/Setter] }",

@@ -298,9 +298,10 @@ class Guild:
             type_ = self._backlog.settled(number) or ""
             self._port.settled(self, type_, Done(number, outcome, 0.0))
         if lost:
+            events = "an event" if len(lost) == 1 else f"{len(lost)} events"
             self.log(
                 "error",
-                f"{why} while {len(lost)} of its events were being handled; they may not have finished",
+                f"{why}; {events} cut off while being handled",
                 source="runtime",
                 outcome=outcome,
             )

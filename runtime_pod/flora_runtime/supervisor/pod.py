@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 from msgspec import Raw
 
-from flora_core.errors import FloraError
+from flora_core.errors import BundleTooLarge, FloraError
 from flora_core.hashing import worker_of
 from flora_core.ids import GuildId, Sha256
 from flora_core.process import outlive_no_parent
@@ -320,6 +320,9 @@ class RuntimePod:
         try:
             data = await self._bundles.get(self._session, Sha256(found.target.bundle))
             bundle = Bundle.from_bytes(data)
+            size = len(bundle.code.encode())
+            if size > self._settings.max_script_bytes:
+                raise BundleTooLarge(size, limit=self._settings.max_script_bytes)
         except BundleMissing as error:
             _log.warning("bundle_missing", guild_id=guild, error=str(error))
             asyncio.get_running_loop().call_later(
