@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from harness import BOT_ID, GuildUnderTest
+from harness import BARE, BOT_ID, GuildUnderTest
 
 NewGuild = Callable[..., GuildUnderTest]
 
@@ -37,3 +37,11 @@ def page() -> Iterator[GuildUnderTest]:
     shared = GuildUnderTest()
     yield shared
     shared.close()
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[GuildUnderTest]:
+    """V8 as it comes, to compare with."""
+    guild = GuildUnderTest(program=BARE)
+    yield guild
+    guild.close()

@@ -23,6 +23,12 @@ GUILD_ID = "900000000000000009"
 BOT_ID = "100000000000000001"
 SEED = "seed"
 
+BARE = (
+    b"globalThis.__floraHost = { feed() {}, take() { return '' }, loaded() {}, setNotify() {},"
+    b" configure() {} }"
+)
+"""A prelude that brings nothing."""
+
 TURN_SECONDS = 10.0
 """A turn that takes longer fails its test."""
 

@@ -6,26 +6,12 @@ second is asked of an isolate without the prelude.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import NewGuild
 from harness import GuildUnderTest
 
-BARE = (
-    b"globalThis.__floraHost = { feed() {}, take() { return '' }, loaded() {}, setNotify() {},"
-    b" configure() {} }"
-)
-
-
-@pytest.fixture(scope="module")
-def bare() -> Iterator[GuildUnderTest]:
-    """V8 as it comes."""
-    guild = GuildUnderTest(program=BARE)
-    yield guild
-    guild.close()
-
+from conftest import NewGuild
 
 SPARSE = "const b = []; b.length = 2 ** 32 - 2;"
 ENDLESS = "{ length: 2 ** 53 - 1 }"

@@ -137,6 +137,13 @@ class Guild:
         self._map(script, text, mapped)
         self._drop(script)
 
+    def on_unhandled(self, script: Script, text: str) -> None:
+        def mapped(error: ScriptError) -> None:
+            message = f"unhandled rejection: {error.message}"
+            self._send_log(LogIn("error", message, "runtime", Outcome.EXCEPTION, error.stack))
+
+        self._map(script, text, mapped)
+
     def on_event_failed(self, script: Script, event: int, outcome: Outcome, text: str) -> None:
         def mapped(error: ScriptError) -> None:
             self._send_log(

@@ -16,6 +16,7 @@ from flora_runtime.errors import BootFailed
 from flora_runtime.worker import guard as guards
 from flora_runtime.worker.racer import Address, Library, Value, ValueType
 from flora_runtime.worker.reactor import Port, Reactor
+from flora_runtime.worker.rejections import Rejections
 
 RESULT_LIMIT: Final = 2 << 20
 """Bytes copied out of an isolate in one turn. The prelude stops at 1 MiB of characters by itself; a script
@@ -55,6 +56,7 @@ class Engine:
         self.guard: Final = guards.Guard(self.library)
         self.guard.self_test()
         self.parks_fatal_errors: Final = guards.park_fatal_signals()
+        self.rejections: Final = Rejections(self.library)
 
 
 class Isolate:
@@ -84,9 +86,11 @@ class Isolate:
         self.clock: Final = guards.ThreadClock(born.pop() if len(born) == 1 else None)
         self._port: Port = engine.reactor.open_port(self._completed)
         self._notices: Port = engine.reactor.open_port(self._noticed)
+        self._isolate: Address = 0
         self._handles = self._boot(program, boot_seconds)
         self._isolate = guards.isolate_at(self._handles.arguments)
         self._kept = engine.guard.protect(self._isolate, memory_bytes=memory_bytes, on_breach=self._breached)
+        engine.rejections.watch(self._isolate)
 
     @property
     def busy(self) -> bool:
@@ -125,8 +129,14 @@ class Isolate:
         """Bytes in use; only while no task runs."""
         return self._engine.guard.memory(self._isolate)
 
+    def take_unhandled(self) -> list[str]:
+        """What was rejected since the last call and has no handler; only while no task runs."""
+        return self._engine.rejections.take(self._isolate)
+
     def close(self) -> None:
         """Give the isolate back. Never call it while a task runs that cannot be stopped: it would wait."""
+        if self._isolate:
+            self._engine.rejections.forget(self._isolate)
         self._engine.reactor.close_port(self._port)
         self._engine.reactor.close_port(self._notices)
         self._engine.library.released.mr_free_context(self._context)

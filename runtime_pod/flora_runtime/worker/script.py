@@ -65,6 +65,10 @@ class Listener(Protocol):
 
     def on_load_failed(self, script: Script, outcome: Outcome, text: str) -> None: ...
 
+    def on_unhandled(self, script: Script, text: str) -> None:
+        """A promise was rejected and nobody handles it."""
+        ...
+
     def on_event_failed(self, script: Script, event: int, outcome: Outcome, text: str) -> None: ...
 
     def on_exceeded(self, script: Script, outcome: Outcome, text: str) -> None:
@@ -241,6 +245,8 @@ class Script:
                 self._broken(str(error))
                 return
         self._deliver(outbox, cpu_ns)
+        for text in self._isolate.take_unhandled():
+            self._listener.on_unhandled(self, text)
         if self.wants_turn:
             self._listener.on_ready(self)
 
