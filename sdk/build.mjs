@@ -1,27 +1,25 @@
-// Builds what the Python side carries as data of `flora_sdk`: the isolate's prelude, the ambient types,
+// Builds what the Python side carries as data of `flora_sdk`: the isolate's prelude, the scripts' ambient types,
 // and the pinned JavaScript tools (esbuild-wasm, TypeScript, trace-mapping). Run by `make setup`.
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import * as esbuild from "esbuild-wasm";
+import { ambientTypes } from "./ambient_types.mjs";
+import { buildPrelude } from "./prelude.mjs";
 
 const require = createRequire(import.meta.url);
 const out = new URL("./flora_sdk/data/", import.meta.url).pathname;
 const modules = new URL("./node_modules/", import.meta.url).pathname;
 
+// What can fail comes first: a failed build leaves the last one in place.
+const { outputFiles } = await buildPrelude();
+const types = await ambientTypes();
+
 await rm(out, { recursive: true, force: true });
 await mkdir(`${out}esbuild`, { recursive: true });
 await mkdir(`${out}typescript/lib`, { recursive: true });
 
-await esbuild.build({
-  entryPoints: ["src/prelude/main.ts"],
-  outfile: `${out}prelude.js`,
-  bundle: true,
-  format: "iife",
-  target: "es2024",
-  minifySyntax: true,
-  minifyWhitespace: true,
-  legalComments: "none",
-});
+await writeFile(`${out}prelude.js`, outputFiles[0].contents);
+await writeFile(`${out}flora.d.ts`, types);
 
 for (const file of ["browser.min.js", "LICENSE.md"]) {
   const from = file === "LICENSE.md" ? "" : "lib/";

@@ -4,21 +4,21 @@
 // through `notify` and fetched with `take`. Outbox sections are kept as JSON text from the start: their
 // size is known, a later change to an argument changes nothing, and no array of ours meets guild code.
 
+import { cut, errorText, failure, invalidInput } from "./errors.ts";
+import { toJson } from "./json.ts";
 import {
   DateNow,
-  ErrorIntrinsic,
   JSONParse,
   JSONStringify,
   PromiseIntrinsic,
   RangeErrorIntrinsic,
-  StringIntrinsic,
   StringSlice,
-  TypeErrorIntrinsic,
+  isThenable,
   privateMap,
-  then,
+  sealPromise,
 } from "./primordials.ts";
 
-/** What the worker sends: see `flora_runtime/worker/guild.py`. */
+/** What the worker sends. */
 interface Feed {
   /** 1: the last notification was seen. */
   n?: 1;
@@ -30,14 +30,34 @@ interface Feed {
   t?: number[];
 }
 
-export type EventSink = (type: string, data: unknown) => unknown;
-interface Pending {
-  resolve(value: unknown): void;
-  reject(reason: unknown): void;
+/** What an isolate is told before its bundle runs. All of it is optional: tests and tools say nothing. */
+export interface Configuration {
+  guildId?: string;
+  /** The bot's user id, when it is known. */
+  userId?: string;
+  /** Random text that makes message nonces unique across isolates. */
+  seed?: string;
+  /** 64 hexadecimal digits of real entropy for `crypto`. */
+  cryptoSeed?: string;
+  /** Ops and timers are numbered after this. */
+  firstId?: number;
 }
 
-export const OUTBOX_LIMIT = 1 << 20;
-export const TEXT_LIMIT = 4096;
+/** Arguments of an op. `path` fills the route's template; `body` is Discord's JSON. */
+export interface Call {
+  path?: { readonly [name: string]: string };
+  query?: { readonly [name: string]: string };
+  body?: unknown;
+  reason?: string;
+}
+
+interface Pending {
+  resolve(value: unknown): void;
+  convert: ((result: unknown) => unknown) | undefined;
+}
+
+/** Characters of calls, timers, logs and errors in one turn. */
+const OUTBOX_LIMIT = 1 << 20;
 const TIMER_LIMIT = 1000;
 
 const pending = privateMap<number, Pending>();
@@ -50,34 +70,23 @@ let timersSet = "";
 let timersCleared = "";
 let logs = "";
 let done = "";
-let subscriptions = "";
 let load = "";
 let size = 0;
+/** The declaration the worker has, and whether there may be a newer one. */
+let declared = "";
+let undeclared = false;
 
 let feeding = false;
 let notified = false;
 let notify: (() => void) | undefined;
-let onEvent: EventSink = () => undefined;
+let onEvent: (type: string, data: unknown) => unknown = () => undefined;
+let describe: () => string = () => "";
 
-/** An op or a host call that failed: `code` is one of the documented error codes. */
-export class FloraError extends ErrorIntrinsic {
-  readonly code: string;
-  readonly status?: number;
-  readonly discordCode?: number;
-  readonly retryAfter?: number;
-  constructor(code: string, message: string, extra?: { status?: number; discordCode?: number; retryAfter?: number }) {
-    super(message);
-    this.code = code;
-    if (extra?.status !== undefined) this.status = extra.status;
-    if (extra?.discordCode !== undefined) this.discordCode = extra.discordCode;
-    if (extra?.retryAfter !== undefined) this.retryAfter = extra.retryAfter;
-  }
-}
-FloraError.prototype.name = "FloraError";
+/** Whether the bundle's promise is still open: slash commands registered until then are pushed by the host. */
+export let loading = true;
 
-export function invalidInput(field: string, reason: string): FloraError {
-  return new FloraError("INVALID_INPUT", `Invalid input for ${field}: ${reason}`);
-}
+/** What the worker said about this isolate; nothing in tests and tools. */
+export let configuration: Configuration = {};
 
 /** Something was added to the outbox outside `feed`: tell the worker, once. */
 function announce(): void {
@@ -87,110 +96,186 @@ function announce(): void {
   }
 }
 
-function grow(text: string): void {
+function grow(text: string): string {
   size += text.length;
   if (size > OUTBOX_LIMIT) {
-    throw new RangeErrorIntrinsic("too much output in one turn: more than 1 MiB of calls and logs");
+    throw new RangeErrorIntrinsic("too much output in one turn: more than 1 MiB of calls, timers and logs");
   }
+  return text;
 }
 
-/** Ask the host for something; rejects with a `FloraError`. */
-export function op(name: string, args: unknown): Promise<unknown> {
-  return new PromiseIntrinsic((resolve, reject) => {
-    let text: string | undefined;
+// ------------------------------------------------------------------------------------------ ops
+
+/**
+ * Ask the host for something; the promise is rejected with a `FloraError` when it says no.
+ * `convert` makes what the caller gets of what the host answered.
+ */
+export function op<T = void>(name: string, call: Call, convert?: (result: unknown) => T): Promise<T> {
+  return new PromiseIntrinsic<T>((resolve) => {
+    let text: string;
     try {
-      text = JSONStringify(args);
+      text = toJson(call);
     } catch (error) {
       throw invalidInput("payload", (error as Error).message);
     }
-    if (text === undefined) throw invalidInput("payload", "it is not JSON");
     grow(text);
     const id = ++lastId;
     ops += `${ops === "" ? "" : ","}[${id},"${name}",${text}]`;
-    pending.set(id, { resolve, reject });
+    pending.set(id, { resolve: resolve as (value: unknown) => void, convert });
     announce();
   });
 }
 
+function settleOp(id: number, worked: boolean, value: unknown): void {
+  const waiting = pending.get(id);
+  if (waiting === undefined) return;
+  pending.delete(id);
+  const { resolve, convert } = waiting;
+  if (!worked) {
+    resolve(sealPromise(fail(value)));
+  } else if (convert === undefined) {
+    resolve(undefined);
+  } else {
+    try {
+      resolve(convert(value));
+    } catch (error) {
+      resolve(sealPromise(fail({ code: "DISCORD_HTTP_ERROR", message: `unexpected answer: ${errorText(error)}` })));
+    }
+  }
+}
+
+/**
+ * A promise rejected with the host's answer. The error is made two microtasks late, when the script's
+ * `await` hangs on this promise: that is what gives its stack the line of the script that called.
+ */
+async function fail(answer: unknown): Promise<never> {
+  await undefined;
+  await undefined;
+  throw failure(answer);
+}
+
+// ------------------------------------------------------------------------------------------ timers
+
 /** Run `callback` once after `milliseconds`; returns a number for `clearTimer`. */
 export function setTimer(milliseconds: number, callback: () => void): number {
   if (timerCount >= TIMER_LIMIT) throw new RangeErrorIntrinsic("too many timers: 1,000 are already waiting");
-  const id = ++lastId;
+  const id = lastId + 1;
+  timersSet += grow(`${timersSet === "" ? "" : ","}[${id},${milliseconds}]`);
+  lastId = id;
   timers.set(id, callback);
   timerCount++;
-  timersSet += `${timersSet === "" ? "" : ","}[${id},${milliseconds}]`;
   announce();
   return id;
 }
 
 export function clearTimer(id: number): void {
-  if (!timers.delete(id)) return;
+  if (!timers.has(id)) return;
+  timersCleared += grow(`${timersCleared === "" ? "" : ","}${id}`);
+  timers.delete(id);
   timerCount--;
-  timersCleared += `${timersCleared === "" ? "" : ","}${id}`;
   announce();
 }
 
-export function log(level: string, text: string): void {
-  const line = JSONStringify(text.length > TEXT_LIMIT ? `${StringSlice(text, 0, TEXT_LIMIT - 1)}…` : text);
-  grow(line);
-  logs += `${logs === "" ? "" : ","}["${level}",${line}]`;
-  announce();
-}
-
-/** The text of anything that was thrown: its stack where it has one, at most 4 KiB. */
-export function errorText(error: unknown): string {
-  let text: string;
+function fireTimer(id: number): void {
+  const callback = timers.get(id);
+  if (callback === undefined) return;
+  timers.delete(id);
+  timerCount--;
   try {
-    const stack = typeof error === "object" && error !== null ? (error as Error).stack : undefined;
-    text = typeof stack === "string" && stack !== "" ? stack : StringIntrinsic(error);
-  } catch {
-    text = "an error that cannot be shown as text";
+    callback();
+  } catch (error) {
+    report(error);
   }
-  return text.length > TEXT_LIMIT ? `${StringSlice(text, 0, TEXT_LIMIT - 1)}…` : text;
 }
 
-export function setEventSink(sink: EventSink): void {
-  onEvent = sink;
-}
+// ------------------------------------------------------------------------------------------ logs
 
-/** Tell the worker which events this script handles, and what slash commands it has. */
-export function declare(declaration: unknown): void {
-  subscriptions = JSONStringify(declaration);
+export function log(level: "debug" | "info" | "warn" | "error", text: string): void {
+  logs += grow(`${logs === "" ? "" : ","}["${level}",${JSONStringify(cut(text))}]`);
   announce();
+}
+
+/** Log an error that nobody can catch any more, unless the turn has already said too much. */
+export function report(error: unknown): void {
+  try {
+    log("error", errorText(error));
+  } catch {
+    // The outbox is full of what the script wrote itself.
+  }
+}
+
+/** Log it when `result` is rejected and nobody else looks at it. */
+export async function reportRejection(result: PromiseLike<unknown>): Promise<void> {
+  try {
+    await result;
+  } catch (error) {
+    report(error);
+  }
+}
+
+// ------------------------------------------------------------------------------------------ declaration
+
+/** `describe` gives, as JSON, what the script wants from the host. */
+export function setDeclaration(describe_: () => string): void {
+  describe = describe_;
+}
+
+/** The declaration may have changed: have it sent with the next outbox. */
+export function declare(): void {
+  undeclared = true;
+  announce();
+}
+
+// ------------------------------------------------------------------------------------------ events
+
+/** `sink` runs the handlers of an event; a promise it returns is waited for. */
+export function setEventSink(sink: (type: string, data: unknown) => unknown): void {
+  onEvent = sink;
 }
 
 function dispatch(number: number, type: string, data: unknown): void {
   const started = DateNow();
-  let result: unknown;
   try {
-    result = onEvent(type, data);
+    const result = onEvent(type, data);
+    if (isThenable(result)) void settle(number, started, result);
+    else finish(number, started);
   } catch (error) {
-    finish(number, started, error);
-    return;
+    finishFailed(number, started, error);
   }
-  if (result instanceof PromiseIntrinsic) {
-    then(
-      result,
-      () => settle(number, started),
-      (error) => finish(number, started, error),
-    );
-  } else {
-    settle(number, started);
+}
+
+// `await` of a native promise looks nothing up but its constructor: a script cannot get between.
+async function settle(number: number, started: number, result: PromiseLike<unknown>): Promise<void> {
+  try {
+    await result;
+    finish(number, started);
+  } catch (error) {
+    finishFailed(number, started, error);
   }
 }
 
 // A handler that settled is no news that anybody waits for: it rides along with the next turn.
-function settle(number: number, started: number): void {
+function finish(number: number, started: number): void {
   done += `${done === "" ? "" : ","}[${number},${DateNow() - started}]`;
 }
 
-function finish(number: number, started: number, error: unknown): void {
+function finishFailed(number: number, started: number, error: unknown): void {
   done += `${done === "" ? "" : ","}[${number},${DateNow() - started},${JSONStringify(errorText(error))}]`;
   announce();
 }
 
+// ------------------------------------------------------------------------------------------ what the worker calls
+
 function collect(): string {
-  if (ops === "" && done === "" && timersSet === "" && logs === "" && timersCleared === "" && subscriptions === "" && load === "") {
+  if (
+    ops === "" &&
+    done === "" &&
+    timersSet === "" &&
+    logs === "" &&
+    timersCleared === "" &&
+    !undeclared &&
+    load === ""
+  ) {
     return "";
   }
   let out = "{";
@@ -199,16 +284,18 @@ function collect(): string {
   if (timersCleared !== "") out += `"c":[${timersCleared}],`;
   if (logs !== "") out += `"l":[${logs}],`;
   if (done !== "") out += `"d":[${done}],`;
-  if (subscriptions !== "") out += `"u":${subscriptions},`;
+  if (undeclared) {
+    undeclared = false;
+    const declaration = describe();
+    if (declaration !== declared) {
+      declared = declaration;
+      out += `"u":${declaration},`;
+    }
+  }
   if (load !== "") out += `"b":${load},`;
-  ops = timersSet = timersCleared = logs = done = subscriptions = load = "";
+  ops = timersSet = timersCleared = logs = done = load = "";
   size = 0;
-  return `${StringSlice(out, 0, -1)}}`;
-}
-
-function failure(value: unknown): unknown {
-  const error = value as { code?: string; message?: string } & ConstructorParameters<typeof FloraError>[2];
-  return new FloraError(error.code ?? "DISCORD_HTTP_ERROR", error.message ?? "the call failed", error);
+  return out === "{" ? "" : `${StringSlice(out, 0, -1)}}`;
 }
 
 /** One turn. `this` is the worker's JSON; returns the outbox, or "" when it is empty. */
@@ -217,30 +304,15 @@ export function feed(this: string): string {
   feeding = true;
   try {
     if (input.n === 1) notified = false;
-    const { s: settled, e: events, t: due } = input;
+    const { s: settled, t: due, e: events } = input;
     if (settled !== undefined) {
       for (let i = 0; i < settled.length; i++) {
-        const [id, ok, value] = settled[i] as [number, boolean, unknown];
-        const waiting = pending.get(id);
-        if (waiting === undefined) continue;
-        pending.delete(id);
-        if (ok) waiting.resolve(value);
-        else waiting.reject(failure(value));
+        const result = settled[i] as [number, boolean, unknown];
+        settleOp(result[0], result[1], result[2]);
       }
     }
     if (due !== undefined) {
-      for (let i = 0; i < due.length; i++) {
-        const id = due[i] as number;
-        const callback = timers.get(id);
-        if (callback === undefined) continue;
-        timers.delete(id);
-        timerCount--;
-        try {
-          callback();
-        } catch (error) {
-          log("error", errorText(error));
-        }
-      }
+      for (let i = 0; i < due.length; i++) fireTimer(due[i] as number);
     }
     if (events !== undefined) {
       for (let i = 0; i < events.length; i++) {
@@ -262,18 +334,17 @@ export function take(): string {
 
 /** `this` is what the bundle evaluated to; the script is loaded when that promise is fulfilled. */
 export function loaded(this: unknown): void {
-  if (this instanceof PromiseIntrinsic) {
-    then(this, reportLoaded, (error) => {
-      load = JSONStringify(errorText(error));
-      announce();
-    });
-  } else {
-    reportLoaded();
-  }
+  void finishLoading(this);
 }
 
-function reportLoaded(): void {
-  load = "true";
+async function finishLoading(completion: unknown): Promise<void> {
+  try {
+    await completion;
+    load = "true";
+  } catch (error) {
+    load = JSONStringify(errorText(error));
+  }
+  loading = false;
   announce();
 }
 
@@ -281,4 +352,8 @@ export function setNotify(this: () => void): void {
   notify = this;
 }
 
-export { TypeErrorIntrinsic };
+/** `this` is a `Configuration` as JSON. Called at most once, before the bundle runs. */
+export function configure(this: string): void {
+  configuration = JSONParse(this) as Configuration;
+  lastId = configuration.firstId ?? 0;
+}

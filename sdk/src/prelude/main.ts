@@ -1,29 +1,18 @@
-// What runs in every isolate before a guild's script.
-import * as host from "./host.ts";
+// What runs in every isolate before a guild's script. The order matters: the built-ins are taken as V8
+// made them, then hardened, and only then is anything shown to scripts.
 
-type Handler = (ctx: unknown) => unknown;
-const handlers: { [event: string]: Handler[] } = { __proto__: null as never };
+import "./primordials.ts";
+import "./harden.ts";
+import "../events/table.ts";
+import { lazySdk, lazyWeb, sdk, web } from "../surface.ts";
+import { configure, feed, loaded, setNotify, take } from "./host.ts";
+import { define, defineLazily } from "./globals.ts";
 
-host.setEventSink((type, data) => {
-  const name = type === "MESSAGE_CREATE" ? "messageCreate" : type;
-  const list = handlers[name];
-  if (!list) return undefined;
-  const d = data as { id: string; channel_id: string; content: string };
-  const ctx = {
-    msg: { id: d.id, channelId: d.channel_id, content: d.content },
-    reply: (content: string) =>
-      host.op("sendMessage", { path: { channel: d.channel_id }, body: { content, message_reference: { message_id: d.id } } }),
-  };
-  let result: unknown;
-  for (let i = 0; i < list.length; i++) result = (list[i] as Handler)(ctx);
-  return result;
-});
+const flora = {};
+define(sdk, globalThis, flora);
+define(web, globalThis);
+for (let i = 0; i < lazySdk.length; i++) defineLazily(lazySdk[i] as (typeof lazySdk)[0], globalThis, flora);
+for (let i = 0; i < lazyWeb.length; i++) defineLazily(lazyWeb[i] as (typeof lazyWeb)[0], globalThis);
 
-Object.assign(globalThis, {
-  on(event: string, handler: Handler) {
-    (handlers[event] ??= []).push(handler);
-    host.declare({ events: Object.keys(handlers), own: false, commands: null });
-  },
-  console: { log: (...args: unknown[]) => host.log("info", args.join(" ")) },
-  __floraHost: { feed: host.feed, take: host.take, loaded: host.loaded, setNotify: host.setNotify },
-});
+// The worker takes the last of these and then deletes the property, before it evaluates the bundle.
+define({ flora, __floraHost: { feed, take, loaded, setNotify, configure } }, globalThis);

@@ -1,0 +1,150 @@
+// Who handles which event: `on`, `once`, `off`, and the running of handlers one after another.
+
+import { declare, setDeclaration } from "../prelude/host.ts";
+import { StringSlice, TypeErrorIntrinsic, isThenable } from "../prelude/primordials.ts";
+import { nearNames } from "./near_names.ts";
+
+type Handler = (ctx: unknown) => unknown;
+
+/** Handlers of one event form a linked list, in the order of their registration. */
+interface Node {
+  readonly handler: Handler;
+  readonly once: boolean;
+  /** Whether the bot's own messages are wanted too. */
+  readonly own: boolean;
+  removed: boolean;
+  next: Node | undefined;
+}
+
+interface List {
+  first: Node | undefined;
+  last: Node | undefined;
+}
+
+const EVENTS: readonly flora.EventName[] = [
+  "ready",
+  "messageCreate",
+  "messageUpdate",
+  "messageDelete",
+  "messageDeleteBulk",
+  "interactionCreate",
+  "componentInteraction",
+  "modalSubmit",
+  "reactionAdd",
+  "reactionRemove",
+  "reactionRemoveEmoji",
+  "reactionRemoveAll",
+];
+
+/** What `cron` will file its handlers under. */
+const CRON_PREFIX = "__cron:";
+
+// Without a prototype: no event is called "constructor".
+const lists = { __proto__: null } as unknown as Record<string, List>;
+for (let i = 0; i < EVENTS.length; i++) lists[EVENTS[i] as string] = { first: undefined, last: undefined };
+
+/** JSON of Discord's commands; "null" until the script registers some. */
+let commands = "null";
+
+function listOf(event: unknown): List {
+  const list = lists[event as string];
+  if (list !== undefined) return list;
+  if (typeof event !== "string") throw new TypeErrorIntrinsic(`an event's name must be a string, not ${typeof event}`);
+  if (StringSlice(event, 0, CRON_PREFIX.length) === CRON_PREFIX) {
+    throw new TypeErrorIntrinsic(`event names that start with "${CRON_PREFIX}" are reserved for cron()`);
+  }
+  throw new TypeErrorIntrinsic(`there is no event "${event}"; ${nearNames(event, EVENTS)}`);
+}
+
+function add(event: string, handler: Handler, once: boolean, own: boolean): void {
+  const list = listOf(event);
+  if (typeof handler !== "function") throw new TypeErrorIntrinsic(`the handler of "${event}" must be a function`);
+  const node: Node = { handler, once, own, removed: false, next: undefined };
+  if (list.last === undefined) {
+    list.first = node;
+    declare();
+  } else {
+    list.last.next = node;
+    if (own) declare();
+  }
+  list.last = node;
+}
+
+/** Handlers that are running keep their place: a removed node still points to those after it. */
+function drop(list: List, matches: (node: Node) => boolean): void {
+  let before: Node | undefined;
+  let dropped = false;
+  for (let node = list.first; node !== undefined; node = node.next) {
+    if (matches(node)) {
+      node.removed = dropped = true;
+      if (before === undefined) list.first = node.next;
+      else before.next = node.next;
+    } else {
+      before = node;
+    }
+  }
+  list.last = before;
+  if (dropped) declare();
+}
+
+export const on: typeof flora.on = (event, handler, options) => {
+  add(event, handler as Handler, false, options?.own === true);
+};
+
+export const once: typeof flora.once = (event, handler, options) => {
+  add(event, handler as Handler, true, options?.own === true);
+};
+
+export const off: typeof flora.off = (event, handler) => {
+  drop(listOf(event), (node) => node.handler === handler);
+};
+
+export function isHandled(event: string): boolean {
+  return lists[event]?.first !== undefined;
+}
+
+/**
+ * Run the handlers of `event` one after another; one that throws stops the rest. Returns a promise only
+ * when a handler returned one. `own`: the event is a message of the bot itself.
+ */
+export function runHandlers(event: string, ctx: unknown, own: boolean): unknown {
+  const list = lists[event] as List;
+  for (let node = list.first; node !== undefined; node = node.next) {
+    const result = runOne(list, node, ctx, own);
+    if (isThenable(result)) return node.next === undefined ? result : runRest(list, node.next, ctx, own, result);
+  }
+  return undefined;
+}
+
+async function runRest(list: List, rest: Node, ctx: unknown, own: boolean, first: unknown): Promise<void> {
+  await first;
+  for (let node: Node | undefined = rest; node !== undefined; node = node.next) {
+    const result = runOne(list, node, ctx, own);
+    if (isThenable(result)) await result;
+  }
+}
+
+function runOne(list: List, node: Node, ctx: unknown, own: boolean): unknown {
+  if (node.removed || (own && !node.own)) return undefined;
+  if (node.once) drop(list, (other) => other === node);
+  const { handler } = node; // called bare: as a method it would get the node as its `this`
+  return handler(ctx);
+}
+
+/** The script's slash commands, as Discord's JSON. */
+export function declareCommands(json: string): void {
+  commands = json;
+  declare();
+}
+
+setDeclaration(() => {
+  let names = "";
+  let own = false;
+  for (let i = 0; i < EVENTS.length; i++) {
+    const event = EVENTS[i] as string;
+    let node = (lists[event] as List).first;
+    if (node !== undefined) names += `${names === "" ? "" : ","}"${event}"`;
+    for (; node !== undefined; node = node.next) own ||= node.own;
+  }
+  return `{"events":[${names}],"own":${own},"commands":${commands}}`;
+});

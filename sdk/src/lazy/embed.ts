@@ -1,0 +1,2 @@
+// The builder of embeds.
+export { EmbedBuilder, embed } from "../builders/embed.ts";

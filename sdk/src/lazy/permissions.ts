@@ -1,0 +1,2 @@
+// The bits of permissions: fifty strings.
+export { Permissions } from "../builders/permissions.ts";

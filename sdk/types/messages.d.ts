@@ -1,0 +1,111 @@
+// What is sent: messages and embeds.
+
+declare namespace flora {
+  interface RawEmbedMedia {
+    url?: string;
+  }
+
+  interface RawEmbedFooter {
+    /** Without text the footer is left out. */
+    text?: string;
+    iconUrl?: string;
+  }
+
+  interface RawEmbedAuthor {
+    /** Without a name the author is left out. */
+    name?: string;
+    url?: string;
+    iconUrl?: string;
+  }
+
+  interface RawEmbedField {
+    name: string;
+    value: string;
+    /** Beside other fields. */
+    inline?: boolean;
+  }
+
+  /** An embed, as objects; see also `embed()`. */
+  interface RawEmbed {
+    title?: string;
+    description?: string;
+    /** Where the title leads. */
+    url?: string;
+    /** `0xRRGGBB`. */
+    color?: number;
+    /** ISO 8601, or a Date. */
+    timestamp?: string | Date;
+    footer?: RawEmbedFooter;
+    image?: RawEmbedMedia;
+    thumbnail?: RawEmbedMedia;
+    author?: RawEmbedAuthor;
+    fields?: readonly RawEmbedField[];
+  }
+
+  type Embed = RawEmbed;
+  type EmbedField = RawEmbedField;
+
+  /** Builds an embed; pass it in `embeds` as it is. */
+  class EmbedBuilder {
+    constructor(initial?: RawEmbed);
+    setTitle(title: string): this;
+    setDescription(description: string): this;
+    /** Where the title leads. */
+    setUrl(url: string): this;
+    /** `0xRRGGBB`. */
+    setColor(color: number): this;
+    /** ISO 8601, or a Date. */
+    setTimestamp(timestamp: string | Date): this;
+    setFooter(text: string, iconUrl?: string): this;
+    setImage(url: string): this;
+    setThumbnail(url: string): this;
+    setAuthor(name?: string, options?: { url?: string; iconUrl?: string }): this;
+    addField(name: string, value: string, inline?: boolean): this;
+    addFields(fields: readonly RawEmbedField[]): this;
+    setFields(fields: readonly RawEmbedField[]): this;
+    toJSON(): RawEmbed;
+  }
+
+  function embed(initial?: RawEmbed): EmbedBuilder;
+
+  /** Who may be notified by a message. */
+  interface RawAllowedMentions {
+    /** Kinds of mentions that notify. */
+    parse?: readonly ("everyone" | "users" | "roles")[];
+    /** Ids of users that may be notified. */
+    users?: readonly string[];
+    /** Ids of roles that may be notified. */
+    roles?: readonly string[];
+    /** Whether the author of the message that is replied to is notified. */
+    repliedUser?: boolean;
+  }
+
+  interface MessageReplyOptions {
+    content?: string;
+    embeds?: readonly (RawEmbed | EmbedBuilder)[];
+    /** Builders or Discord's JSON. Buttons and select menus may stand without a row. */
+    components?: readonly ComponentLike[];
+    tts?: boolean;
+    allowedMentions?: RawAllowedMentions;
+    /** Another message to reply to; null for a message that is no reply. Not for interactions. */
+    replyTo?: string | null;
+    /** Only the user sees it. Only for interactions. */
+    ephemeral?: boolean;
+    /** Bits of `MessageFlags`. */
+    flags?: number | bigint;
+    /** At most 25 characters; a second message with the same one is not sent. flora sets one otherwise. */
+    nonce?: string | number;
+  }
+
+  /** Only what is given changes. */
+  interface MessageEditOptions {
+    /** null takes the text away. */
+    content?: string | null;
+    embeds?: readonly (RawEmbed | EmbedBuilder)[];
+    components?: readonly ComponentLike[];
+    allowedMentions?: RawAllowedMentions;
+    flags?: number | bigint;
+  }
+
+  type SendMessageOptions = MessageReplyOptions;
+}
