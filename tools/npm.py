@@ -18,7 +18,7 @@ def main() -> None:
     npm = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     node = root / "bin" / "node"
     environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    os.execve(node, [str(node), str(npm), *sys.argv[1:]], environment)  # noqa: S606
+    os.execve(node, [str(node), str(npm), *sys.argv[1:]], environment)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ class GatewayServer:
 
     async def _send_all(self, response: web.StreamResponse, pod: Pod, stream: int) -> None:
         hub, loop = self._hub, asyncio.get_running_loop()
-        hello = Hello(epoch=hub.epoch, offset=pod.buffer.first_offset, ops=pod.last_op)
+        hello = Hello(hub.epoch, pod.buffer.first_offset, pod.last_op, hub.bot_user)
         await response.write(downstream.encode(hello))
         beat = loop.call_later(BEAT_SECONDS, pod.wake.set)
         next_beat = loop.time() + BEAT_SECONDS

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import NewGuild
 from harness import BOT_ID, GuildUnderTest
 from payloads import (
     BOT,
@@ -23,6 +22,8 @@ from payloads import (
     reaction,
     sent,
 )
+
+from conftest import NewGuild
 
 EPHEMERAL = 64
 V2 = 32768

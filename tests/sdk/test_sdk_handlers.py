@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from conftest import NewGuild
 from harness import BOT_ID, GuildUnderTest
 from payloads import BOT, USER, message, sent
+
+from conftest import NewGuild
 
 
 def test_handlers_of_one_event_run_one_after_another(guild: GuildUnderTest) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import NewGuild
 from harness import GuildUnderTest
 from payloads import message, sent
+
+from conftest import NewGuild
 
 
 def test_a_script_is_loaded_when_its_promise_is_fulfilled(guild: GuildUnderTest) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from conftest import NewGuild
 from harness import GuildUnderTest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payloads import command, message, option, sent
+
+from conftest import NewGuild
 
 relaxed = settings(
     max_examples=60,

@@ -7,8 +7,9 @@ import re
 from typing import Any
 
 import pytest
-from conftest import NewGuild
 from harness import GuildUnderTest
+
+from conftest import NewGuild
 
 # -------------------------------------------------------------------- TextEncoder, TextDecoder
 

@@ -27,6 +27,8 @@ class Hello(Struct, frozen=True, tag_field=KIND, tag="hello"):
     """Offset of the next numbered frame on this stream."""
     ops: int
     """Highest op sequence number of this pod that this gateway process has taken, 0 for none."""
+    bot: str = ""
+    """User id of the bot; empty as long as the gateway does not know it."""
 
 
 class Event(Struct, frozen=True, tag_field=KIND, tag="event"):

@@ -82,6 +82,8 @@ class Deploy(Struct, frozen=True):
     """Makes message nonces unique across isolates."""
     slot: int
     """The guild's place in the flight recorder."""
+    bot: str = ""
+    """User id of the bot, empty when it is not known yet."""
 
 
 class Ready(Struct, frozen=True):

@@ -78,11 +78,11 @@ class Hub:
         self._guild_limit = guild_limit
         self._pods: dict[str, Pod] = {}
         self._subscriptions: dict[str, Subscribe] = {}
-        self._bot_user = ""
+        self.bot_user = ""
 
     def know_bot(self, user_id: str) -> None:
         """The bot's own user, whose messages scripts see only on request."""
-        self._bot_user = user_id
+        self.bot_user = user_id
 
     def pod(self, name: str) -> Pod:
         """The pod ``name``, known or new."""
@@ -156,7 +156,7 @@ class Hub:
             self._scope.learn_channel(classified.channel, guild)
         subscription = self._subscriptions.get(guild)
         wants_own = subscription is not None and subscription.own
-        if event.type == MESSAGE and classified.author == self._bot_user and not wants_own:
+        if event.type == MESSAGE and classified.author == self.bot_user and not wants_own:
             return "own_message"
         if subscription is not None and classified.name not in subscription.events:
             return "not_subscribed"

@@ -43,6 +43,8 @@ class Script:
 
     code: str
     source_map: str
+    bot: str = ""
+    """User id of the bot, as far as it is known."""
 
 
 class Port(Protocol):
@@ -134,6 +136,7 @@ class Guild:
             limits=assignment.limits,
             seed=secrets.token_hex(6),
             slot=self.slot,
+            bot=script.bot,
         )
         self._port.to_worker(self, Kind.DEPLOY, msgspec.json.encode(deploy))
 

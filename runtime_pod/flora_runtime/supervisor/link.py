@@ -53,6 +53,8 @@ class GatewayLink:
         self._epoch = ""
         self._backoff = Backoff()
         self.connected = False
+        self.bot = ""
+        """User id of the bot, as the gateway said last."""
 
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Dial, read, write; again, whatever happens."""
@@ -114,6 +116,7 @@ class GatewayLink:
             self.acks.restart(hello.offset - 1)
         self._backoff.reset()
         self.connected = True
+        self.bot = hello.bot or self.bot
         self.upstream.connected(hello)
         _log.info("gateway_link_up", epoch=hello.epoch, offset=hello.offset)
 

@@ -332,7 +332,7 @@ class RuntimePod:
         except FloraError as error:
             found.cannot_deploy(Outcome.EXCEPTION, ScriptError(str(error)))
             return False
-        found.deploying(Script(bundle.code, bundle.source_map))
+        found.deploying(Script(bundle.code, bundle.source_map, self._link.bot))
         return True
 
 

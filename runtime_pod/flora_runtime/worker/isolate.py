@@ -218,7 +218,7 @@ class Isolate:
         text = self._string(code)
         self._held.mr_eval(self._context, text, self._port)
         self._free(text)
-        return self._result_of(code[:40].decode(), seconds)
+        return self._result_of(code[:40].decode(errors="replace"), seconds)
 
     def _result_of(self, what: str, seconds: float) -> Address:
         address = self._engine.reactor.wait_port(self._port, seconds)

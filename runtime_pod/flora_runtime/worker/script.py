@@ -433,13 +433,14 @@ def generation_of(op: int) -> int:
     return op >> GENERATION_BITS
 
 
-def configuration(*, guild: str, seed: str, crypto_seed: str, generation: int) -> bytes:
+def configuration(*, guild: str, deploy: Deploy, crypto_seed: str, generation: int) -> bytes:
     """JSON for the prelude's ``configure``."""
     return msgspec.json.encode(
         {
             "guildId": guild,
-            "seed": seed,
+            "seed": deploy.seed,
             "cryptoSeed": crypto_seed,
             "firstId": generation << GENERATION_BITS,
+            **({"userId": deploy.bot} if deploy.bot else {}),
         }
     )

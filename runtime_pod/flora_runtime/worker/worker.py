@@ -249,7 +249,7 @@ class Worker:
         program = Program(
             self._prelude,
             configuration(
-                guild=guild.id, seed=deploy.seed, crypto_seed=secrets.token_hex(32), generation=generation
+                guild=guild.id, deploy=deploy, crypto_seed=secrets.token_hex(32), generation=generation
             ),
         )
         script = Script(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,9 @@ def redis_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=["file", "redis"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, redis_socket: str):
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, redis_socket: str
+) -> AsyncIterator[SessionStore]:
     made: SessionStore = (
         FileSessionStore(tmp_path)
         if request.param == "file"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -92,7 +93,7 @@ class GatewaySide:
 
 
 @pytest.fixture
-async def gateway(simulator: Simulator, tmp_path: Path):
+async def gateway(simulator: Simulator, tmp_path: Path) -> AsyncIterator[GatewaySide]:
     side = GatewaySide(simulator, tmp_path)
     await side.start()
     yield side

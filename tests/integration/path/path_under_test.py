@@ -18,6 +18,7 @@ from msgspec import Raw
 
 from flora_core.control.server import ControlServer
 from flora_core.control.state import DesiredState
+from flora_core.hashing import worker_of
 from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.ids import GuildId, PodName, Sha256
 from flora_core.toolchain import Bundle
@@ -151,7 +152,7 @@ class PathUnderTest:
         """A gateway process, as far as pods can tell: every start is another epoch."""
         self.scope = ScopeMap()
         self.hub = Hub(
-            pod_of=lambda guild: self.operator.state.routes().pods.get(guild),
+            pod_of=lambda guild: self.operator.state.routes().pods.get(guild),  # noqa: PLW0108
             all_pods=lambda: {POD},
             scope=self.scope,
             byte_limit=64 << 20,
@@ -250,6 +251,4 @@ async def _listen(app: web.Application, port: int) -> tuple[web.AppRunner, int]:
 
 def guild_on_worker(worker: int, *, workers: int = 2, start: int = 1) -> str:
     """A guild whose hash puts it on ``worker``."""
-    from flora_core.hashing import worker_of
-
     return next(str(n) for n in range(start, start + 1000) if worker_of(GuildId(str(n)), workers) == worker)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from flora_core.wire.control import Limits, Outcome
@@ -162,6 +163,4 @@ async def test_a_turn_nothing_can_stop_is_reported_as_stuck(worker: WorkerUnderT
 
 
 def _pong(body: bytes) -> Pong:
-    import msgspec
-
     return msgspec.json.decode(body, type=Pong)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from bench.registry import BENCHMARKS, UnknownBenchmark, select
 from bench.rows import Row, keep, read, table, unmeasured
 

@@ -5,6 +5,7 @@ import struct
 import zlib
 
 import pytest
+
 from bench import payloads
 from bench.figure_kills import Kill
 from bench.machine import percentile

@@ -97,7 +97,7 @@ def test_an_unknown_kind_is_an_error_that_names_it() -> None:
 
 
 def test_a_missing_field_is_named() -> None:
-    with pytest.raises(MalformedFrame, match="'op'.*missing required field `n`"):
+    with pytest.raises(MalformedFrame, match=r"'op'.*missing required field `n`"):
         upstream.decode(b'{"k":"op","q":1,"g":"1","i":1,"a":{}}')
 
 

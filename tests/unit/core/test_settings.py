@@ -53,7 +53,7 @@ def test_another_file_can_be_named_and_must_then_exist(
 
 def test_a_missing_setting_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KITCHEN_DOOR")
-    with pytest.raises(InvalidSettings, match="^KITCHEN_DOOR: is not set$"):
+    with pytest.raises(InvalidSettings, match=r"^KITCHEN_DOOR: is not set$"):
         load(KitchenSettings)
 
 

@@ -1,0 +1,112 @@
+"""The benchmarks by name, in the order of the table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.figure_bundle import bundle_figures
+from bench.figure_dev import dev_figures
+from bench.figure_gateway import gateway_figures
+from bench.figure_isolates import isolate_figures
+from bench.figure_kills import gateway_kill_figures, worker_kill_figures
+from bench.figure_path import saturation_figures, steady_figures
+from bench.figure_worker import worker_figures
+from bench.rows import Row
+
+
+class UnknownBenchmark(Exception):
+    """There is none of that name."""
+
+
+@dataclass(slots=True, frozen=True)
+class Benchmark:
+    """One or more rows that are measured together."""
+
+    name: str
+    what: str
+    rows: tuple[str, ...]
+    figures: Callable[[Path], AsyncGenerator[Row]]
+    """Gets a folder for logs and state; yields the rows."""
+    longest: float = 120.0
+    """Seconds after which it is given up."""
+    pinned: bool = True
+    """Whether this process keeps off the tested core; benchmarks without one use the whole machine."""
+
+
+BENCHMARKS: Final = (
+    Benchmark(
+        "worker",
+        "events through the worker binding, one core, against isolated-vm",
+        ("worker-one-op", "worker-batch"),
+        worker_figures,
+        longest=300.0,  # the baseline may have to be built
+    ),
+    Benchmark(
+        "isolates",
+        "memory and load time of 500 isolates",
+        ("isolate-memory", "isolate-load"),
+        isolate_figures,
+    ),
+    Benchmark(
+        "gateway",
+        "events from Discord's socket to a pod's stream, against discord.py",
+        ("gateway-events",),
+        gateway_figures,
+    ),
+    Benchmark(
+        "saturation",
+        "the whole path with 100 messages in flight, against a discord.py bot",
+        ("path-saturation",),
+        saturation_figures,
+    ),
+    Benchmark(
+        "steady",
+        "the whole path at 300 messages/s, against a discord.py bot",
+        ("path-steady-cpu", "path-steady-p50", "path-steady-p99"),
+        steady_figures,
+    ),
+    Benchmark(
+        "worker-kill",
+        "kill -9 of the worker under load",
+        ("worker-kill-recovery", "worker-kill-longest", "worker-kill-lost"),
+        worker_kill_figures,
+    ),
+    Benchmark(
+        "gateway-kill",
+        "kill -9 of the gateway under load, and a new one",
+        ("gateway-kill-unanswered",),
+        gateway_kill_figures,
+    ),
+    Benchmark(
+        "bundle",
+        "bundling a project of 20 files",
+        ("bundle-cold", "bundle-warm"),
+        bundle_figures,
+        pinned=False,
+    ),
+    Benchmark(
+        "dev",
+        "flora dev: ready, and a change live",
+        ("dev-ready", "dev-redeploy"),
+        dev_figures,
+        pinned=False,
+    ),
+)
+
+
+def select(names: list[str]) -> list[Benchmark]:
+    """The benchmarks that ``names`` mean (a benchmark's or a row's), all without any.
+
+    Raises UnknownBenchmark.
+    """
+    chosen: set[str] = set()
+    for name in names:
+        found = [benchmark for benchmark in BENCHMARKS if name == benchmark.name or name in benchmark.rows]
+        if not found:
+            known = ", ".join(name for benchmark in BENCHMARKS for name in (benchmark.name, *benchmark.rows))
+            raise UnknownBenchmark(f"there is no benchmark {name!r}; there are {known}")
+        chosen.add(found[0].name)
+    return [benchmark for benchmark in BENCHMARKS if not names or benchmark.name in chosen]
