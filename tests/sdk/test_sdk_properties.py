@@ -248,3 +248,14 @@ def test_nonces_have_at_most_25_characters(new_guild: NewGuild, length: int) -> 
     guild.load("on('messageCreate', (ctx) => ctx.reply('x'))")
     guild.event("MESSAGE_CREATE", message())
     assert 1 <= len(guild.op.body["nonce"]) <= 25
+
+
+halves = st.lists(st.sampled_from(["\ud83c", "\udf38", "\\", "u", "ud83c", '"', "a", "🌸"]), max_size=12).map("".join)
+
+
+@relaxed
+@given(halves)
+def test_what_leaves_an_isolate_is_well_formed(page: GuildUnderTest, text: str) -> None:
+    page.run(f"console.log({js(text)})")
+    units = text.encode("utf-16-le", errors="surrogatepass")
+    assert page.lines[-1] == units.decode("utf-16-le", errors="replace")

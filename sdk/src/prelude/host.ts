@@ -5,7 +5,7 @@
 // size is known, a later change to an argument changes nothing, and no array of ours meets guild code.
 
 import { cut, errorText, failure, invalidInput } from "./errors.ts";
-import { toJson } from "./json.ts";
+import { toJson, wellFormedJson } from "./json.ts";
 import {
   DateNow,
   JSONParse,
@@ -295,7 +295,7 @@ function collect(): string {
   if (load !== "") out += `"b":${load},`;
   ops = timersSet = timersCleared = logs = done = load = "";
   size = 0;
-  return out === "{" ? "" : `${StringSlice(out, 0, -1)}}`;
+  return out === "{" ? "" : wellFormedJson(`${StringSlice(out, 0, -1)}}`);
 }
 
 /** One turn. `this` is the worker's JSON; returns the outbox, or "" when it is empty. */

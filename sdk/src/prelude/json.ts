@@ -7,6 +7,9 @@ import {
   ObjectKeys,
   ObjectPrototype,
   ObjectSetPrototypeOf,
+  StringCharCodeAt,
+  StringIndexOf,
+  StringSlice,
   TypeErrorIntrinsic,
   isObject,
   mapList,
@@ -31,6 +34,26 @@ export function toJson(value: unknown): string {
   const text = JSONStringify(inherited === undefined ? value : bare(value));
   if (text === undefined) throw new TypeErrorIntrinsic("it is not JSON");
   return text;
+}
+
+const BACKSLASH = 92;
+const SURROGATE = "\\ud";
+
+/**
+ * JSON text without halves of surrogate pairs, which UTF-8 has no form for: each becomes U+FFFD, as in
+ * `String.prototype.toWellFormed`. `JSON.stringify` escapes these halves, and nothing else, as `\udXXX`.
+ */
+export function wellFormedJson(text: string): string {
+  let repaired = "";
+  let from = 0;
+  for (let at = StringIndexOf(text, SURROGATE); at !== -1; at = StringIndexOf(text, SURROGATE, at + 3)) {
+    let backslashes = 1;
+    while (StringCharCodeAt(text, at - backslashes) === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) continue; // a backslash that the script wrote, and then "ud"
+    repaired += `${StringSlice(text, from, at)}\\ufffd`;
+    from = at + 6;
+  }
+  return from === 0 ? text : repaired + StringSlice(text, from);
 }
 
 /** A copy of `value` that inherits nothing. */
