@@ -16,7 +16,8 @@ import discord.http
 import yarl
 from discord.gateway import DiscordWebSocket
 
-from flora_core.process import announce, freeze_startup_objects, outlive_no_parent
+from flora_core.process import announce, outlive_no_parent
+from flora_core.throughput import freeze_startup_objects, schedule_in_batches
 
 TOKEN = "stub-plain"
 
@@ -58,6 +59,7 @@ async def obey(bot: Counting) -> None:
 
 
 async def main(url: str, mode: str) -> None:
+    schedule_in_batches()  # as flora's processes do: nobody gains by what any program could have
     discord.http.Route.BASE = f"{url}/api/v10"
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url.replace("http", "ws"))
     intents = discord.Intents.default()
@@ -67,7 +69,7 @@ async def main(url: str, mode: str) -> None:
     if isinstance(bot, Counting):
         tasks.append(asyncio.create_task(obey(bot)))
     await bot.login(TOKEN)
-    freeze_startup_objects()  # as flora's processes do: nobody gains by the garbage collector's settings
+    freeze_startup_objects()
     announce("plain", url)
     await bot.connect()
 

@@ -20,7 +20,8 @@ import msgspec
 from bench import payloads
 from bench.stub_state import Bot, Discord, Order, Session
 from bench.stub_wire import CLOSE, LIMITS, PING, PONG, Frames, Incoming, ZlibStream, frame, response, upgraded
-from flora_core.process import announce, freeze_startup_objects, outlive_no_parent
+from flora_core.process import announce, outlive_no_parent
+from flora_core.throughput import freeze_startup_objects
 
 API: Final = b"/api/v10"
 HEARTBEAT_MILLISECONDS: Final = 41_250

@@ -1,27 +1,13 @@
-"""What every long-running process of flora does at its start."""
+"""What a process of flora and whoever started it owe each other."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
 
 import msgspec
-
-
-def freeze_startup_objects() -> None:
-    """Keep the garbage collector off everything made so far.
-
-    Modules, classes and settings live as long as the process; walking them again and again is the larger
-    part of a full collection. The thresholds are raised because streams make many short-lived objects that
-    reference counting frees by itself.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
 
 PARENT_VARIABLE = "FLORA_PARENT_PID"
 """Set by ``flora dev``: end when this process is no longer our parent."""

@@ -12,10 +12,11 @@ from aiohttp import web
 
 from flora_core.errors import FloraError, InvalidInput, InvalidSettings
 from flora_core.identity import StaticIdentities
-from flora_core.process import announce, freeze_startup_objects, outlive_no_parent
+from flora_core.process import announce, outlive_no_parent
 from flora_core.settings import load
 from flora_core.streams import Token, make_session
 from flora_core.telemetry import logger, setup_logging
+from flora_core.throughput import freeze_startup_objects, schedule_in_batches
 from flora_gateway.fanout.hub import Hub
 from flora_gateway.fanout.routes import RouteTable
 from flora_gateway.rest import Proxy, RestSettings, ScopeMap
@@ -40,6 +41,7 @@ def main() -> None:
     except InvalidSettings as error:
         print(error, file=sys.stderr)  # noqa: T201  logging is not set up yet
         raise SystemExit(2) from None
+    schedule_in_batches()
     setup_logging("gateway", level=settings.log_level, style=settings.log_format)
     try:
         asyncio.run(Gateway(settings, discord, rest).run())

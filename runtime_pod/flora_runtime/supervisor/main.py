@@ -11,9 +11,10 @@ from aiohttp import web
 
 from flora_core.errors import FloraError, InvalidSettings
 from flora_core.ids import parse_pod_name
-from flora_core.process import announce, freeze_startup_objects
+from flora_core.process import announce
 from flora_core.settings import load
 from flora_core.telemetry import add_telemetry_routes, logger, setup_logging
+from flora_core.throughput import freeze_startup_objects, schedule_in_batches
 from flora_runtime.supervisor.pod import RuntimePod
 from flora_runtime.supervisor.settings import RuntimeSettings
 
@@ -28,6 +29,7 @@ def main() -> None:
     except FloraError as error:
         print(error, file=sys.stderr)  # noqa: T201  logging is not set up yet
         raise SystemExit(2) from None
+    schedule_in_batches()
     setup_logging("runtime", level=settings.log_level, style=settings.log_format)
     try:
         asyncio.run(serve(settings))

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 
+from flora_core.throughput import freeze_startup_objects, schedule_in_batches
 from flora_runtime.errors import EngineMismatch
 from flora_runtime.flight import FlightRecorder
 from flora_runtime.worker.isolate import Engine
@@ -23,7 +24,10 @@ def main() -> None:
     recorder = FlightRecorder(int(sys.argv[2]))
     code = 1
     try:
-        Worker(connection, Engine(make_reactor()), recorder).run()
+        schedule_in_batches()  # V8's threads too: those that are made from here on
+        worker = Worker(connection, Engine(make_reactor()), recorder)
+        freeze_startup_objects()
+        worker.run()
         code = 0
     except EngineMismatch as error:
         print(f"flora worker: {error}", file=sys.stderr)  # noqa: T201  no logging in here

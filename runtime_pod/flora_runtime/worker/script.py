@@ -76,6 +76,16 @@ class Listener(Protocol):
         ...
 
 
+class Turns(Protocol):
+    """Whoever watches the clock and keeps the flight record."""
+
+    def on_turn_begun(self, script: Script) -> None:
+        """Look at ``script`` again at its ``turn_deadline``, unless its turn is over by then."""
+        ...
+
+    def on_turn_over(self, script: Script) -> None: ...
+
+
 @dataclass(slots=True)
 class _Pending:
     """An event whose handlers have started and not all settled."""
@@ -108,12 +118,14 @@ class Script:
         prelude: Program,
         generation: int,
         listener: Listener,
+        turns: Turns,
     ) -> None:
         self.deploy: Final = deploy
         self.generation: Final = generation
         self.declaration = Declaration(events=[])
         self._config = config
         self._listener = listener
+        self._turns = turns
         self._due = _Due()
         self._timers: list[tuple[float, int]] = []
         self._cleared: set[int] = set()
@@ -123,7 +135,8 @@ class Script:
         self.loading_milliseconds = 0.0
         self.noted_timer: float | None = None
         self.turn_started = 0.0
-        self._turn_cpu = 0
+        self.turn_deadline = 0.0
+        """When, on the monotonic clock, the running turn should be looked at again."""
         self._last_turn = self.loading_since
         self._terminated: Outcome | None = None
         self._batch = 1
@@ -134,6 +147,7 @@ class Script:
             program=prelude,
             on_notify=self._noticed,
         )
+        self._cpu = self._isolate.clock.nanoseconds()
 
     # ---------------------------------------------------------------- what is due
 
@@ -179,7 +193,7 @@ class Script:
 
         Returns the highest event number that this turn starts, 0 for none.
         """
-        due, now = self._due, time.monotonic()
+        due = self._due
         events = due.events
         rest: list[tuple[int, bytes]] = []
         if len(events) > self._batch:
@@ -191,7 +205,7 @@ class Script:
             return 0
         for number, _ in events:
             if number:
-                self.pending[number] = _Pending(now)
+                self.pending[number] = _Pending(self.turn_started)
         self._started = events[-1][0] if events else 0
         self._isolate.feed(_payload(due, events), self._turn_done)
         return self._started
@@ -199,12 +213,16 @@ class Script:
     def _begin_turn(self) -> None:
         self._started = 0
         self.turn_started = time.monotonic()
-        self._turn_cpu = self._isolate.clock.nanoseconds()
+        self.turn_deadline = self.turn_started + self._turn_limit_ns() / 1e9
+        self._turns.on_turn_begun(self)
 
     def _end_turn(self) -> int:
         """CPU nanoseconds of the turn, charged in equal parts to the events pending in it."""
-        spent = self._isolate.clock.nanoseconds() - self._turn_cpu
+        cpu = self._isolate.clock.nanoseconds()
+        spent = cpu - self._cpu  # the thread does nothing between turns
+        self._cpu = cpu
         self._last_turn = time.monotonic()
+        self._turns.on_turn_over(self)
         if self.pending:
             share = spent // len(self.pending)
             for event in self.pending.values():
@@ -289,21 +307,17 @@ class Script:
 
     # ---------------------------------------------------------------- limits
 
-    def turn_deadline(self) -> float:
-        """When, on the monotonic clock, the running turn should be looked at again."""
-        return self.turn_started + self._turn_limit_ns() / 1e9
-
     def _turn_limit_ns(self) -> int:
         limit = self.deploy.limits.cpu_milliseconds * 1_000_000
         return limit * LOAD_CPU_FACTOR if self.loading else limit
 
     def stop_if_over(self) -> None:
         """End the running turn when its CPU time is over its limit."""
-        used = self._isolate.clock.nanoseconds() - self._turn_cpu
+        used = self._isolate.clock.nanoseconds() - self._cpu
         if used >= self._turn_limit_ns():
             self.stop(Outcome.EXCEEDED_CPU)
         else:  # it waited for a core: look again when it could have used the rest
-            self.turn_started += (self._turn_limit_ns() - used) / 1e9
+            self.turn_deadline = time.monotonic() + (self._turn_limit_ns() - used) / 1e9
 
     def stop(self, outcome: Outcome) -> None:
         """End the running turn at V8's next interrupt check; it then counts as ``outcome``."""
