@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
 from flora_core.errors import InvalidInput, TruncatedStream, WireError
 from flora_core.ids import PodName, parse_pod_name
-from flora_core.streams import CONTENT_TYPE
+from flora_core.streams import CONTENT_TYPE, silence_guard
 from flora_core.wire.gateway import SILENCE_SECONDS
 from flora_core.wire.ndjson import LineSplitter
 
@@ -27,20 +26,18 @@ async def read_stream_body(
 ) -> AsyncIterator[list[bytes]]:
     """The lines of an upward stream, in batches as they arrive, until it ends, breaks or falls silent."""
     splitter, content = LineSplitter(on_error), request.content
-    loop = asyncio.get_running_loop()
-    while True:
-        guard = loop.call_later(silence, content.set_exception, TimeoutError("silent"))
-        try:
-            chunk = await content.readany()
-        except (TimeoutError, ConnectionError):
-            return
-        finally:
-            guard.cancel()
-        if not chunk:
-            break
-        lines = splitter.feed(chunk)
-        if lines:
-            yield lines
+    with silence_guard(content, silence, TimeoutError("silent")) as heard:
+        while True:
+            try:
+                chunk = await content.readany()
+            except (TimeoutError, ConnectionError):
+                return
+            if not chunk:
+                break
+            heard()
+            lines = splitter.feed(chunk)
+            if lines:
+                yield lines
     try:
         splitter.close()
     except TruncatedStream as error:

@@ -10,8 +10,9 @@ chunk.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -113,24 +114,46 @@ async def read_stream(
     async with session.get(url, params=params, headers=token.headers()) as response:
         if response.status != 200:
             raise StreamRefused(url, response.status, await _short_text(response))
-        loop = asyncio.get_running_loop()
-        while True:
-            # One timer handle a read is cheaper than asyncio.timeout, which this path would pay per event.
-            content = response.content
-            guard = loop.call_later(silence, content.set_exception, StreamSilent(f"{url} is silent"))
-            try:
-                chunk = await content.readany()
-            finally:
-                guard.cancel()
-            if not chunk:
-                break
-            lines = splitter.feed(chunk)
-            if lines:
-                yield lines
+        content = response.content
+        with silence_guard(content, silence, StreamSilent(f"{url} is silent")) as heard:
+            while chunk := await content.readany():
+                heard()
+                lines = splitter.feed(chunk)
+                if lines:
+                    yield lines
     try:
         splitter.close()
     except TruncatedStream as error:
         on_error(error)
+
+
+@contextlib.contextmanager
+def silence_guard(
+    content: aiohttp.StreamReader, seconds: float, error: Exception
+) -> Generator[Callable[[], None]]:
+    """Have reads of ``content`` raise ``error`` once nothing was ``heard`` for ``seconds``.
+
+    One timer as long as the stream is read: ``asyncio.timeout`` around each read costs as much as the read.
+    """
+    loop = asyncio.get_running_loop()
+    last = loop.time()
+
+    def heard() -> None:
+        nonlocal last
+        last = loop.time()
+
+    def look() -> None:
+        nonlocal timer
+        if loop.time() - last >= seconds:
+            content.set_exception(error)
+        else:
+            timer = loop.call_at(last + seconds, look)
+
+    timer = loop.call_later(seconds, look)
+    try:
+        yield heard
+    finally:
+        timer.cancel()
 
 
 async def _short_text(response: aiohttp.ClientResponse) -> str:

@@ -14,12 +14,28 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from structlog.typing import EventDict
 
 LogFormat = Literal["auto", "json", "console"]
 Health = Callable[[], str | None]
 """None when all is well, else what is not, in a few words."""
+
+
+class Series(dict[Any, Counter]):
+    """The series of a labelled counter by their label values: ``Series(events)["READY"].inc()``.
+
+    For counters on the way of every event: ``labels`` takes four times as long as counting does.
+    """
+
+    def __init__(self, counter: Counter) -> None:
+        super().__init__()
+        self._counter = counter
+
+    def __missing__(self, labels: str | tuple[str, ...]) -> Counter:
+        values = labels if isinstance(labels, tuple) else (labels,)
+        series = self[labels] = self._counter.labels(*values)
+        return series
 
 
 def setup_logging(component: str, *, level: str = "INFO", style: LogFormat = "auto") -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-events = Counter("flora_gateway_events_total", "Events from Discord", ["type"])
-dropped = Counter("flora_gateway_events_dropped_total", "Events that went to no pod", ["type", "reason"])
+from flora_core.telemetry import Series
+
+events = Series(Counter("flora_gateway_events_total", "Events from Discord", ["type"]))
+dropped = Series(
+    Counter("flora_gateway_events_dropped_total", "Events that went to no pod", ["type", "reason"])
+)
 sent = Counter("flora_gateway_frames_sent_total", "Frames written to runtime pods")
 shards_up = Gauge("flora_gateway_shards_connected", "Shards with a live connection")
 dials = Counter("flora_gateway_shard_dials_total", "Connections to Discord", ["how", "outcome"])
@@ -17,6 +21,6 @@ refused = Counter("flora_gateway_streams_refused_total", "Streams refused", ["st
 session_saves = Counter("flora_gateway_session_saves_total", "Session states written")
 delay_seconds = Histogram(
     "flora_gateway_delay_seconds",
-    "From taking an event off the socket to writing it to a pod's stream",
+    "From taking an event off the socket to writing it to a pod's stream; of the oldest in each write",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30),
 )

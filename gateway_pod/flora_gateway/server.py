@@ -97,18 +97,20 @@ class GatewayServer:
         beat = loop.call_later(BEAT_SECONDS, pod.wake.set)
         next_beat = loop.time() + BEAT_SECONDS
         try:
-            while pod.stream == stream and not self._stopping.is_set():
-                lines = [frame.line for frame in hub.take_unsent(pod)]
-                if loop.time() >= next_beat:
-                    next_beat = loop.time() + BEAT_SECONDS
-                    beat = loop.call_at(next_beat, pod.wake.set)
-                    lines.append(downstream.encode(Beat(pod.buffer.next_offset - 1, pod.last_op)))
-                if lines:
-                    async with asyncio.timeout(WRITE_SECONDS):
+            async with asyncio.timeout(WRITE_SECONDS) as taken:
+                while pod.stream == stream and not self._stopping.is_set():
+                    lines = [frame.line for frame in hub.take_unsent(pod)]
+                    now = loop.time()
+                    if now >= next_beat:
+                        next_beat = now + BEAT_SECONDS
+                        beat = loop.call_at(next_beat, pod.wake.set)
+                        lines.append(downstream.encode(Beat(pod.buffer.next_offset - 1, pod.last_op)))
+                        taken.reschedule(now + WRITE_SECONDS)  # beats come often enough
+                    if lines:
                         await response.write(b"".join(lines))
-                elif not pod.buffer.has_unsent:
-                    pod.wake.clear()
-                    await pod.wake.wait()
+                    elif not pod.buffer.has_unsent:
+                        pod.wake.clear()
+                        await pod.wake.wait()
         finally:
             beat.cancel()
 

@@ -250,7 +250,9 @@ def test_nonces_have_at_most_25_characters(new_guild: NewGuild, length: int) -> 
     assert 1 <= len(guild.op.body["nonce"]) <= 25
 
 
-halves = st.lists(st.sampled_from(["\ud83c", "\udf38", "\\", "u", "ud83c", '"', "a", "🌸"]), max_size=12).map("".join)
+halves = st.lists(st.sampled_from(["\ud83c", "\udf38", "\\", "u", "ud83c", '"', "a", "🌸"]), max_size=12).map(
+    "".join
+)
 
 
 @relaxed

@@ -122,14 +122,14 @@ class Hub:
 
     def on_dispatch(self, event: Dispatch) -> None:
         """One event of one shard."""
-        metrics.events.labels(event.type).inc()
+        metrics.events[event.type].inc()
         try:
             reason = self._take(event)
         except (MalformedFrame, msgspec.DecodeError) as error:
             _log.warning("event_not_understood", type=event.type, error=str(error))
             reason = "malformed"
         if reason is not None:
-            metrics.dropped.labels(event.type, reason).inc()
+            metrics.dropped[event.type, reason].inc()
             event.low_water.passed(event.sequence)
 
     def _take(self, event: Dispatch) -> str | None:
@@ -217,10 +217,10 @@ class Hub:
         now = time.monotonic()
         frames, expired = pod.buffer.take_unsent(limit=CHUNK_BYTES, now=now)
         for frame in expired:
-            metrics.dropped.labels(frame.type, "expired").inc()
-        for frame in frames:
-            if frame.at:
-                metrics.delay_seconds.observe(now - frame.at)
+            metrics.dropped[frame.type, "expired"].inc()
+        oldest = next((frame.at for frame in frames if frame.at), 0.0)
+        if oldest:
+            metrics.delay_seconds.observe(now - oldest)
         metrics.sent.inc(len(frames))
         return frames
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -83,7 +84,7 @@ class GatewayLink:
             session, self._events_url, token=self._token, params=params, on_error=self._bad_frame
         )
         async for batch in lines:
-            now = asyncio.get_running_loop().time()
+            now = time.monotonic()
             for line in batch:
                 try:
                     frame = downstream.decode(line)
@@ -124,11 +125,10 @@ class GatewayLink:
         await self._writer.run(session, self._ops_url, token=self._token)
 
     async def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
         next_beat = 0.0
         while True:
             await asyncio.sleep(ACK_SECONDS)
-            now = loop.time()
+            now = time.monotonic()
             self.acks.expire(now)
             mark = self.acks.to_tell()
             if mark is not None:

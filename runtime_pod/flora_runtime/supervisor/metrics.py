@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from flora_core.telemetry import Series
+
 isolates = Gauge("flora_isolate_count", "Guild scripts with a live isolate")
-dispatched = Counter("flora_dispatch_total", "Events whose handlers have settled", ["type", "outcome"])
+dispatched = Series(
+    Counter("flora_dispatch_total", "Events whose handlers have settled", ["type", "outcome"])
+)
 dispatch_errors = Counter("flora_dispatch_errors_total", "Events whose handlers did not end well")
 timeout_errors = Counter("flora_timeout_errors_total", "Handlers and loads stopped for the time they took")
 oom_errors = Counter("flora_oom_errors_total", "Isolates thrown away for the memory they took")
@@ -23,8 +27,10 @@ load_seconds = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
 )
 loads = Counter("flora_runtime_loads_total", "Bundles loaded", ["outcome"])
-events = Counter("flora_runtime_events_total", "Events taken from the gateway", ["type"])
-dropped = Counter("flora_runtime_events_dropped_total", "Events that reached no script", ["type", "reason"])
+events = Series(Counter("flora_runtime_events_total", "Events taken from the gateway", ["type"]))
+dropped = Series(
+    Counter("flora_runtime_events_dropped_total", "Events that reached no script", ["type", "reason"])
+)
 lost = Counter("flora_runtime_events_lost_total", "Events whose handlers were cut off", ["outcome"])
 repeated = Counter("flora_runtime_events_repeated_total", "Events that Discord or the gateway sent again")
 pending = Gauge("flora_runtime_events_pending", "Events that wait or are being handled")

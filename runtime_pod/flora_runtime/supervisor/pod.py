@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -98,9 +99,9 @@ class RuntimePod:
         self._draining = True
         for worker in self._workers:
             worker.send(Kind.DRAIN)
-        deadline = asyncio.get_running_loop().time() + self._settings.drain_secs
+        deadline = self.now() + self._settings.drain_secs
         while any(guild.open for guild in self._guilds.values()):
-            if asyncio.get_running_loop().time() > deadline:
+            if self.now() > deadline:
                 _log.warning("drain_cut_short", open=sum(guild.open for guild in self._guilds.values()))
                 break
             await asyncio.sleep(0.02)
@@ -168,7 +169,7 @@ class RuntimePod:
     # ---------------------------------------------------------------- Sink
 
     def on_event(self, event: Event) -> None:
-        metrics.events.labels(event.type).inc()
+        metrics.events[event.type].inc()
         body = b'{"t":"%b","d":%b}' % (event.type.encode(), bytes(event.data))
         if not event.guild:
             for guild in self._guilds.values():
@@ -177,7 +178,7 @@ class RuntimePod:
             return
         guild = self._guilds.get(event.guild)
         if guild is None:
-            metrics.dropped.labels(event.type, "unknown_guild").inc()
+            metrics.dropped[event.type, "unknown_guild"].inc()
             self.safe(event.offset)
             return
         guild.add_event(event.type, event.offset, body)
@@ -212,7 +213,7 @@ class RuntimePod:
     # ---------------------------------------------------------------- Port
 
     def now(self) -> float:
-        return asyncio.get_running_loop().time()
+        return time.monotonic()
 
     def to_worker(self, guild: Guild, kind: Kind, body: bytes) -> None:
         self._workers[guild.worker].send(kind, body, guild=guild.id)
@@ -226,7 +227,7 @@ class RuntimePod:
     def dropped(self, guild: Guild, reason: str, events: list[Waiting]) -> None:
         del guild
         for event in events:
-            metrics.dropped.labels(event.type, reason).inc()
+            metrics.dropped[event.type, reason].inc()
             self.safe(event.offset)
 
     def call(self, guild: Guild, id_: int, name: str, args: Raw) -> None:
@@ -259,7 +260,7 @@ class RuntimePod:
 
     def settled(self, guild: Guild, type_: str, done: Done) -> None:
         del guild
-        metrics.dispatched.labels(type_, done.outcome).inc()
+        metrics.dispatched[type_, done.outcome].inc()
         if done.outcome is Outcome.OK:
             metrics.dispatch_seconds.observe(done.milliseconds / 1000)
             return

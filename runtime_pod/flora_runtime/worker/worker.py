@@ -55,6 +55,7 @@ class Worker:
         self._reactor = engine.reactor
         self._recorder = recorder
         self._splitter = pipe.FrameSplitter()
+        self._buffer = memoryview(bytearray(READ_BYTES))  # recv would map and unmap as much each time
         self._config = Configure(index=0)
         self._guilds: dict[str, Guild] = {}
         self._owners: dict[Script, Guild] = {}
@@ -156,13 +157,13 @@ class Worker:
 
     def _readable(self) -> None:
         try:
-            chunk = self._pipe.recv(READ_BYTES)
+            size = self._pipe.recv_into(self._buffer)
         except BlockingIOError:
             return
-        if not chunk:  # the supervisor is gone: nobody wants what we do
+        if not size:  # the supervisor is gone: nobody wants what we do
             self._stopping = True
             return
-        for frame in self._splitter.feed(chunk):
+        for frame in self._splitter.feed(bytes(self._buffer[:size])):
             self._take(frame)
 
     def _take(self, frame: Frame) -> None:
@@ -230,11 +231,17 @@ class Worker:
         self.send(Kind.PONG, "", msgspec.json.encode(pong))
 
     def _flush(self) -> None:
-        if self._out:
-            data, self._out = b"".join(self._out), []
+        if not self._out:
+            return
+        data, self._out = b"".join(self._out), []
+        try:
+            sent = self._pipe.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
             self._pipe.settimeout(SEND_SECONDS)
             try:
-                self._pipe.sendall(data)
+                self._pipe.sendall(data[sent:])
             finally:
                 self._pipe.setblocking(False)
 
