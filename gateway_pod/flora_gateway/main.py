@@ -61,7 +61,11 @@ class Gateway:
         scheme = "https" if origin.tls else "http"
         token = Token(settings.token.get_secret_value(), file=settings.token_file)
         self._routes = RouteTable(settings.control_url, settings.state_dir, token=token)
-        self._scope = ScopeMap(channels=rest.scope_channels, lenient_seconds=INTERACTION_TOKEN_SECONDS)
+        self._scope = ScopeMap(
+            channels=rest.scope_channels,
+            lenient_seconds=INTERACTION_TOKEN_SECONDS,
+            on_guild_gone=self._guild_gone,
+        )
         self._hub = Hub(
             pod_of=self._routes.pod_of,
             all_pods=lambda: self._routes.pods,
@@ -98,6 +102,10 @@ class Gateway:
             raise served.exceptions[0]
         if isinstance(served, Exception):
             raise served
+
+    def _guild_gone(self, guild: str) -> None:
+        if self._proxy is not None:
+            self._proxy.forget(guild)
 
     async def _listen(self, server: GatewayServer) -> web.AppRunner:
         runner = web.AppRunner(server.app, access_log=None, shutdown_timeout=1.0)

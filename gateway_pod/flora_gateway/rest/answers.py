@@ -28,6 +28,9 @@ HTTP_ERROR: Final = "DISCORD_HTTP_ERROR"
 UNKNOWN_INTERACTION: Final = 10062
 """Discord's code for an interaction that is too old, or was never there."""
 
+ALREADY_ACKNOWLEDGED: Final = 40060
+"""Discord's code for a second first response to one interaction."""
+
 _TEXT_LIMIT: Final = 600
 _DETAILS: Final = 5
 _DEPTH: Final = 12

@@ -87,6 +87,7 @@ class Plan:
         self.scope = route.scope
         self.tokenised = route.tokenised
         self.lifetime = route.lifetime
+        self.acknowledges = route.acknowledges
         self.method = route.method.encode()
         self.repeatable = _REPEATABLE[route.repeatable]
         self.metrics = of_route(route.name)

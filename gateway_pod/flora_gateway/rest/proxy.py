@@ -61,6 +61,8 @@ class Waiting(NamedTuple):
     started: float
     token: str
     """The interaction's, to be kept out of errors."""
+    repeated: bool
+    """The op was sent before, with unknown effect."""
 
 
 def make_transport(settings: RestSettings) -> Transport:
@@ -177,7 +179,7 @@ class Proxy:
             repeatable=plan.repeatable,
             give_up_at=give_up_at,
             done=self._on_verdict,
-            context=Waiting(plan, done, now, token),
+            context=Waiting(plan, done, now, token, op.repeated),
         )
         if rule is ScopeRule.CHANNEL:
             owner = self._scope.guild_of_channel(path["channel"])
@@ -253,7 +255,11 @@ class Proxy:
             else:
                 self._fail(done, answers.not_json(verdict.status, plan.name))
             return
-        self._fail(done, answers.of_verdict(verdict, plan.name, secrets=(self._secret, waiting.token)))
+        error = answers.of_verdict(verdict, plan.name, secrets=(self._secret, waiting.token))
+        if waiting.repeated and plan.acknowledges and error.discord_code == answers.ALREADY_ACKNOWLEDGED:
+            done(True, b"null")  # the first time did it; only its answer was lost
+        else:
+            self._fail(done, error)
 
     def _names_to_suggest(self) -> Iterable[str]:
         """The ops' names; none when asked too often, because looking for the near ones is slow."""

@@ -77,6 +77,11 @@ class Route:
         return self.repeat or (Repeat.NEVER if self.method is Method.POST else Repeat.ALWAYS)
 
     @property
+    def acknowledges(self) -> bool:
+        """Whether this is the first response to an interaction, of which Discord takes only one."""
+        return self.lifetime == CALLBACK_SECONDS
+
+    @property
     def tokenised(self) -> bool:
         """Whether the path's token stands for the bot's: no Authorization, no global limit."""
         return self.lifetime > 0

@@ -85,6 +85,8 @@ class ScopeMap:
     ``lenient_seconds``: for so long after the start, interactions that this process was not sent are
     taken to be the guild's own. A gateway that resumed its sessions serves interactions that its
     predecessor was sent, and their tokens cannot be guessed.
+
+    ``on_guild_gone`` hears of guilds that the bot was removed from.
     """
 
     def __init__(
@@ -93,11 +95,13 @@ class ScopeMap:
         channels: int = 1_000_000,
         interactions: int = INTERACTIONS,
         lenient_seconds: float = 0.0,
+        on_guild_gone: Callable[[str], None] = lambda _guild: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most_channels = channels
         self._most_interactions = interactions
         self._clock = clock
+        self._on_guild_gone = on_guild_gone
         self._lenient_until = clock() + lenient_seconds
         self._guilds: dict[str, str] = {}
         self._channels: dict[str, set[str]] = {}
@@ -170,6 +174,7 @@ class ScopeMap:
             return
         for channel in self._channels.pop(guild.id, ()):
             del self._guilds[channel]
+        self._on_guild_gone(guild.id)
 
     def _channel(self, data: bytes) -> None:
         channel = msgspec.json.decode(data, type=_Channel)

@@ -24,7 +24,7 @@ def _user_agent() -> str:
         release = version("flora")
     except PackageNotFoundError:
         release = "0"
-    return f"DiscordBot (https://github.com/uwu/flora, {release})"
+    return f"DiscordBot (https://flora.uwu.network, {release})"
 
 
 class RestSettings(Settings):

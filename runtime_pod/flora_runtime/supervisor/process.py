@@ -13,7 +13,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -45,7 +45,13 @@ OnGone = Callable[[Ended, str], None]
 class WorkerProcess(asyncio.Protocol):
     """A running worker. ``on_gone`` is called once, with the reason, when its pipe is closed."""
 
-    def __init__(self, *, on_frame: OnFrame, on_gone: OnGone) -> None:
+    def __init__(
+        self,
+        *,
+        on_frame: OnFrame,
+        on_gone: OnGone,
+        program: Sequence[str] = ("-m", "flora_runtime.worker.main"),
+    ) -> None:
         self._on_frame = on_frame
         self._on_gone = on_gone
         self._splitter = pipe.FrameSplitter()
@@ -61,7 +67,7 @@ class WorkerProcess(asyncio.Protocol):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIPE_BUFFER)
         self._socket = ours
         self.process: Final = subprocess.Popen(  # noqa: S603  our own interpreter and module
-            [sys.executable, "-m", "flora_runtime.worker.main", str(theirs.fileno()), str(page)],
+            [sys.executable, *program, str(theirs.fileno()), str(page)],
             pass_fds=[theirs.fileno(), page],
             env=_environment(),
             cwd="/",

@@ -38,7 +38,9 @@ class Gateway:
     proxy: Proxy
     scope: ScopeMap
 
-    def start(self, name: str, *, guild: str = GUILD, **args: Any) -> asyncio.Future[Any]:
+    def start(
+        self, name: str, *, guild: str = GUILD, repeated: bool = False, **args: Any
+    ) -> asyncio.Future[Any]:
         """Execute an op; the future holds its value or raises ``OpFailed``."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -51,7 +53,7 @@ class Gateway:
             else:
                 future.set_exception(OpFailed(json.loads(value)))
 
-        self.proxy.execute(Op(1, guild, 1, name, Raw(json.dumps(args).encode())), done)
+        self.proxy.execute(Op(1, guild, 1, name, Raw(json.dumps(args).encode()), repeated), done)
         return future
 
     def say(self, content: str, *, channel: str = CHANNEL, guild: str = GUILD, **body: Any) -> Any:
@@ -321,6 +323,30 @@ async def test_an_interaction_is_answered_without_the_bots_token(
     assert await respond(gateway) is None
     assert discord.seen[0].target == f"/api/v10/interactions/{INTERACTION}/{INTERACTION_TOKEN}/callback"
     assert "authorization" not in discord.seen[0].headers
+
+
+ACKNOWLEDGED = {"code": 40060, "message": "Interaction has already been acknowledged."}
+
+
+async def test_a_repeated_answer_that_discord_has_already_counts_as_given(
+    gateway: Gateway, discord: FakeDiscord
+) -> None:
+    gateway.interact()
+    discord.script(answer(400, ACKNOWLEDGED))
+    assert await respond(gateway, repeated=True) is None
+
+
+async def test_a_second_answer_is_an_error_of_the_script(gateway: Gateway, discord: FakeDiscord) -> None:
+    gateway.interact()
+    discord.script(answer(400, ACKNOWLEDGED))
+    error = await failure(respond(gateway))
+    assert (error.status, error.discord_code) == (400, 40060)
+
+
+async def test_any_other_refusal_of_a_repeated_answer_is_told(gateway: Gateway, discord: FakeDiscord) -> None:
+    gateway.interact()
+    discord.script(answer(404, {"code": 10062, "message": "Unknown interaction"}))
+    assert (await failure(respond(gateway, repeated=True))).discord_code == 10062
 
 
 async def test_what_follows_the_first_answer(gateway: Gateway, discord: FakeDiscord) -> None:

@@ -30,12 +30,12 @@ S = msgspec.Struct
 class WorkerUnderTest:
     """Frames that came, by kind; ``gone`` once the process is."""
 
-    def __init__(self) -> None:
+    def __init__(self, **process: Any) -> None:
         self.frames: list[Frame] = []
         self.gone: tuple[Ended, str] | None = None
         self._slots: dict[str, int] = {}
         self._events = 0
-        self.process = WorkerProcess(on_frame=self.frames.append, on_gone=self._on_gone)
+        self.process = WorkerProcess(on_frame=self.frames.append, on_gone=self._on_gone, **process)
 
     def _on_gone(self, reason: Ended, detail: str) -> None:
         self.gone = (reason, detail)

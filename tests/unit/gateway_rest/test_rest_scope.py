@@ -115,6 +115,15 @@ def test_leaving_a_guild_forgets_its_channels(scope: ScopeMap) -> None:
     assert len(scope) == 1
 
 
+def test_only_leaving_a_guild_is_told(clock: Clock) -> None:
+    gone: list[str] = []
+    scope = ScopeMap(on_guild_gone=gone.append, clock=clock)
+    observe(scope, "GUILD_DELETE", id="1", unavailable=True)
+    assert gone == []
+    observe(scope, "GUILD_DELETE", id="1")
+    assert gone == ["1"]
+
+
 def test_an_outage_of_discords_forgets_nothing(scope: ScopeMap) -> None:
     guild_create(scope)
     observe(scope, "GUILD_DELETE", id="1", unavailable=True)

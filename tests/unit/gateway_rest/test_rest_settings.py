@@ -21,7 +21,7 @@ def test_the_defaults_are_discords(monkeypatch: pytest.MonkeyPatch) -> None:
         "/api/v10",
     )
     assert (settings.rest_timeout_ms, settings.global_limit, settings.guild_concurrency) == (8000, 50, 4)
-    assert settings.user_agent.startswith("DiscordBot (https://github.com/")
+    assert settings.user_agent.startswith("DiscordBot (https://flora.uwu.network, ")
     assert settings.http_client == "lean"
 
 
