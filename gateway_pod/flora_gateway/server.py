@@ -42,7 +42,10 @@ class Proxy(Protocol):
     """Carries out scripts' calls."""
 
     def execute(self, op: Op, done: Callable[[bool, bytes], None]) -> None:
-        """Call ``done`` once, now or later, with whether it worked and JSON on one line."""
+        """Call ``done`` once, now or later, with whether it worked and JSON on one line.
+
+        A proxy that closes leaves calls unanswered; their pods make them again, with the next gateway.
+        """
         ...
 
 

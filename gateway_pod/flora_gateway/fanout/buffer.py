@@ -15,9 +15,13 @@ from enum import StrEnum
 from typing import Final
 
 from flora_core.events import DROPPABLE, INTERACTION
+from flora_core.wire.ndjson import LINE_LIMIT
 
 INTERACTION_SECONDS: Final = 3.0
 """Discord waits this long for an answer (interactions/receiving-and-responding)."""
+
+EVENT_LIMIT: Final = LINE_LIMIT - 1024
+"""Bytes of an event's data that still fit into a line with their frame. Discord's own are far smaller."""
 
 FRAME_OVERHEAD: Final = 200
 """Bytes a frame costs besides its line."""
@@ -28,6 +32,7 @@ class Drop(StrEnum):
 
     BACKLOG = "backlog"
     OVERFLOW = "overflow"
+    TOO_LARGE = "too_large"
     EXPIRED = "expired"
 
 
@@ -74,6 +79,8 @@ class PodBuffer:
 
     def refuses(self, type_: str, guild: str, size: int) -> Drop | None:
         """Why an event of this size would not be taken; None when it would."""
+        if size > EVENT_LIMIT:
+            return Drop.TOO_LARGE
         if self.bytes + size > self._byte_limit:
             return Drop.OVERFLOW
         if type_ in DROPPABLE and self._of_guild.get(guild, 0) >= self._guild_limit:

@@ -137,9 +137,6 @@ def _of_response(response: Response, route: str) -> OpError:
 
 
 def _of_refusal(refused: Refused, route: str) -> OpError:
-    if refused.why is Why.CLOSED:
-        text = "the gateway is shutting down; the call was not made"
-        return OpError(HTTP_ERROR, _http_text("0", text, route))
     text = f"Discord rate limited for {route}: {_WHY[refused.why]}"
     if refused.retry_after:
         text += f" (try again in {refused.retry_after:.1f} s)"

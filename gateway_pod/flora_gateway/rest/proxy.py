@@ -8,7 +8,8 @@ turn in the limiter, and Discord's answer goes back as it came.
 In the usual case (known channel, open bucket, free connection) ``execute`` writes the request to the
 socket before it returns, without a task, a future or a timer; the answer's callback ends in ``done``.
 ``done(ok, value)`` is called exactly once, perhaps before ``execute`` returns; ``value`` is JSON in one
-line: Discord's answer, or an ``OpError``.
+line: Discord's answer, or an ``OpError``. Only what ``close`` gives up gets no answer: whoever asked has no
+reason to fail, it asks the next gateway.
 """
 
 from __future__ import annotations
@@ -127,6 +128,7 @@ class Proxy:
         self._commands = CommandSync(self._fetch_commands, self._write_commands)
         self._suggestions = SlidingWindow(SUGGESTIONS, seconds=1.0)
         self._on_verdict = self._answer
+        self._closing = False
 
     def execute(self, op: Op, done: Done) -> None:
         """Carry out ``op``. Never raises for what is in it."""
@@ -144,7 +146,8 @@ class Proxy:
         self._commands.forget(guild)
 
     async def close(self) -> None:
-        """Take no more ops; those in flight get a while to finish, the rest fail."""
+        """Carry out no more ops; those in flight get a while to finish, the rest are left to a successor."""
+        self._closing = True
         await self._sender.close(seconds=self._settings.rest_close_timeout_ms / 1000)
 
     # An op on its way out.
@@ -247,6 +250,8 @@ class Proxy:
     def _answer(self, call: Call, verdict: Verdict) -> None:
         waiting: Waiting = call.context
         plan, done = waiting.plan, waiting.done
+        if self._closing and not isinstance(verdict, Response):
+            return
         plan.metrics.observe(self._loop.time() - waiting.started)
         if isinstance(verdict, Response) and 200 <= verdict.status < 300:
             value = answers.in_one_line(verdict)

@@ -206,9 +206,10 @@ def park_fatal_signals() -> bool:
 class ThreadClock:
     """CPU time of one thread of this process, readable while it runs."""
 
-    __slots__ = ("_clock",)
+    __slots__ = ("_clock", "_thread")
 
     def __init__(self, thread: int | None) -> None:
+        self._thread = thread
         # Linux: clock ids of other threads, see clock_gettime(2) and <linux/posix-timers.h>.
         self._clock = None if thread is None else (~thread << 3) | 6
 
@@ -217,6 +218,15 @@ class ThreadClock:
         if self._clock is None:
             return time.monotonic_ns()
         return time.clock_gettime_ns(self._clock)
+
+    def asleep(self) -> bool:
+        """Whether the thread waits for something other than a core; False where nobody can tell."""
+        try:
+            return (
+                Path(f"/proc/self/task/{self._thread}/stat").read_text().rpartition(") ")[2].startswith("S")
+            )
+        except OSError:
+            return False
 
 
 def threads() -> set[int]:

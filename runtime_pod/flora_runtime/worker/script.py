@@ -138,6 +138,7 @@ class Script:
         self.turn_deadline = 0.0
         """When, on the monotonic clock, the running turn should be looked at again."""
         self._last_turn = self.loading_since
+        self._used_when_looked = -1
         self._terminated: Outcome | None = None
         self._batch = 1
         self._isolate = Isolate(
@@ -214,6 +215,7 @@ class Script:
         self._started = 0
         self.turn_started = time.monotonic()
         self.turn_deadline = self.turn_started + self._turn_limit_ns() / 1e9
+        self._used_when_looked = -1
         self._turns.on_turn_begun(self)
 
     def _end_turn(self) -> int:
@@ -312,11 +314,15 @@ class Script:
         return limit * LOAD_CPU_FACTOR if self.loading else limit
 
     def stop_if_over(self) -> None:
-        """End the running turn when its CPU time is over its limit."""
-        used = self._isolate.clock.nanoseconds() - self._cpu
+        """End the running turn when its CPU time is over its limit, or when it will never end by itself."""
+        clock = self._isolate.clock
+        used = clock.nanoseconds() - self._cpu
         if used >= self._turn_limit_ns():
             self.stop(Outcome.EXCEEDED_CPU)
+        elif used == self._used_when_looked and clock.asleep():  # parked by a fatal error of V8's
+            self.stop(Outcome.KILLED)
         else:  # it waited for a core: look again when it could have used the rest
+            self._used_when_looked = used
             self.turn_deadline = time.monotonic() + (self._turn_limit_ns() - used) / 1e9
 
     def stop(self, outcome: Outcome) -> None:
@@ -377,16 +383,18 @@ class Script:
             )
         elif value.terminated or self._terminated is not None:
             outcome = self._terminated or Outcome.EXCEEDED_CPU
-            limit = self._turn_limit_ns() // 1_000_000
-            text = (
-                f"the script had not finished loading after {self._config.load_seconds:g} s"
-                if outcome is Outcome.CANCELED
-                else f"one turn of the script used more than {limit} ms of CPU time"
-            )
-            self._exceed(outcome, text)
+            self._exceed(outcome, self._why_stopped(outcome))
         else:
             return False
         return True
+
+    def _why_stopped(self, outcome: Outcome) -> str:
+        if outcome is Outcome.CANCELED:
+            return f"the script had not finished loading after {self._config.load_seconds:g} s"
+        if outcome is Outcome.KILLED:
+            return "V8 gave the script's isolate up"
+        limit = self._turn_limit_ns() // 1_000_000
+        return f"one turn of the script used more than {limit} ms of CPU time"
 
     def _exceed(self, outcome: Outcome, text: str) -> None:
         if self.loading:

@@ -794,7 +794,7 @@ async def test_calls_that_wait_are_seen(gateway: Gateway, discord: FakeDiscord) 
 # The end
 
 
-async def test_close_lets_calls_in_flight_finish_and_fails_the_rest(
+async def test_close_lets_calls_in_flight_finish_and_leaves_the_rest_to_the_next_gateway(
     make_gateway: MakeGateway, discord: FakeDiscord
 ) -> None:
     gateway = make_gateway(rest_close_timeout_ms=1000)
@@ -803,10 +803,10 @@ async def test_close_lets_calls_in_flight_finish_and_fails_the_rest(
     await asyncio.sleep(0.02)
     await gateway.proxy.close()
     assert (await flying)["id"]
-    error = await failure(waiting)
-    assert error.code == "DISCORD_HTTP_ERROR"
-    assert "shutting down; the call was not made" in str(error)
-    assert (await failure(gateway.send())).code == "DISCORD_HTTP_ERROR"
+    late = gateway.say("too late")
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    assert not late.done()
     assert len(discord.seen) == 1
 
 
@@ -817,8 +817,6 @@ async def test_close_does_not_wait_for_ever(make_gateway: MakeGateway, discord: 
     lookup = gateway.start("sendMessage", path={"channel": UNKNOWN}, body={})
     commands = [gateway.start("upsertGuildCommands", body=[PING]) for _ in range(3)]
     await asyncio.sleep(0.02)
-    await gateway.proxy.close()
-    for op in (flying, lookup, *commands):
-        error = await failure(op)
-        assert error.code == "DISCORD_HTTP_ERROR"
-        assert "shut" in str(error)
+    async with asyncio.timeout(2):
+        await gateway.proxy.close()
+    assert not any(op.done() for op in (flying, lookup, *commands))

@@ -11,7 +11,5 @@ from tests.integration.path.path_under_test import PathUnderTest
 @pytest.fixture
 async def path(tmp_path: Path) -> AsyncIterator[PathUnderTest]:
     """The whole path, up."""
-    under_test = PathUnderTest(tmp_path)
-    await under_test.start()
-    yield under_test
-    await under_test.stop()
+    async with PathUnderTest(tmp_path) as under_test:
+        yield under_test

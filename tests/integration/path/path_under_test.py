@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from aiohttp import web
@@ -124,6 +124,13 @@ class PathUnderTest:
         self.gateway_port = self.control_port = 0
         self.pod: RuntimePod | None = None
         self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
 
     async def start(self) -> None:
         await self.start_control()

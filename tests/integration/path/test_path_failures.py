@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
+from pathlib import Path
 
 import aiohttp
 import pytest
+from prometheus_client import REGISTRY
 
-from flora_core.wire.control import Loaded, Outcome
+from flora_core.wire.control import Limits, Loaded, Outcome
+from flora_runtime.supervisor.process import Ended
 from tests.integration.path.path_under_test import POD, TOKEN, PathUnderTest, guild_on_worker
 
 ECHO = "on('messageCreate', async (ctx) => { await ctx.reply('echo ' + ctx.msg.content); });"
@@ -209,3 +213,80 @@ async def test_a_pod_cannot_act_for_a_guild_it_does_not_run(path: PathUnderTest)
         async with session.post(url, data=line, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
             assert answer.status == 200
     assert [op for op in path.discord.ops if op.guild == "2"] == []
+
+
+def restarts(reason: Ended) -> float:
+    return REGISTRY.get_sample_value("flora_runtime_restarts_total", {"reason": reason}) or 0.0
+
+
+HOARD = (
+    "const hoard = []; on('messageCreate', async (ctx) => {"
+    " if (ctx.msg.content === 'hoard') for (let i = 0; i < 6; i++) hoard.push(new Uint8Array(8e6).fill(1));"
+    " await ctx.reply(`${hoard.length}`); });"
+)
+
+
+async def test_a_worker_that_uses_too_much_memory_is_replaced(tmp_path: Path) -> None:
+    before = restarts(Ended.MEMORY)
+    async with PathUnderTest(tmp_path, worker_rss_mib=200) as path:
+        guilds = [guild_on_worker(0, start=start) for start in (1, 100, 200, 300)]
+        for guild in guilds:
+            await path.deploy(guild, HOARD)
+        for guild in guilds:
+            path.message("hoard", guild=guild)
+        await path.wait(lambda: restarts(Ended.MEMORY) > before)
+        path.discord.ops.clear()
+        path.message("again", guild=guilds[0])
+        assert await path.wait_contents(1) == ["0"]
+
+
+async def test_a_worker_with_a_turn_that_nothing_can_stop_is_replaced(path: PathUnderTest) -> None:
+    before = restarts(Ended.STUCK)
+    stuck, neighbour = guild_on_worker(0), guild_on_worker(0, start=100)
+    await path.deploy(
+        stuck, "on('messageCreate', () => { for (;;); });", limits=Limits(cpu_milliseconds=1000)
+    )
+    await path.deploy(neighbour, ECHO)
+    path.message("x", guild=stuck)
+    # What V8 does to itself on a fatal error: the thread is parked by the handler of SIGTRAP.
+    pid, thread = await path.wait(lambda: running_thread(path.worker_pids()))
+    assert ctypes.CDLL(None).tgkill(pid, thread, signal.SIGTRAP) == 0
+    path.message("meanwhile", guild=neighbour)
+    assert await path.wait_contents(1) == ["echo meanwhile"]
+    await path.wait(lambda: restarts(Ended.STUCK) > before)
+    path.message("afterwards", guild=neighbour)
+    assert (await path.wait_contents(2))[-1] == "echo afterwards"
+    line = await path.wait_log("cut off")
+    assert line.outcome == Outcome.KILLED
+
+
+def running_thread(pids: list[int]) -> tuple[int, int] | None:
+    """The process and the thread, not its main one, that is on a core now."""
+    for pid in pids:
+        for folder in Path(f"/proc/{pid}/task").iterdir():
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+            if state == "R" and folder.name != str(pid):
+                return pid, int(folder.name)
+    return None
+
+
+async def test_a_worker_that_says_nothing_is_replaced(tmp_path: Path) -> None:
+    before = restarts(Ended.SILENT)
+    async with PathUnderTest(tmp_path, worker_silence_secs=0.5) as path:
+        guild = guild_on_worker(0)
+        await path.deploy(guild, ECHO)
+        for pid in path.worker_pids():
+            os.kill(pid, signal.SIGSTOP)
+        path.message("hello", guild=guild)
+        await path.wait(lambda: restarts(Ended.SILENT) > before)
+        assert await path.wait_contents(1) == ["echo hello"]
+
+
+async def test_a_message_of_ten_mebibytes_harms_nobody(path: PathUnderTest) -> None:
+    guild, neighbour = guild_on_worker(0), guild_on_worker(0, start=100)
+    await path.deploy(guild, "on('messageCreate', (ctx) => ctx.reply(`${ctx.msg.content.length}`));")
+    await path.deploy(neighbour, ECHO)
+    path.message("x" * (10 << 20), guild=guild)
+    path.message("small", guild=guild)
+    path.message("hello", guild=neighbour)
+    assert sorted(await path.wait_contents(2)) == ["5", "echo hello"]

@@ -185,6 +185,15 @@ def test_a_full_buffer_takes_no_event_but_every_result() -> None:
     assert [type(frame) for frame in under_test.sent()] == [Event, Result]
 
 
+def test_an_event_too_large_for_a_line_is_dropped_alone() -> None:
+    under_test = HubUnderTest(byte_limit=64 << 20)
+    before = dropped("MESSAGE_CREATE", "too_large")
+    under_test.message(content="x" * (10 << 20))
+    under_test.message(content="small")
+    assert dropped("MESSAGE_CREATE", "too_large") == before + 1
+    assert len(under_test.sent()) == 1
+
+
 def test_a_session_may_be_forgotten_up_to_what_the_pods_have(under_test: HubUnderTest) -> None:
     under_test.message()
     under_test.message("2")

@@ -127,12 +127,6 @@ def test_a_call_that_was_not_made_is_rate_limited_and_says_why(why: Why) -> None
     assert error.retry_after == 2.5
 
 
-def test_a_call_at_shutdown_says_that_it_was_not_made() -> None:
-    error = answers.of_verdict(Refused(Why.CLOSED), "sendMessage")
-    assert error.code == "DISCORD_HTTP_ERROR"
-    assert "shutting down; the call was not made" in error.message
-
-
 # Before any call
 
 
