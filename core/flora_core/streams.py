@@ -27,6 +27,8 @@ CHUNK_BYTES: Final = 1 << 18
 WRITE_LIMIT: Final = 64 << 20
 """Bytes a writer keeps for a peer that does not read. Callers bound what they queue far below."""
 
+QUIET_SECONDS: Final = 0.001
+
 CONTENT_TYPE: Final = "application/x-ndjson"
 
 
@@ -158,6 +160,39 @@ def silence_guard(
 
 async def _short_text(response: aiohttp.ClientResponse) -> str:
     return (await response.content.read(2048)).decode(errors="replace")
+
+
+class Coalescer:
+    """Calls ``flush`` for what was added since: at once after a quiet moment, else once a pass of the loop.
+
+    A lone frame need not wait until the loop has come round, which costs more than writing it; a burst
+    goes out in one write. Belongs to the loop it is made in.
+    """
+
+    __slots__ = ("_armed", "_flush", "_flushed_at", "_loop")
+
+    def __init__(self, flush: Callable[[], None]) -> None:
+        self._flush = flush
+        self._loop = asyncio.get_running_loop()
+        self._armed = False
+        self._flushed_at = 0.0
+
+    def added(self) -> None:
+        """There is something to flush."""
+        if self._armed:
+            return
+        now = self._loop.time()
+        if now - self._flushed_at > QUIET_SECONDS:
+            self._flushed_at = now
+            self._flush()
+        else:
+            self._armed = True
+            self._loop.call_soon(self._pass_over)
+
+    def _pass_over(self) -> None:
+        self._armed = False
+        self._flushed_at = self._loop.time()
+        self._flush()
 
 
 class StreamWriter:

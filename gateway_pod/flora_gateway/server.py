@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import msgspec
 from aiohttp import web
@@ -13,6 +13,7 @@ from flora_core.errors import WireError
 from flora_core.identity import Identities, Role, require
 from flora_core.ids import PodName
 from flora_core.serving import number_in_query, pod_in_path, read_stream_body, start_stream
+from flora_core.streams import Coalescer
 from flora_core.telemetry import add_telemetry_routes, logger
 from flora_core.wire.gateway import (
     BEAT_SECONDS,
@@ -49,6 +50,70 @@ class Proxy(Protocol):
         ...
 
 
+class EventStream:
+    """One pod's open event stream: everything in its buffer, as soon as it is there, and beats.
+
+    Frames are written where they are made, without waking a task for each. Only a socket that takes no more
+    is a task's business: ``run`` then waits until it does, and gives up after a while.
+    """
+
+    def __init__(self, hub: Hub, pod: Pod, request: web.Request, response: web.StreamResponse) -> None:
+        assert request.transport is not None
+        self._hub = hub
+        self._pod = pod
+        self._transport = cast("asyncio.Transport", request.transport)
+        self._response = response
+        self._wake = asyncio.Event()
+        self._ended = False
+
+    def end(self) -> None:
+        """Close the stream properly: the pod has opened another one, or the gateway stops."""
+        self._ended = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Serve until ``end``; raises TimeoutError, or ConnectionError when the pod is gone."""
+        hub, pod, loop = self._hub, self._pod, asyncio.get_running_loop()
+        hello = Hello(hub.epoch, pod.buffer.first_offset, pod.last_op, hub.bot_user)
+        await self._response.write(downstream.encode(hello))
+        pod.connected = True
+        pod.added = added = Coalescer(self._flush).added
+        beat = loop.call_later(BEAT_SECONDS, self._wake.set)
+        next_beat = loop.time() + BEAT_SECONDS
+        try:
+            async with asyncio.timeout(WRITE_SECONDS) as taken:
+                while not self._ended:
+                    lines = [frame.line for frame in hub.take_unsent(pod)]
+                    now = loop.time()
+                    if now >= next_beat:
+                        next_beat = now + BEAT_SECONDS
+                        beat = loop.call_at(next_beat, self._wake.set)
+                        lines.append(downstream.encode(Beat(pod.buffer.next_offset - 1, pod.last_op)))
+                        taken.reschedule(now + WRITE_SECONDS)  # beats come often enough
+                    if lines:
+                        await self._response.write(b"".join(lines))
+                    elif not pod.buffer.has_unsent:
+                        self._wake.clear()
+                        await self._wake.wait()
+        finally:
+            beat.cancel()
+            if pod.added == added:
+                pod.added = lambda: None
+                pod.connected = False
+
+    def _flush(self) -> None:
+        transport = self._transport
+        if transport.get_write_buffer_size() or transport.is_closing():
+            self._wake.set()
+            return
+        frames = self._hub.take_unsent(self._pod)
+        if frames:
+            chunk = b"".join([frame.line for frame in frames])
+            transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))  # as aiohttp would, RFC 9112 7.1
+        if self._pod.buffer.has_unsent:
+            self._wake.set()
+
+
 class GatewayServer:
     """Routes of the gateway pod."""
 
@@ -58,7 +123,8 @@ class GatewayServer:
         self._hub = hub
         self._proxy = proxy
         self._identities = identities
-        self._stopping = asyncio.Event()
+        self._streams: dict[PodName, EventStream] = {}
+        self._stopping = False
         self.app: Final = web.Application()
         self.app.router.add_get("/v1/pods/{pod}/events", self._events)
         self.app.router.add_post("/v1/pods/{pod}/ops", self._ops)
@@ -66,8 +132,9 @@ class GatewayServer:
 
     def stop(self) -> None:
         """End all streams; pods dial again, and find the next gateway."""
-        self._stopping.set()
-        self._hub.wake_all()
+        self._stopping = True
+        for stream in self._streams.values():
+            stream.end()
 
     # ---------------------------------------------------------------- down
 
@@ -78,44 +145,23 @@ class GatewayServer:
         after = number_in_query(request, "after")
         response = await start_stream(request)
         pod.buffer.rewind(after if known else 0)
-        pod.stream += 1
-        stream = pod.stream
-        pod.wake.set()  # ends an older stream of the same pod
-        pod.connected = True
+        earlier = self._streams.get(name)
+        if earlier is not None:
+            earlier.end()
+        self._streams[name] = stream = EventStream(self._hub, pod, request, response)
+        if self._stopping:
+            stream.end()
         metrics.pods_connected.inc()
         _log.info("pod_connected", pod=name, resumed=known, waiting=len(pod.buffer))
         try:
-            await self._send_all(response, pod, stream)
+            await stream.run()
         except (ConnectionError, TimeoutError) as error:
             _log.info("pod_stream_broken", pod=name, error=str(error) or type(error).__name__)
         finally:
-            pod.connected = pod.stream != stream
+            if self._streams.get(name) is stream:
+                del self._streams[name]
             metrics.pods_connected.dec()
         return response
-
-    async def _send_all(self, response: web.StreamResponse, pod: Pod, stream: int) -> None:
-        hub, loop = self._hub, asyncio.get_running_loop()
-        hello = Hello(hub.epoch, pod.buffer.first_offset, pod.last_op, hub.bot_user)
-        await response.write(downstream.encode(hello))
-        beat = loop.call_later(BEAT_SECONDS, pod.wake.set)
-        next_beat = loop.time() + BEAT_SECONDS
-        try:
-            async with asyncio.timeout(WRITE_SECONDS) as taken:
-                while pod.stream == stream and not self._stopping.is_set():
-                    lines = [frame.line for frame in hub.take_unsent(pod)]
-                    now = loop.time()
-                    if now >= next_beat:
-                        next_beat = now + BEAT_SECONDS
-                        beat = loop.call_at(next_beat, pod.wake.set)
-                        lines.append(downstream.encode(Beat(pod.buffer.next_offset - 1, pod.last_op)))
-                        taken.reschedule(now + WRITE_SECONDS)  # beats come often enough
-                    if lines:
-                        await response.write(b"".join(lines))
-                    elif not pod.buffer.has_unsent:
-                        pod.wake.clear()
-                        await pod.wake.wait()
-        finally:
-            beat.cancel()
 
     # ---------------------------------------------------------------- up
 

@@ -2,7 +2,7 @@
 
 The hub is where a shard's events become a pod's frames: it asks the classifier what the event is, the
 subscriptions whether that guild's script handles it, and the route table which pod runs the guild. It also
-keeps, for every pod, the one stream that may be open and how far the pod's ops have been taken.
+keeps, for every pod, how far its ops have been taken.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
@@ -48,9 +48,8 @@ class Pod:
     """One runtime pod as the gateway knows it."""
 
     buffer: PodBuffer
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    stream: int = 0
-    """Number of the event stream that is open; a newer one ends it."""
+    added: Callable[[], None] = lambda: None
+    """Called after a frame was added; the open stream puts itself here."""
     process: str = ""
     """Names the pod's process; a restarted one numbers its ops anew."""
     last_op: int = 0
@@ -103,11 +102,6 @@ class Hub:
     def runs(self, pod: str, guild: str) -> bool:
         """Whether ``guild`` is ``pod``'s."""
         return self._pod_of(guild) == pod
-
-    def wake_all(self) -> None:
-        """Let every stream look around: the gateway stops."""
-        for pod in self._pods.values():
-            pod.wake.set()
 
     async def all_acknowledged(self) -> None:
         """Return when every connected pod has everything; give it a deadline."""
@@ -187,7 +181,7 @@ class Hub:
             at=time.monotonic(),
             done=lambda: low_water.closed(sequence),
         )
-        pod.wake.set()
+        pod.added()
         return None
 
     def _broadcast(self, event: Dispatch) -> None:
@@ -200,7 +194,7 @@ class Hub:
         for name in self._all_pods():
             pod = self.pod(name)
             pod.buffer.append(lambda offset: head % (offset, *fields), guild="")
-            pod.wake.set()
+            pod.added()
 
     # ---------------------------------------------------------------- frames out
 
@@ -210,7 +204,7 @@ class Hub:
         head = b'{"k":"result","o":%d,"g":"%b","i":%d,"ok":%b,"v":%b}\n'
         fields = (guild.encode(), op, b"true" if ok else b"false", value)
         pod.buffer.append(lambda offset: head % (offset, *fields), guild=guild)
-        pod.wake.set()
+        pod.added()
 
     def take_unsent(self, pod: Pod) -> list[Frame]:
         """The next frames for a pod's stream."""

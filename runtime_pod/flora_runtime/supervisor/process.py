@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from flora_core.errors import WireError
+from flora_core.streams import Coalescer
 from flora_core.wire import pipe
 from flora_core.wire.pipe import Frame, Kind
 from flora_runtime.flight import FlightRecorder, open_page
@@ -57,6 +58,7 @@ class WorkerProcess(asyncio.Protocol):
         self._splitter = pipe.FrameSplitter()
         self._transport: asyncio.Transport | None = None
         self._out: list[bytes] = []
+        self._coalescer = Coalescer(self._flush)
         self._loop = asyncio.get_running_loop()
         self._reason, self._detail = Ended.BY_ITSELF, "it ended by itself"
         self.last_heard = self._loop.time()
@@ -87,10 +89,9 @@ class WorkerProcess(asyncio.Protocol):
         return self.process.pid
 
     def send(self, kind: Kind, body: bytes = b"", *, guild: str = "") -> None:
-        """Queue a frame; everything queued in one pass of the loop is written at once."""
-        if not self._out:
-            self._loop.call_soon(self._flush)
+        """Send a frame, or queue it: those of a burst are written at once."""
         self._out.append(pipe.encode(kind, body, guild=guild))
+        self._coalescer.added()
 
     def kill(self, reason: Ended, detail: str) -> None:
         """End the process now. ``on_gone`` follows."""

@@ -128,8 +128,8 @@ async def test_a_broken_connection_loses_neither_events_nor_calls(path: PathUnde
         path.message(str(number))
         if number % 20 == 10:
             await asyncio.sleep(0.02)
-            path.hub.pod(POD).stream += 1  # as a newer connection would: the old one ends
-            path.hub.pod(POD).wake.set()
+            stream = await path.wait(lambda: path.server._streams.get(POD))
+            stream.end()  # as a newer connection would
     contents = await path.wait_contents(60)
     assert contents == [f"echo {number}" for number in range(60)]
 
