@@ -12,11 +12,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeGuard, cast
 
 import aiohttp
+import aiohttp.payload
+from aiohttp.abc import AbstractStreamWriter
 
 from flora_core.errors import FloraError, TruncatedStream, WireError
 from flora_core.wire.gateway import BEAT_SECONDS, SILENCE_SECONDS
@@ -207,6 +209,8 @@ class StreamWriter:
         self._size = 0
         self._wake = asyncio.Event()
         self._closing = False
+        self._transport: asyncio.Transport | None = None
+        self._coalescer = Coalescer(self._flush)
 
     def write(self, line: bytes) -> None:
         """Queue a line, with its newline; raises StreamOverflow when nobody reads."""
@@ -214,7 +218,7 @@ class StreamWriter:
             raise StreamOverflow(f"more than {WRITE_LIMIT >> 20} MiB are waiting to be sent")
         self._queued.append(line)
         self._size += len(line)
-        self._wake.set()
+        self._coalescer.added()
 
     def discard(self) -> None:
         """Forget what is queued."""
@@ -228,23 +232,63 @@ class StreamWriter:
     async def run(self, session: aiohttp.ClientSession, url: str, *, token: Token) -> None:
         """Dial and send until the stream breaks; raises one of ``BROKEN``, or returns after ``finish``."""
         headers = {"Content-Type": CONTENT_TYPE, **token.headers()}
-        async with session.post(url, data=self._chunks(), headers=headers) as response:
+        async with session.post(url, data=_Body(self._send), headers=headers) as response:
             text = await _short_text(response)
             if not self._closing or response.status >= 400:
                 self.finish()  # aiohttp waits for the end of the body
                 self.discard()
                 raise StreamRefused(url, response.status, text)
 
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        yield b"\n"  # aiohttp sends the request's head with the first chunk
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            if self._queued:
-                chunk, self._queued, self._size = b"".join(self._queued), [], 0
-                yield chunk
-            elif self._closing:
-                return
+    async def _send(self, writer: AbstractStreamWriter) -> None:
+        await writer.write(b"\n")  # aiohttp sends the request's head with the first chunk
+        self._transport = cast("asyncio.Transport | None", getattr(writer, "transport", None))
+        self._wake.set()
+        try:
+            while self._queued or not self._closing:
+                await self._wake.wait()
+                self._wake.clear()
+                if self._queued:
+                    await writer.write(self._take())
+        finally:
+            self._transport = None
+
+    def _flush(self) -> None:
+        """Past the task when the socket takes it; ``_send`` waits for one that does not."""
+        if takes_more(self._transport):
+            lines, self._queued, self._size = self._queued, [], 0
+            write_chunk(self._transport, lines)
+        else:
+            self._wake.set()
+
+    def _take(self) -> bytes:
+        chunk, self._queued, self._size = b"".join(self._queued), [], 0
+        return chunk
+
+
+class _Body(aiohttp.payload.Payload):
+    """A request's body that ``send`` writes; sent in chunks, because its size is not known."""
+
+    def __init__(self, send: Callable[[AbstractStreamWriter], Awaitable[None]]) -> None:
+        super().__init__(send, content_type=CONTENT_TYPE)
+        self._send = send
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        await self._send(writer)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
+        raise TypeError("a stream has no text")
+
+
+def takes_more(transport: asyncio.Transport | None) -> TypeGuard[asyncio.Transport]:
+    """Whether ``transport`` is open and has nothing left to send."""
+    return transport is not None and not transport.is_closing() and not transport.get_write_buffer_size()
+
+
+def write_chunk(transport: asyncio.Transport, lines: list[bytes]) -> None:
+    """Write ``lines`` as a chunk of an open HTTP/1.1 body (RFC 9112, 7.1), past the library that opened it."""
+    if lines:
+        chunk = b"".join(lines)
+        transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
 
 
 class KeptWriter:

@@ -13,7 +13,7 @@ from flora_core.errors import WireError
 from flora_core.identity import Identities, Role, require
 from flora_core.ids import PodName
 from flora_core.serving import number_in_query, pod_in_path, read_stream_body, start_stream
-from flora_core.streams import Coalescer
+from flora_core.streams import Coalescer, takes_more, write_chunk
 from flora_core.telemetry import add_telemetry_routes, logger
 from flora_core.wire.gateway import (
     BEAT_SECONDS,
@@ -102,14 +102,8 @@ class EventStream:
                 pod.connected = False
 
     def _flush(self) -> None:
-        transport = self._transport
-        if transport.get_write_buffer_size() or transport.is_closing():
-            self._wake.set()
-            return
-        frames = self._hub.take_unsent(self._pod)
-        if frames:
-            chunk = b"".join([frame.line for frame in frames])
-            transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))  # as aiohttp would, RFC 9112 7.1
+        if takes_more(self._transport):
+            write_chunk(self._transport, [frame.line for frame in self._hub.take_unsent(self._pod)])
         if self._pod.buffer.has_unsent:
             self._wake.set()
 
