@@ -285,7 +285,7 @@ def takes_more(transport: asyncio.Transport | None) -> TypeGuard[asyncio.Transpo
 
 
 def write_chunk(transport: asyncio.Transport, lines: list[bytes]) -> None:
-    """Write ``lines`` as a chunk of an open HTTP/1.1 body (RFC 9112, 7.1), past the library that opened it."""
+    """Write ``lines`` as a chunk of an HTTP/1.1 body (RFC 9112, 7.1), past the library that opened it."""
     if lines:
         chunk = b"".join(lines)
         transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
