@@ -16,7 +16,7 @@ def schedule_in_batches() -> None:
     """Do not interrupt others on the same core when woken; for this thread and those it starts from now on.
 
     An idle core still runs us at once, so nothing waits longer than for what runs already. Measured on one
-    core: a third less CPU time a reply at saturation, a quarter less at a steady 300 messages a second,
+    core: a third less CPU time a reply at saturation, a quarter less at 300 messages a second,
     and a shorter p50 and p99 (docs/benchmarks.md). Does nothing where the kernel has no such policy or
     does not let us choose it.
     """
