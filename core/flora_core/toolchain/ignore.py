@@ -50,7 +50,8 @@ def _rule(line: str) -> _Rule | None:
 
 
 _TOKEN = re.compile(
-    r"(?P<tree>^\*\*/|/\*\*/|/\*\*$)|(?P<stars>\*+)|(?P<one>\?)|(?P<set>\[[!^]?\]?[^]]*\])|\\(.)|(.)"
+    r"(?P<tree>^\*\*/|/\*\*/|/\*\*$)|(?P<stars>\*+)|(?P<one>\?)"
+    r"|(?P<set>\[[!^]?(?:\]|\\.|[^]\\])(?:\\.|[^]\\])*\])|\\(.)|(.)"
 )
 
 
@@ -66,6 +67,22 @@ def _translated(token: re.Match[str]) -> str:
     if token["one"]:
         return "[^/]"
     if token["set"]:
-        inner = token["set"][1:-1].replace("\\", "\\\\")
-        return f"(?!/)[{'^' + inner[1:] if inner[0] in '!^' else inner}]"
+        return _translated_set(token["set"][1:-1])
+    if token[6] == "[":
+        raise re.error("a set without end")
     return re.escape(token[5] or token[6])
+
+
+def _translated_set(inner: str) -> str:
+    """``inner`` of ``[inner]``. As in git, a range that runs backwards is its first character."""
+    negated = inner[0] in "!^"
+    items: list[str] = []
+    rest = inner[1:] if negated else inner
+    while rest:
+        first, rest = (rest[1], rest[2:]) if rest[0] == "\\" and len(rest) > 1 else (rest[0], rest[1:])
+        items.append(re.escape(first))
+        if len(rest) > 1 and rest[0] == "-":
+            last, rest = rest[1], rest[2:]
+            if first < last:
+                items.append(f"{re.escape(first)}-{re.escape(last)}")
+    return f"(?!/)[{'^' if negated else ''}{''.join(items)}]"

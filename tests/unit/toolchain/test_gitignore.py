@@ -49,14 +49,43 @@ def ignored(rules: str, path: str) -> bool:
         ("!keep.ts\n*.ts", "keep.ts", True),
         ("a.b", "axb", False),
         ("a+(b)", "a+(b)", True),
-        ("[", "[", True),
+        ("[", "[", False),
     ],
 )
 def test_rules_mean_what_they_mean_in_git(rules: str, path: str, expected: bool) -> None:
     assert ignored(rules, path) is expected
 
 
-@given(rules=st.text(), path=st.text(min_size=1), folder=st.booleans())
+@pytest.mark.parametrize("rule", ["[]", "[", "a[!]", "x[^]", "[!"])
+def test_a_set_without_end_matches_nothing(rule: str) -> None:
+    assert not any(ignored(rule, path) for path in ("[]", "[", "a[!]", "x", rule))
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "expected"),
+    [
+        ("[]a]", "]", True),
+        ("[[]", "[", True),
+        ("[a&&b]", "&", True),
+        ("[!a--]", "b", True),
+        ("[!a--]", "a", False),
+        ("[--a]", "]", True),
+        ("[--a]", "b", False),
+        ("[z-a]", "z", True),
+        ("[z-a]", "m", False),
+        (r"[\]x]", "]", True),
+        ("[.~|]", "~", True),
+    ],
+)
+def test_sets_of_odd_characters(rule: str, path: str, expected: bool) -> None:
+    assert ignored(rule, path) is expected
+
+
+@given(
+    rules=st.text() | st.text("[]!^-\\*?/.a&~|\n", max_size=12),
+    path=st.text(min_size=1),
+    folder=st.booleans(),
+)
 def test_any_text_can_be_rules(rules: str, path: str, folder: bool) -> None:
     assert Ignore(rules).ignores(path, folder=folder) in (True, False)
 
