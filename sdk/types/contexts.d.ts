@@ -151,7 +151,15 @@ declare namespace flora {
   /** Take a handler away again. */
   function off<E extends EventName>(event: E, handler: FloraEventHandler<E>): void;
 
-  type FloraErrorCode = "DISCORD_RATE_LIMITED" | "DISCORD_HTTP_ERROR" | "SCOPE_FORBIDDEN" | "INVALID_INPUT";
+  type FloraErrorCode =
+    | "DISCORD_RATE_LIMITED"
+    | "DISCORD_HTTP_ERROR"
+    | "SCOPE_FORBIDDEN"
+    | "INVALID_INPUT"
+    | "KV_KEY_NOT_FOUND"
+    | "KV_QUOTA_EXCEEDED"
+    | "KV_RATE_LIMITED"
+    | "KV_UNAVAILABLE";
 
   /** A call that failed. */
   class FloraError extends Error {
@@ -165,6 +173,9 @@ declare namespace flora {
      * `DISCORD_HTTP_ERROR`: Discord said no, see `status` and `discordCode`.
      * `SCOPE_FORBIDDEN`: the channel, message or role is not this guild's.
      * `INVALID_INPUT`: an argument is wrong; nothing was sent.
+     * `KV_KEY_NOT_FOUND`, `KV_QUOTA_EXCEEDED`: as they say.
+     * `KV_RATE_LIMITED`: too many writes; try again after `retryAfter` seconds.
+     * `KV_UNAVAILABLE`: storage cannot be read or written now.
      */
     readonly code: FloraErrorCode;
     /** Discord's HTTP status. */

@@ -29,6 +29,8 @@ from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome
 from flora_core.wire.gateway import Event, OpError, Result, Subscribe
 from flora_core.wire.pipe import Configure, Done, FailedIn, Frame, Kind, LoadedIn, LogIn, Recycled, Turn
 from flora_runtime.flight import Entry
+from flora_runtime.kv import calls as kv_calls
+from flora_runtime.kv.service import KvService
 from flora_runtime.supervisor import metrics
 from flora_runtime.supervisor.backlog import Waiting
 from flora_runtime.supervisor.control import BundleMissing, BundleStore, ControlLink
@@ -73,11 +75,18 @@ class RuntimePod:
         self._commands: dict[str, bytes] = {}
         self._draining = False
         self._session: aiohttp.ClientSession | None = None
+        self._kv = KvService(settings.data_dir / "kv")
 
     # ---------------------------------------------------------------- life
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        try:
+            await self._serve()
+        finally:
+            await self._kv.close()
+
+    async def _serve(self) -> None:
         async with make_session() as self._session, asyncio.TaskGroup() as tasks:
             for worker in self._workers:
                 tasks.create_task(worker.run())
@@ -86,6 +95,7 @@ class RuntimePod:
             tasks.create_task(self._logs.run(self._session))
             tasks.create_task(self._follow_gateway(self._session))
             tasks.create_task(self._measure())
+            tasks.create_task(self._kv.run())
             tasks.create_task(outlive_no_parent())
 
     async def _follow_gateway(self, session: aiohttp.ClientSession) -> None:
@@ -232,7 +242,13 @@ class RuntimePod:
 
     def call(self, guild: Guild, id_: int, name: str, args: Raw) -> None:
         metrics.ops.inc()
+        if name in kv_calls.NAMES:
+            self._kv.call(GuildId(guild.id), name, args, self._answer_to(guild.id, id_))
+            return
         self._link.upstream.call(guild.id, id_, name, args, now=self.now())
+
+    def _answer_to(self, guild: str, op: int) -> Callable[[bool, bytes], None]:
+        return lambda ok, value: self._give_result(guild, op, ok=ok, value=value)
 
     def subscribe(self, guild: Guild, events: list[str], *, own: bool) -> None:
         self._link.upstream.subscribe(Subscribe(guild.id, events, own=own))

@@ -43,7 +43,7 @@ export interface Configuration {
   firstId?: number;
 }
 
-/** Arguments of an op. `path` fills the route's template; `body` is Discord's JSON. */
+/** Arguments of a call to Discord. `path` fills the route's template; `body` is Discord's JSON. */
 export interface Call {
   path?: { readonly [name: string]: string };
   query?: { readonly [name: string]: string };
@@ -110,7 +110,7 @@ function grow(text: string): string {
  * Ask the host for something; the promise is rejected with a `FloraError` when it says no.
  * `convert` makes what the caller gets of what the host answered.
  */
-export function op<T = void>(name: string, call: Call, convert?: (result: unknown) => T): Promise<T> {
+export function op<T = void>(name: string, call: Call | object, convert?: (result: unknown) => T): Promise<T> {
   return new PromiseIntrinsic<T>((resolve) => {
     let text: string;
     try {

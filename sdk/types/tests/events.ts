@@ -82,7 +82,23 @@ try {
   throw new FloraError("INVALID_INPUT", "x", { status: 400 });
 } catch (error) {
   if (error instanceof FloraError) {
-    expectType<"DISCORD_RATE_LIMITED" | "DISCORD_HTTP_ERROR" | "SCOPE_FORBIDDEN" | "INVALID_INPUT">()(error.code);
+    expectType<FloraErrorCode>()(error.code);
+    const unknown: never = ((code: FloraErrorCode) => {
+      switch (code) {
+        case "DISCORD_RATE_LIMITED":
+        case "DISCORD_HTTP_ERROR":
+        case "SCOPE_FORBIDDEN":
+        case "INVALID_INPUT":
+        case "KV_KEY_NOT_FOUND":
+        case "KV_QUOTA_EXCEEDED":
+        case "KV_RATE_LIMITED":
+        case "KV_UNAVAILABLE":
+          throw code;
+        default:
+          return code;
+      }
+    })(error.code);
+    void unknown;
     expectType<number | undefined>()(error.retryAfter);
   }
 }

@@ -1,0 +1,165 @@
+"""The supervisor's side of KV: a script's calls in, answers out, and how often it may ask."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from flora_core.errors import InvalidInput
+from flora_core.ids import GuildId
+from flora_core.telemetry import logger
+from flora_core.wire.gateway import OpError
+from flora_runtime.kv import calls, limits, metrics
+from flora_runtime.kv.database import Database, Job, KvUnavailable
+from flora_runtime.kv.operations import KvRefused
+
+Answer = Callable[[bool, bytes], None]
+"""Whether it worked, and JSON: the result, or an ``OpError``."""
+
+PENDING_MOST: Final = 1000
+"""Calls of one guild that may wait at a time."""
+
+HOUSEKEEPING_SECONDS: Final = 5.0
+
+_log = logger(__name__)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class WriteRates:
+    """Counts the writes to each store within a sliding window. Pure."""
+
+    def __init__(self, *, writes: int = limits.WRITES, seconds: float = limits.WRITE_SECONDS) -> None:
+        self._writes = writes
+        self._seconds = seconds
+        self._marks: dict[tuple[GuildId, str], deque[float]] = {}
+
+    def take(self, guild: GuildId, store: str, now: float, *, count: int = 1) -> float:
+        """Count ``count`` writes; seconds to wait if that were too many, and then nothing is counted."""
+        marks = self._marks.setdefault((guild, store), deque())
+        while marks and marks[0] <= now - self._seconds:
+            marks.popleft()
+        if len(marks) + count > self._writes:
+            return self._wait(marks, now, count)
+        marks.extend([now] * count)
+        return 0.0
+
+    def _wait(self, marks: deque[float], now: float, count: int) -> float:
+        in_the_way = len(marks) + count - self._writes
+        if in_the_way > len(marks):
+            return self._seconds
+        return marks[in_the_way - 1] + self._seconds - now
+
+    def forget_idle(self, now: float) -> None:
+        """Free what is known of stores that were not written for a while."""
+        idle = [key for key, marks in self._marks.items() if not marks or marks[-1] <= now - self._seconds]
+        for key in idle:
+            del self._marks[key]
+
+
+class KvService:
+    """One a pod. Belongs to the loop it is made in.
+
+    A database that cannot be opened (another pod is still closing it, the volume is broken) is tried again
+    and again; scripts run meanwhile, and their calls are refused with KV_UNAVAILABLE.
+    """
+
+    def __init__(self, folder: Path, *, rates: WriteRates | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._folder = folder
+        self._rates = rates or WriteRates()
+        self._pending: dict[GuildId, int] = {}
+        self._database: Database | None = None
+        self._try_to_open()
+
+    async def run(self) -> None:
+        """Keep house until cancelled."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            self._rates.forget_idle(time.monotonic())
+            if self._database is None:
+                self._try_to_open()
+
+    def call(self, guild: GuildId, name: str, args: Raw | bytes, answer: Answer) -> None:
+        """Carry out the op ``name`` of a script; ``answer`` is called once, now or later."""
+        metrics.calls[name].inc()
+        try:
+            call = calls.parse_call(name, args)
+            database = self._admit(guild, call)
+        except InvalidInput as error:
+            _fail(answer, OpError("INVALID_INPUT", f"Invalid input for {error}"))
+            return
+        except KvRefused as refused:
+            _fail(answer, _error_of(refused))
+            return
+        self._pending[guild] = self._pending.get(guild, 0) + 1
+
+        def done(result: Any, error: Exception | None) -> None:  # on a thread of the database
+            text = _encode(result) if error is None else b""
+            self._loop.call_soon_threadsafe(self._answer, guild, answer, text, error)
+
+        database.submit(Job(guild, call, done))
+
+    async def close(self) -> None:
+        """Write what is left and close the database."""
+        if self._database is not None:
+            await asyncio.to_thread(self._database.close)
+
+    def _try_to_open(self) -> None:
+        try:
+            self._database = Database(self._folder, on_commit=self._committed)
+        except KvUnavailable as error:
+            _log.error("kv_unavailable", error=str(error))
+
+    def _admit(self, guild: GuildId, call: calls.KvCall) -> Database:
+        """The database, when ``call`` may be made now; else raises KvRefused."""
+        if self._database is None:
+            raise KvRefused("KV_UNAVAILABLE", "kv is not available on this pod now; try again later")
+        if self._pending.get(guild, 0) >= PENDING_MOST:
+            raise KvRefused("KV_RATE_LIMITED", f"more than {PENDING_MOST} kv calls wait already; await them")
+        counted: dict[str, int] = {}
+        for step in call.steps if isinstance(call, calls.Transact) else [call]:
+            if isinstance(step, calls.Set | calls.Incr | calls.CompareAndSet):
+                counted[step.store] = counted.get(step.store, 0) + 1
+        now = time.monotonic()
+        for store, count in counted.items():
+            wait = self._rates.take(guild, store, now, count=count)
+            if wait:
+                text = (
+                    f"kv write rate limit exceeded; retry later: {limits.WRITES} writes a minute to one store"
+                )
+                raise KvRefused("KV_RATE_LIMITED", text, retry_after=round(wait, 3))
+        return self._database
+
+    def _answer(self, guild: GuildId, answer: Answer, text: bytes, error: Exception | None) -> None:
+        left = self._pending[guild] - 1
+        if left:
+            self._pending[guild] = left
+        else:
+            del self._pending[guild]
+        if error is None:
+            answer(True, text)
+        else:
+            _fail(answer, _error_of(error))
+
+    def _committed(self, count: int, seconds: float) -> None:
+        metrics.commit_calls.observe(count)
+        metrics.commit_seconds.observe(seconds)
+
+
+def _error_of(error: Exception) -> OpError:
+    if isinstance(error, KvRefused):
+        return OpError(error.code, str(error), retry_after=error.retry_after)
+    assert isinstance(error, KvUnavailable)
+    return OpError("KV_UNAVAILABLE", str(error))
+
+
+def _fail(answer: Answer, error: OpError) -> None:
+    metrics.refused[error.code].inc()
+    answer(False, _encode(error))

@@ -1,0 +1,2 @@
+// Storage.
+export { KvStore, kv, store } from "../kv/store.ts";
