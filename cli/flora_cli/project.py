@@ -60,8 +60,11 @@ def bundle(
         raise InvalidInput(f"{output}: name a file in a folder that exists")
     built = asyncio.run(_bundle(Project.from_folder(folder, entrypoint=entrypoint)))
     code, source_map = output, output.with_name(f"{output.name}.map")
-    code.write_text(built.bundle.code)
-    source_map.write_text(built.bundle.source_map)
+    try:
+        code.write_text(built.bundle.code)
+        source_map.write_text(built.bundle.source_map)
+    except OSError as error:
+        raise InvalidInput(f"{code}: cannot be written: {error.strerror or error}") from None
     size = code.stat().st_size
     if json:
         facts = {"sha256": built.bundle.sha256, "bytes": size, "warnings": built.warnings}

@@ -52,6 +52,9 @@ def _texts(node: Traversable, at: Path = Path()) -> list[tuple[Path, str]]:
 
 def _write(folder: Path, path: Path, text: str) -> Path:
     target = folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    except OSError as error:
+        raise InvalidInput(f"{target}: cannot be written: {error.strerror or error}") from None
     return path

@@ -68,7 +68,7 @@ class StaticIdentities:
         """Compares with every token, in constant time each."""
         found = None
         for known, identity in self._tokens.items():
-            if hmac.compare_digest(known.encode(), token.encode()):
+            if hmac.compare_digest(known.encode(), token.encode(errors="surrogateescape")):
                 found = identity
         return found
 

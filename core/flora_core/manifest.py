@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from flora_core.errors import InvalidInput
-from flora_core.ids import GuildId, parse_guild_id
-from flora_core.wire.control import DEFAULT_LIMITS, Limits
+from flora_core.ids import GuildId, parse_guild_id, parse_sha256
+from flora_core.wire.control import Limits
 
 GROUP: Final = "flora.uwu.network"
 VERSION: Final = "v1alpha1"
@@ -65,6 +65,10 @@ class SecretSpec(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"
     allowed_hosts: list[str] = []
 
 
+class SpecLimits(Limits, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The wire's limits; a misspelt one is refused here."""
+
+
 class Hibernation(StrEnum):
     AUTO = "Auto"
     NEVER = "Never"
@@ -76,7 +80,7 @@ class Spec(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     guild_id: str
     source: Source
     secrets: list[SecretSpec] = []
-    limits: Limits = DEFAULT_LIMITS
+    limits: SpecLimits = SpecLimits()
     suspend: bool = False
     hibernation: Hibernation = Hibernation.AUTO
 
@@ -131,6 +135,11 @@ def _check(manifest: GuildDeployment) -> None:
     given = [spec.source.files, spec.source.config_map_ref, spec.source.bundle_ref]
     if sum(source is not None for source in given) != 1:
         raise InvalidManifest("spec.source: give exactly one of files, configMapRef and bundleRef")
+    if spec.source.bundle_ref is not None:
+        try:
+            parse_sha256(spec.source.bundle_ref.sha256, field="spec.source.bundleRef.sha256")
+        except InvalidInput as error:
+            raise InvalidManifest(str(error)) from None
     _within("spec.limits.cpuMilliseconds", spec.limits.cpu_milliseconds, CPU_MILLISECONDS)
     _within("spec.limits.memoryMebibytes", spec.limits.memory_mebibytes, MEMORY_MEBIBYTES)
 

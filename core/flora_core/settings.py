@@ -10,19 +10,27 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from flora_core.errors import InvalidSettings
 
 CONFIG_FILE_VARIABLE = "FLORA_CONFIG"
 """Names another file than ``config.toml`` in the working directory; empty for none at all."""
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
 
 
 class Settings(BaseSettings):
@@ -89,6 +97,8 @@ def load(settings: type[S]) -> S:
     """Read ``settings`` from environment and file; raises InvalidSettings naming the variables."""
     try:
         return settings()
+    except SettingsError as error:  # a list or an object that is no JSON
+        raise InvalidSettings(f"{settings.model_config.get('env_prefix', '')}…: {error}") from None
     except ValidationError as error:
         lines = [_explain(settings, detail) for detail in error.errors(include_url=False)]
         raise InvalidSettings("\n".join(lines)) from None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from pathlib import Path
 from typing import Final, TypeGuard, cast
@@ -30,6 +31,9 @@ WRITE_LIMIT: Final = 64 << 20
 """Bytes a writer keeps for a peer that does not read. Callers bound what they queue far below."""
 
 QUIET_SECONDS: Final = 0.001
+
+STEADY_SECONDS: Final = 1.0
+"""A stream that lasted this long had worked: the next dial comes soon."""
 
 CONTENT_TYPE: Final = "application/x-ndjson"
 
@@ -63,7 +67,12 @@ class Token:
 
     def headers(self) -> dict[str, str]:
         """What to send with a dial; empty when there is no token."""
-        value = self._file.read_text().strip() if self._file is not None else self._value
+        value = self._value
+        if self._file is not None:
+            try:
+                value = self._file.read_text().strip()
+            except UnicodeDecodeError:
+                raise FloraError(f"{self._file} should hold a token, which is text") from None
         return {"Authorization": f"Bearer {value}"} if value else {}
 
     def __repr__(self) -> str:
@@ -204,11 +213,15 @@ class StreamWriter:
     ``run`` only if the caller keeps it: a broken stream may have lost any suffix of what was written.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_open: Callable[[StreamWriter], None] = lambda _writer: None) -> None:
+        """``on_open`` is called when the connection is there, before anything that was queued is sent."""
+        self._on_open = on_open
         self._queued: list[bytes] = []
         self._size = 0
         self._wake = asyncio.Event()
         self._closing = False
+        self.open = False
+        """Whether there is a connection."""
         self._transport: asyncio.Transport | None = None
         self._coalescer = Coalescer(self._flush)
 
@@ -241,6 +254,8 @@ class StreamWriter:
 
     async def _send(self, writer: AbstractStreamWriter) -> None:
         await writer.write(b"\n")  # aiohttp sends the request's head with the first chunk
+        self._on_open(self)
+        self.open = True
         self._transport = cast("asyncio.Transport | None", getattr(writer, "transport", None))
         self._wake.set()
         try:
@@ -250,6 +265,7 @@ class StreamWriter:
                 if self._queued:
                     await writer.write(self._take())
         finally:
+            self.open = False
             self._transport = None
 
     def _flush(self) -> None:
@@ -308,18 +324,21 @@ class KeptWriter:
         self._writer: StreamWriter | None = None
 
     def write(self, line: bytes) -> bool:
-        """Queue a line; False when there is no connection to queue it for."""
-        if self._writer is None:
+        """Queue a line; False when there is no connection to queue it for, or nobody reads at its end."""
+        if self._writer is None or not self._writer.open:
             return False
-        self._writer.write(line)
+        try:
+            self._writer.write(line)
+        except StreamOverflow:
+            return False
         return True
 
     async def run(self, session: aiohttp.ClientSession, on_broken: Callable[[str], None]) -> None:
         """Send until cancelled."""
         backoff = Backoff()
         while True:
-            self._writer = writer = StreamWriter()
-            self._greet(writer.write)
+            self._writer = writer = StreamWriter(on_open=lambda writer: self._greet(writer.write))
+            began = time.monotonic()
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._keep_alive(writer))
@@ -327,6 +346,8 @@ class KeptWriter:
             except* BROKEN as group:
                 on_broken(str(group.exceptions[0]) or type(group.exceptions[0]).__name__)
             self._writer = None
+            if time.monotonic() - began > STEADY_SECONDS:
+                backoff.reset()
             await backoff.pause()
 
     async def _keep_alive(self, writer: StreamWriter) -> None:

@@ -40,11 +40,9 @@ async def prompt(session: DevSession, view: View) -> None:
 
 async def _say(session: DevSession, view: View, line: str) -> None:
     try:
-        said = parse_prompt(line, lambda: session.last_message)
+        await session.say(parse_prompt(line, lambda: session.last_message))
     except InvalidInput as error:
         view.say(str(error), style="yellow")
-        return
-    await session.say(said)
 
 
 async def _typed() -> AsyncIterator[str]:

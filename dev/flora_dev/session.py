@@ -262,7 +262,20 @@ class DevSession:
         return RealDiscord(world.token, f"{simulator.url}/api/v10")
 
     async def _wait_until_ready(self) -> None:
-        """Components ready, and every guild's first deploy decided one way or the other."""
+        """Components ready, and every guild's first deploy decided one way or the other.
+
+        Raises ComponentFailed at once when one ends instead.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watching = [tasks.create_task(component.ended()) for component in self._components]
+                await self._all_ready()
+                for task in watching:
+                    task.cancel()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _all_ready(self) -> None:
         async with aiohttp.ClientSession() as session:
             for component in self._components:
                 if component.name != "simulator":

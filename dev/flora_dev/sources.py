@@ -69,14 +69,21 @@ class ManifestSource:
     def __init__(self, folder: Path) -> None:
         _check_folder(folder)
         self.folder = folder
+        self._last_good: dict[Path, list[Wanted]] = {}
 
     def wanted(self) -> list[Wanted]:
-        """All documents; the first of a guild counts, a second is a problem of its own."""
+        """All documents; the first of a guild counts, a second is a problem of its own.
+
+        While a file cannot be read, the guilds it had before go on.
+        """
         found: dict[GuildId, Wanted] = {}
         problems: list[Wanted] = []
+        kept: list[Wanted] = []
         for path in sorted(self.folder.iterdir()):
             if path.suffix not in MANIFEST_SUFFIXES or not path.is_file():
                 continue
+            good: list[Wanted] = []
+            before = len(problems)
             for place, manifest in _documents(path):
                 if isinstance(manifest, InvalidManifest):
                     problems.append(Wanted(GuildId("0"), place, problem=f"{place}: {manifest}"))
@@ -84,16 +91,28 @@ class ManifestSource:
                     problem = f"{place}: guild {manifest.guild} has a document already"
                     problems.append(Wanted(GuildId("0"), place, problem=problem))
                 else:
-                    found[manifest.guild] = _wanted(manifest)
+                    found[manifest.guild] = wanted = _wanted(manifest)
+                    good.append(wanted)
+            if len(problems) > before:
+                kept += self._last_good.get(path, [])
+            else:
+                self._last_good[path] = good
+        for wanted in kept:
+            found.setdefault(wanted.guild, wanted)
         return [*found.values(), *problems]
+
+
+_ODD_VALUES = (ValueError, KeyError, RecursionError)
+"""What PyYAML lets through for a date that is none, an unknown boolean, a thousand brackets."""
 
 
 def _documents(path: Path) -> list[tuple[str, GuildDeployment | InvalidManifest]]:
     """Every document of a file, with where it stands."""
     try:
         documents = list(yaml.safe_load_all(path.read_text()))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        return [(path.name, InvalidManifest(f"not YAML: {str(error).splitlines()[0]}"))]
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, *_ODD_VALUES) as error:
+        why = str(error).splitlines() or [type(error).__name__]
+        return [(path.name, InvalidManifest(f"not YAML: {why[0]}"))]
     read: list[tuple[str, GuildDeployment | InvalidManifest]] = []
     for number, document in enumerate(documents, start=1):
         place = path.name if len(documents) == 1 else f"{path.name}#{number}"

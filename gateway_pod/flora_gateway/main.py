@@ -156,9 +156,8 @@ class Gateway:
             return RedisSessionStore(self._settings.redis_url, application=application)
         return FileSessionStore(self._settings.state_dir)
 
-    def _the_proxy(self) -> Proxy:
-        assert self._proxy is not None, "no pod has events, and so no ops, before there is a proxy"
-        return self._proxy
+    def _the_proxy(self) -> Proxy | None:
+        return self._proxy if self._routes.known.is_set() else None
 
     def _not_ready(self) -> str | None:
         if self._stopping:

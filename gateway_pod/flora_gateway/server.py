@@ -109,10 +109,19 @@ class EventStream:
 
 
 class GatewayServer:
-    """Routes of the gateway pod."""
+    """Routes of the gateway pod.
+
+    ``proxy`` gives None as long as the gateway does not know its routes or its bot: pods are asked to dial
+    again then, because what they send could neither be carried out nor rightly be refused.
+    """
 
     def __init__(
-        self, hub: Hub, proxy: Callable[[], Proxy], identities: Identities, *, ready: Callable[[], str | None]
+        self,
+        hub: Hub,
+        proxy: Callable[[], Proxy | None],
+        identities: Identities,
+        *,
+        ready: Callable[[], str | None],
     ) -> None:
         self._hub = hub
         self._proxy = proxy
@@ -177,19 +186,21 @@ class GatewayServer:
             return
         if isinstance(frame, Op):
             if frame.sequence > pod.last_op:
-                pod.last_op = frame.sequence
                 self._execute(name, frame)
+                pod.last_op = frame.sequence
         elif isinstance(frame, Ack):
             pod.buffer.acknowledge(frame.offset)
-        elif isinstance(frame, Subscribe) and self._hub.runs(name, frame.guild):
-            self._hub.subscribe(frame)
+        elif isinstance(frame, Subscribe):
+            self._hub.subscribe(name, frame)
 
     def _execute(self, pod: PodName, op: Op) -> None:
         def done(ok: bool, value: bytes) -> None:
             self._hub.result(pod, op.guild, op.id, ok=ok, value=value)
 
+        proxy = self._proxy()
+        assert proxy is not None, "without one no stream is opened"
         if self._hub.runs(pod, op.guild):
-            self._proxy().execute(op, done)
+            proxy.execute(op, done)
         else:
             done(ok=False, value=_NOT_YOURS)
 
@@ -203,6 +214,8 @@ class GatewayServer:
         except web.HTTPException as refusal:
             metrics.refused.labels(str(refusal.status)).inc()
             raise
+        if self._proxy() is None:
+            raise web.HTTPServiceUnavailable(text="the gateway is starting; dial again\n")
         return pod
 
     def _bad_frame(self, error: WireError) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from flora_core.settings import Settings
+from flora_core.settings import LogLevel, Settings
 
 
 class DiscordSettings(Settings):
@@ -64,5 +64,5 @@ class GatewaySettings(Settings):
     guild_backlog: int = Field(2000, ge=1)
     """Unacknowledged events of one guild above which messageCreate and messageUpdate are dropped."""
 
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"

@@ -43,6 +43,10 @@ class FlightRecorder:
         """The turn is over."""
         self._map[slot * _STRIDE + _RUNNING_AT] = 0
 
+    def reset(self, slot: int) -> None:
+        """Forget one guild, before another gets its slot."""
+        _ENTRY.pack_into(self._map, slot * _STRIDE, 0, False)
+
     def read(self, slot: int) -> Entry:
         started, running = _ENTRY.unpack_from(self._map, slot * _STRIDE)
         return Entry(started, bool(running))

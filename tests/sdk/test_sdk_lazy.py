@@ -29,7 +29,7 @@ FLORA = [
     ),
     *("file", "fileUpload", "inputText", "label", "mediaGallery", "mentionableSelect", "modal", "roleSelect"),
     *("section", "separator", "stringSelect", "textDisplay", "thumbnail", "userSelect"),
-    *("KvStore", "kv", "store"),
+    *("KvStore", "cron", "kv", "store"),
 ]
 WEB = [
     *("AbortController", "AbortSignal", "DOMException", "Event", "EventTarget", "TextDecoder", "TextEncoder"),
@@ -59,7 +59,9 @@ def test_the_global_and_the_member_of_flora_are_one(guild: GuildUnderTest, name:
     assert guild.value(f"[flora.{name} === {name}, globalThis.{name} === flora.{name}]") == [True, True]
 
 
-@pytest.mark.parametrize("name", [name for name in FLORA + WEB if name not in ("crypto", "Permissions", "kv")])
+@pytest.mark.parametrize(
+    "name", [name for name in FLORA + WEB if name not in ("crypto", "Permissions", "kv")]
+)
 def test_functions_know_their_names(guild: GuildUnderTest, name: str) -> None:
     assert guild.value(f"{name}.name") == name
 

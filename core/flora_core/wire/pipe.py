@@ -64,6 +64,8 @@ class Configure(Struct, frozen=True):
     """CPU time one handler may use over all its turns; 0 for no limit."""
     wall_seconds: float = 30.0
     """How long one handler may take in all; 0 for no limit."""
+    cron_seconds: float = 5.0
+    """The same for a run of a job by the clock."""
     show_internal_frames: bool = False
     first_generation: int = 0
     """Isolates are numbered from here, so that those of a worker that died are never met again."""
@@ -120,6 +122,20 @@ class Turn(Struct, frozen=True, omit_defaults=True):
     cpu_ns: int = 0
 
 
+class CronIn(Struct, frozen=True):
+    """A job by the clock."""
+
+    name: str
+    expression: str
+    """Five or six fields, checked by the prelude; nothing of a script is trusted all the same."""
+    skip: bool = False
+    """Whether a run is left out while the one before goes on."""
+
+
+CRON_PREFIX: Final = "__cron:"
+"""The type of a run's event: this and the job's name."""
+
+
 class LoadedIn(Struct, frozen=True):
     revision: int
     milliseconds: float
@@ -127,6 +143,7 @@ class LoadedIn(Struct, frozen=True):
     own_messages: bool
     commands: Raw
     """The slash commands the script registered, as Discord's JSON list, or null for none asked."""
+    crons: list[CronIn] = field(default_factory=list[CronIn])
 
 
 class FailedIn(Struct, frozen=True):

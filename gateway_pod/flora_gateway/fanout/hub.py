@@ -76,7 +76,8 @@ class Hub:
         self._byte_limit = byte_limit
         self._guild_limit = guild_limit
         self._pods: dict[str, Pod] = {}
-        self._subscriptions: dict[str, Subscribe] = {}
+        self._subscriptions: dict[tuple[str, str], Subscribe] = {}
+        """By pod and guild: one that has lost a guild has no say in it any more."""
         self.bot_user = ""
 
     def know_bot(self, user_id: str) -> None:
@@ -108,9 +109,9 @@ class Hub:
         while any(len(pod.buffer) for pod in self._pods.values() if pod.connected):
             await asyncio.sleep(FLUSH_POLL_SECONDS)
 
-    def subscribe(self, subscription: Subscribe) -> None:
-        """A script was loaded and says what it handles."""
-        self._subscriptions[subscription.guild] = subscription
+    def subscribe(self, pod: str, subscription: Subscribe) -> None:
+        """A script was loaded on ``pod`` and says what it handles."""
+        self._subscriptions[pod, subscription.guild] = subscription
 
     # ---------------------------------------------------------------- events in
 
@@ -148,15 +149,15 @@ class Hub:
             return "not_supported"
         if classified.channel:
             self._scope.learn_channel(classified.channel, guild)
-        subscription = self._subscriptions.get(guild)
+        name = self._pod_of(guild)
+        if name is None:
+            return "no_route"
+        subscription = self._subscriptions.get((name, guild))
         wants_own = subscription is not None and subscription.own
         if event.type == MESSAGE and classified.author == self.bot_user and not wants_own:
             return "own_message"
         if subscription is not None and classified.name not in subscription.events:
             return "not_subscribed"
-        name = self._pod_of(guild)
-        if name is None:
-            return "no_route"
         return self._queue(self.pod(name), event, guild, classified.data)
 
     def _queue(self, pod: Pod, event: Dispatch, guild: str, data: bytes) -> str | None:

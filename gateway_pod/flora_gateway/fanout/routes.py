@@ -95,7 +95,7 @@ class RouteTable:
             self._pods = msgspec.json.decode(kept, type=dict[str, str])
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             _log.warning("routes_not_read", error=str(error))
             return
         if self._pods:

@@ -54,7 +54,7 @@ class FileSessionStore:
             return msgspec.json.decode(self._path(shard).read_bytes(), type=Session)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             _log.warning("session_not_read", shard=shard, error=str(error))
             return None
 
@@ -92,7 +92,7 @@ class RedisSessionStore:
             async with asyncio.timeout(WRITE_SECONDS):
                 kept = await self._redis.get(f"{self._prefix}{shard}")
             return msgspec.json.decode(kept, type=Session) if kept else None
-        except (RedisError, TimeoutError, OSError, msgspec.DecodeError) as error:
+        except (RedisError, TimeoutError, OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             _log.warning("session_not_read", shard=shard, error=str(error))
             return None
 

@@ -34,7 +34,7 @@ class Waiting:
 
     number: int
     offset: int
-    """Its place in the gateway's stream, for the acknowledgement."""
+    """Its place in the gateway's stream, for the acknowledgement; 0 for the pod's own events."""
     type: str
     body: bytes
     """JSON with Discord's ``t`` and ``d``."""
@@ -67,6 +67,12 @@ class Backlog:
         self._last += 1
         self._waiting.append(Waiting(self._last, offset, type_, body))
         return None
+
+    def holds(self, type_: str) -> bool:
+        """Whether an event of this type waits or has not settled; looks at all of them."""
+        return type_ in self.open.values() or any(
+            event.type == type_ for event in (*self._sent, *self._waiting)
+        )
 
     def to_send(self) -> list[Waiting]:
         """The events that may go to the worker now; they count as sent."""

@@ -119,7 +119,7 @@ class ControlLink:
             return
         try:
             self._replace_all(list(msgspec.json.decode(kept, type=dict[str, Assignment]).values()))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             _log.warning("assignments_not_read", error=str(error))
 
     def _write_down(self, assignments: bytes) -> None:
@@ -161,7 +161,7 @@ class BundleStore:
                 while chunk := await response.content.read(BUNDLE_LIMIT - len(data)):
                     data += chunk
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise BundleMissing(f"{url}: {error or type(error).__name__}") from None
+            raise BundleMissing(f"{url}: {str(error) or type(error).__name__}") from None
         if hashlib.sha256(data).hexdigest() != sha256:
             raise BundleCorrupt(f"{url} served {len(data)} bytes that have another hash")
         return data

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Raw
 
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
-from flora_core.wire.pipe import Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
+from flora_core.wire.pipe import CronIn, Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
 from flora_runtime.supervisor.backlog import Backlog, Drop, Waiting
 
 _NUMBER: Final = struct.Struct("<Q")
@@ -69,6 +69,8 @@ class Port(Protocol):
     def subscribe(self, guild: Guild, events: list[str], *, own: bool) -> None: ...
 
     def commands(self, guild: Guild, commands: Raw) -> None: ...
+
+    def crons(self, guild: Guild, jobs: list[CronIn]) -> None: ...
 
     def report(self, report: Loaded | Failed) -> None: ...
 
@@ -170,6 +172,10 @@ class Guild:
         elif not self._deploying:
             self._ask_for_deploy()
 
+    def holds(self, type_: str) -> bool:
+        """Whether an event of this type waits or is being handled."""
+        return self._backlog.holds(type_)
+
     def add_broadcast(self, body: bytes) -> None:
         """An event for every script that runs; nobody waits for it."""
         if self.presence is Presence.LIVE:
@@ -228,6 +234,7 @@ class Guild:
             self._pump()
         port.subscribe(self, loaded.events, own=loaded.own_messages)
         port.commands(self, loaded.commands)
+        port.crons(self, loaded.crons)
 
     def _report_loaded(self, loaded: LoadedIn, assignment: Assignment) -> None:
         commands = msgspec.json.decode(loaded.commands, type=list[Raw] | None)

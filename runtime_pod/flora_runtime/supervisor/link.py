@@ -59,6 +59,11 @@ class GatewayLink:
 
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Dial, read, write; again, whatever happens."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._expire())
+            await self._keep_dialling(session)
+
+    async def _keep_dialling(self, session: aiohttp.ClientSession) -> None:
         while True:
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -124,6 +129,12 @@ class GatewayLink:
     async def _write(self, session: aiohttp.ClientSession) -> None:
         await self._writer.run(session, self._ops_url, token=self._token)
 
+    async def _expire(self) -> None:
+        """Fail ops that have waited too long, whether or not there is a gateway."""
+        while True:
+            await asyncio.sleep(ACK_SECONDS)
+            self.upstream.expire(time.monotonic())
+
     async def _tick(self) -> None:
         next_beat = 0.0
         while True:
@@ -133,7 +144,6 @@ class GatewayLink:
             mark = self.acks.to_tell()
             if mark is not None:
                 self.upstream.acknowledge(mark)
-            self.upstream.expire(now)
             if now >= next_beat:
                 next_beat = now + BEAT_SECONDS
                 self.upstream.beat()

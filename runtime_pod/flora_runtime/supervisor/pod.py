@@ -27,13 +27,26 @@ from flora_core.toolchain.bundle import Bundle
 from flora_core.wire import pipe
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
 from flora_core.wire.gateway import Event, OpError, Result, Subscribe
-from flora_core.wire.pipe import Configure, Done, FailedIn, Frame, Kind, LoadedIn, LogIn, Recycled, Turn
+from flora_core.wire.pipe import (
+    CRON_PREFIX,
+    Configure,
+    CronIn,
+    Done,
+    FailedIn,
+    Frame,
+    Kind,
+    LoadedIn,
+    LogIn,
+    Recycled,
+    Turn,
+)
 from flora_runtime.flight import Entry
 from flora_runtime.kv import calls as kv_calls
 from flora_runtime.kv.service import KvService
 from flora_runtime.supervisor import metrics
 from flora_runtime.supervisor.backlog import Waiting
 from flora_runtime.supervisor.control import BundleMissing, BundleStore, ControlLink
+from flora_runtime.supervisor.crons import CronClock, Run
 from flora_runtime.supervisor.guild import Guild, Script
 from flora_runtime.supervisor.link import GatewayLink
 from flora_runtime.supervisor.reporting import Logs, Reports
@@ -73,9 +86,11 @@ class RuntimePod:
             for index in range(settings.max_workers)
         ]
         self._commands: dict[str, bytes] = {}
+        self._pushing: dict[str, bytes] = {}
         self._draining = False
         self._session: aiohttp.ClientSession | None = None
         self._kv = KvService(settings.data_dir / "kv")
+        self._crons = CronClock(settings.data_dir / "crons", start=self._start_cron)
 
     # ---------------------------------------------------------------- life
 
@@ -96,6 +111,7 @@ class RuntimePod:
             tasks.create_task(self._follow_gateway(self._session))
             tasks.create_task(self._measure())
             tasks.create_task(self._kv.run())
+            tasks.create_task(self._crons.run())
             tasks.create_task(outlive_no_parent())
 
     async def _follow_gateway(self, session: aiohttp.ClientSession) -> None:
@@ -162,10 +178,12 @@ class RuntimePod:
         if found is None:
             return
         found.unload()
-        self._workers[found.worker].free_slot(found.slot)
+        self._workers[found.worker].forget(guild, found.slot)
         self._link.upstream.forget(guild)
         self._reports.forget(guild)
         self._commands.pop(guild, None)
+        self._pushing.pop(guild, None)
+        self._crons.forget(GuildId(guild))
 
     def replace_all(self, assignments: list[Assignment]) -> None:
         wanted = {assignment.guild for assignment in assignments}
@@ -202,22 +220,20 @@ class RuntimePod:
     def _give_result(self, guild_id: str, op: int, *, ok: bool, value: bytes) -> None:
         guild = self._guilds.get(guild_id)
         if not ok:
-            error = msgspec.json.decode(value, type=OpError)
+            error = _read_error(value)
+            value = msgspec.json.encode(error)
             metrics.ops_failed.labels(error.code).inc()
         if guild is not None:
             guild.add_result(op, ok, value)
 
     def _host_result(self, result: Result) -> None:
-        self._link.upstream.answered(result.guild, HOST_OP)
-        guild = self._guilds.get(result.guild)
-        if result.ok or guild is None:
-            return
-        error = msgspec.json.decode(result.value, type=OpError)
-        self._commands.pop(result.guild, None)
-        guild.log("error", f"slash commands were not registered: {error.message}", source="runtime")
+        if self._link.upstream.answered(result.guild, HOST_OP):
+            self._pushed(result.guild, None if result.ok else _read_error(bytes(result.value)))
 
     def _refuse(self, guild: str, op: int, error: OpError) -> None:
-        if op != HOST_OP:
+        if op == HOST_OP:
+            self._pushed(guild, error)
+        else:
             self._give_result(guild, op, ok=False, value=msgspec.json.encode(error))
 
     # ---------------------------------------------------------------- Port
@@ -259,9 +275,36 @@ class RuntimePod:
         if self._commands.get(guild.id) == wanted:
             return
         self._commands[guild.id] = wanted
+        if guild.id not in self._pushing:  # one push at a time: the next follows its result
+            self._push_commands(guild.id)
+
+    def _push_commands(self, guild: str) -> None:
+        wanted = self._pushing[guild] = self._commands[guild]
         body = b"[]" if wanted == b"null" else wanted
         args = Raw(b'{"body":%b}' % body)
-        self._link.upstream.call(guild.id, HOST_OP, COMMANDS_OP, args, now=self.now())
+        self._link.upstream.call(guild, HOST_OP, COMMANDS_OP, args, now=self.now())
+
+    def _pushed(self, guild: str, error: OpError | None) -> None:
+        pushed = self._pushing.pop(guild, None)
+        if self._commands.get(guild) not in (pushed, None):
+            self._push_commands(guild)
+        elif error is not None:
+            self._commands.pop(guild, None)
+            found = self._guilds.get(guild)
+            if found is not None:
+                found.log("error", f"slash commands were not registered: {error.message}", source="runtime")
+
+    def crons(self, guild: Guild, jobs: list[CronIn]) -> None:
+        """Take the jobs of a script that was loaded, in place of those of the one before."""
+        for problem in self._crons.declare(GuildId(guild.id), jobs):
+            guild.log("error", problem, source="runtime")
+
+    def _start_cron(self, run: Run) -> bool:
+        guild = self._guilds.get(run.guild)
+        if guild is None or self._draining or (run.skip and guild.holds(run.type)):
+            return False
+        guild.add_event(run.type, 0, run.body())
+        return True
 
     def report(self, report: Loaded | Failed) -> None:
         if isinstance(report, Loaded):
@@ -276,7 +319,7 @@ class RuntimePod:
 
     def settled(self, guild: Guild, type_: str, done: Done) -> None:
         del guild
-        metrics.dispatched[type_, done.outcome].inc()
+        metrics.dispatched["cron" if type_.startswith(CRON_PREFIX) else type_, done.outcome].inc()
         if done.outcome is Outcome.OK:
             metrics.dispatch_seconds.observe(done.milliseconds / 1000)
             return
@@ -334,8 +377,14 @@ class RuntimePod:
         found = self._guilds.get(guild)
         if found is None or found.worker != worker or self._session is None:
             return False
+        target = found.target
         try:
-            data = await self._bundles.get(self._session, Sha256(found.target.bundle))
+            data = await self._bundles.get(self._session, Sha256(target.bundle))
+            if self._guilds.get(guild) is not found:
+                return False  # released meanwhile
+            if found.target != target:
+                self._workers[worker].want_deploy(guild)  # assigned anew meanwhile
+                return False
             bundle = Bundle.from_bytes(data)
             size = len(bundle.code.encode())
             if size > self._settings.max_script_bytes:
@@ -353,6 +402,14 @@ class RuntimePod:
         return True
 
 
+def _read_error(value: bytes) -> OpError:
+    try:
+        return msgspec.json.decode(value, type=OpError)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        metrics.bad_frames.labels("gateway", "malformed").inc()
+        return OpError("DISCORD_HTTP_ERROR", f"the gateway's answer cannot be read: {error}")
+
+
 def _configure(settings: RuntimeSettings, index: int) -> Configure:
     return Configure(
         index=index,
@@ -361,6 +418,7 @@ def _configure(settings: RuntimeSettings, index: int) -> Configure:
         load_seconds=settings.load_timeout_secs,
         handler_seconds=settings.dispatch_timeout_secs,
         wall_seconds=settings.dispatch_wall_timeout_secs,
+        cron_seconds=settings.cron_timeout_secs,
         show_internal_frames=settings.show_internal_stack_frames,
     )
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from flora_core.settings import Settings
+from flora_core.settings import LogLevel, Settings
 
 
 class RuntimeSettings(Settings):
@@ -64,6 +64,9 @@ class RuntimeSettings(Settings):
     dispatch_wall_timeout_secs: float = Field(30, ge=0, le=3600)
     """How long one handler may take in all, waiting included; 0 for no limit."""
 
+    cron_timeout_secs: float = Field(5, ge=0, le=3600)
+    """How long a run of a job by the clock may take in all; 0 for no limit."""
+
     max_script_bytes: int = Field(8 << 20, ge=1024)
     """Size of a bundle's code."""
 
@@ -83,7 +86,7 @@ class RuntimeSettings(Settings):
     show_internal_stack_frames: bool = False
     """Show flora's own frames in scripts' stacks."""
 
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
 
     @field_validator("gateway_url", "control_url", "logs_url")

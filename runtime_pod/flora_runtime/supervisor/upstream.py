@@ -10,7 +10,7 @@ nonce, which makes a second one harmless, and others are marked as repeated so t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Raw
@@ -22,6 +22,9 @@ RESULT_SECONDS: Final = 60.0
 
 WAITING_LIMIT: Final = 50_000
 GUILD_WAITING_LIMIT: Final = 1_000
+BYTES_LIMIT: Final = 32 << 20
+"""Of all waiting ops' arguments: they are all sent again to a new gateway, within what a stream may hold."""
+GUILD_BYTES_LIMIT: Final = 4 << 20
 
 
 class Writer(Protocol):
@@ -42,6 +45,13 @@ class _Waiting:
     since: float
 
 
+class _Held(NamedTuple):
+    """What waits of one guild."""
+
+    ops: int = 0
+    bytes: int = 0
+
+
 class Upstream:
     """Ops without a result, and the lines that carry them."""
 
@@ -51,7 +61,8 @@ class Upstream:
         self._sequence = 0
         self._waiting: dict[int, _Waiting] = {}
         self._sequence_of: dict[tuple[str, int], int] = {}
-        self._of_guild: dict[str, int] = {}
+        self._of_guild: dict[str, _Held] = {}
+        self._bytes = 0
         self._subscriptions: dict[str, Subscribe] = {}
         self._epoch = ""
         self._connected = False
@@ -60,8 +71,16 @@ class Upstream:
         return len(self._waiting)
 
     def call(self, guild: str, id_: int, name: str, args: Raw, *, now: float) -> None:
-        """Ask the gateway for something."""
-        if len(self._waiting) >= WAITING_LIMIT or self._of_guild.get(guild, 0) >= GUILD_WAITING_LIMIT:
+        """Ask the gateway for something; an op with the same id that still waits is given up."""
+        self.answered(guild, id_)
+        size = len(bytes(args))
+        of_guild = self._of_guild.get(guild, _Held())
+        if (
+            len(self._waiting) >= WAITING_LIMIT
+            or self._bytes + size > BYTES_LIMIT
+            or of_guild.ops >= GUILD_WAITING_LIMIT
+            or of_guild.bytes + size > GUILD_BYTES_LIMIT
+        ):
             self._refuse(
                 guild, id_, OpError("DISCORD_RATE_LIMITED", "too many calls are waiting for an answer")
             )
@@ -70,7 +89,8 @@ class Upstream:
         op = Op(self._sequence, guild, id_, name, args)
         self._waiting[op.sequence] = _Waiting(op, now)
         self._sequence_of[guild, id_] = op.sequence
-        self._of_guild[guild] = self._of_guild.get(guild, 0) + 1
+        self._of_guild[guild] = _Held(of_guild.ops + 1, of_guild.bytes + size)
+        self._bytes += size
         if self._connected:
             self._writer.write(upstream.encode(op))
 
@@ -79,10 +99,11 @@ class Upstream:
         sequence = self._sequence_of.pop((guild, id_), None)
         if sequence is None:
             return False
-        del self._waiting[sequence]
-        left = self._of_guild[guild] - 1
-        if left:
-            self._of_guild[guild] = left
+        size = len(bytes(self._waiting.pop(sequence).op.args))
+        held = self._of_guild[guild]
+        self._bytes -= size
+        if held.ops > 1:
+            self._of_guild[guild] = _Held(held.ops - 1, held.bytes - size)
         else:
             del self._of_guild[guild]
         return True

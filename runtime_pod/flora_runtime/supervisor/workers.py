@@ -9,6 +9,7 @@ they come back on the new process one by one, as their next events arrive.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,10 +102,19 @@ class Worker:
 
     def take_slot(self) -> int | None:
         """A place in the flight recorder; None when this worker holds all it can."""
-        return self._free_slots.popleft() if self._free_slots else None
+        if not self._free_slots:
+            return None
+        slot = self._free_slots.popleft()
+        if self._process is not None:
+            self._process.recorder.reset(slot)
+        return slot
 
-    def free_slot(self, slot: int) -> None:
+    def forget(self, guild: str, slot: int) -> None:
+        """``guild`` is not this worker's any more: neither its deploys nor its ``slot`` are taken."""
         self._free_slots.append(slot)
+        with contextlib.suppress(ValueError):
+            self._deploys.remove(guild)
+        self.deploy_ended(guild)
 
     def send(self, kind: Kind, body: bytes = b"", *, guild: str = "") -> None:
         if self._process is not None and self.ready:
@@ -241,7 +251,12 @@ class Worker:
             while self._deploys and len(self._deploying) < DEPLOYS_IN_FLIGHT:
                 guild = self._deploys.popleft()
                 self._deploying.add(guild)
-                if not await self._owner.deploy(self.index, guild):
+                try:
+                    begun = await self._owner.deploy(self.index, guild)
+                except asyncio.CancelledError:  # the process died: for the next one
+                    self._deploys.appendleft(guild)
+                    raise
+                if not begun:
                     self._deploying.discard(guild)
             self._deploys_changed.clear()
             await self._deploys_changed.wait()

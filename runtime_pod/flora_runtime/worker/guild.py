@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from flora_core.wire.control import Outcome, ScriptError
 from flora_core.wire.pipe import Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
@@ -83,6 +83,11 @@ class Guild:
                 script.add_result(result)
                 return
 
+    def let_go(self) -> None:
+        """Drop the replaced scripts that have no event to finish: timers alone keep none of them."""
+        for script in [script for script in self.leaving if not script.pending]:
+            self._drop(script)
+
     def close(self) -> None:
         for script in self.scripts:
             self._drop(script)
@@ -127,8 +132,9 @@ class Guild:
             script.add_event(number, body)
 
     def on_load_failed(self, script: Script, outcome: Outcome, text: str) -> None:
-        if script is self.candidate:
-            self.candidate = None
+        if script is not self.candidate:
+            return  # overtaken by another deploy, or unloaded: nobody waits to hear of it
+        self.candidate = None
         revision = script.deploy.revision
 
         def mapped(error: ScriptError) -> None:
@@ -153,6 +159,8 @@ class Guild:
         self._map(script, text, mapped)
 
     def on_exceeded(self, script: Script, outcome: Outcome, text: str) -> None:
+        if script not in self.scripts:
+            return  # unloaded in the middle of a turn
         self._send_log(LogIn("error", text, "runtime", outcome))
         if script is self.live:
             self.live = None
@@ -188,7 +196,8 @@ class Guild:
                 milliseconds=milliseconds,
                 events=declaration.events,
                 own_messages=declaration.own,
-                commands=declaration.commands,
+                commands=Raw(_encode(declaration.commands)),
+                crons=declaration.crons,
             ),
         )
 

@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import sys
+import traceback
 
 from flora_core.throughput import freeze_startup_objects, schedule_in_batches
 from flora_runtime.errors import EngineMismatch
@@ -33,6 +34,8 @@ def main() -> None:
         print(f"flora worker: {error}", file=sys.stderr)  # noqa: T201  no logging in here
     except (BrokenPipeError, ConnectionResetError):
         pass  # the supervisor is gone
+    except Exception:  # noqa: BLE001  os._exit would swallow it
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)

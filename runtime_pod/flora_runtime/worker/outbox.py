@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from flora_core.errors import MalformedFrame
-from flora_core.wire.pipe import Call
+from flora_core.wire.pipe import Call, CronIn
 
 
 class TimerSet(Struct, frozen=True, array_like=True):
@@ -38,8 +38,9 @@ class Declaration(Struct, frozen=True):
     events: list[str]
     own: bool = False
     """Whether a handler asked for the bot's own messages."""
-    commands: Raw = Raw(b"null")
+    commands: list[Raw] | None = None
     """Discord's JSON list of slash commands; null when the script registered none."""
+    crons: list[CronIn] = field(default_factory=list[CronIn])
 
 
 class Outbox(Struct, frozen=True):

@@ -20,7 +20,7 @@ import msgspec
 
 from flora_core.errors import MalformedFrame
 from flora_core.wire.control import Outcome
-from flora_core.wire.pipe import Configure, Deploy, Done, Turn
+from flora_core.wire.pipe import CRON_PREFIX, Configure, Deploy, Done, Turn
 from flora_runtime.worker.isolate import Engine, Isolate, Program
 from flora_runtime.worker.outbox import Declaration, Line, Outbox, Settled, TimerSet, read_outbox
 from flora_runtime.worker.racer import Value
@@ -40,6 +40,9 @@ QUIET_SECONDS: Final = 1.0
 GENERATION_BITS: Final = 30
 """An isolate numbers its ops from generation << 30, so that an answer to an isolate that is gone can never
 settle a promise of its successor."""
+
+
+_CRON_EVENT: Final = f'{{"t":"{CRON_PREFIX}'.encode()
 
 
 class Listener(Protocol):
@@ -91,6 +94,8 @@ class _Pending:
     """An event whose handlers have started and not all settled."""
 
     since: float
+    wall_seconds: float
+    """How long it may take in all; 0 for no limit."""
     cpu_ns: int = 0
 
 
@@ -204,9 +209,11 @@ class Script:
         if not (events or due.results or due.timers):
             self._isolate.take(self._turn_done)
             return 0
-        for number, _ in events:
+        for number, body in events:
             if number:
-                self.pending[number] = _Pending(self.turn_started)
+                config = self._config
+                wall = config.cron_seconds if body.startswith(_CRON_EVENT) else config.wall_seconds
+                self.pending[number] = _Pending(self.turn_started, wall)
         self._started = events[-1][0] if events else 0
         self._isolate.feed(_payload(due, events), self._turn_done)
         return self._started
@@ -351,7 +358,7 @@ class Script:
             self._check_handlers(now)
 
     def _check_handlers(self, now: float) -> None:
-        wall, cpu = self._config.wall_seconds, self._config.handler_seconds
+        cpu = self._config.handler_seconds
         for number, event in list(self.pending.items()):
             if cpu and event.cpu_ns > cpu * 1e9:
                 self._exceed(
@@ -359,6 +366,7 @@ class Script:
                     f"one handler used more than {cpu:g} s of CPU time over its turns",
                 )
                 return
+            wall = event.wall_seconds
             if wall and now - event.since > wall:
                 del self.pending[number]
                 self._listener.on_event_failed(

@@ -141,6 +141,8 @@ class Worker:
         for script in list(self._owners):
             script.check(now)
         self._mapper.check(now)
+        for guild in self._guilds.values():
+            guild.let_go()
         for script in [script for script in self._retired if not script.running]:
             self._retired.remove(script)
             script.close()
@@ -281,7 +283,8 @@ class Worker:
         return script
 
     def retire(self, script: Script) -> None:
-        self._owners.pop(script, None)
+        if self._owners.pop(script, None) is None:
+            return  # it is on its way out already: its last turn has not ended
         if script.running:
             script.stop(Outcome.CANCELED)
             self._retired.append(script)

@@ -36,7 +36,7 @@ const EVENTS: readonly flora.EventName[] = [
   "reactionRemoveAll",
 ];
 
-/** What `cron` will file its handlers under. */
+/** What the host calls the runs of cron jobs. */
 const CRON_PREFIX = "__cron:";
 
 // Without a prototype: no event is called "constructor".
@@ -45,6 +45,9 @@ for (let i = 0; i < EVENTS.length; i++) lists[EVENTS[i] as string] = { first: un
 
 /** JSON of Discord's commands; "null" until the script registers some. */
 let commands = "null";
+
+/** JSON of the jobs by the clock; "" until the script has some. */
+let crons = "";
 
 function listOf(event: unknown): List {
   const list = lists[event as string];
@@ -137,6 +140,26 @@ export function declareCommands(json: string): void {
   declare();
 }
 
+/** The script's jobs by the clock, as the host reads them. */
+export function declareCrons(json: string): void {
+  crons = json;
+  declare();
+}
+
+let cronSink: ((type: string, data: unknown) => unknown) | undefined;
+
+/** `sink` does the runs of cron jobs. */
+export function setCronSink(sink: (type: string, data: unknown) => unknown): void {
+  cronSink = sink;
+}
+
+/** Do a run when `type` is one's. */
+export function runCron(type: string, data: unknown): unknown {
+  return cronSink !== undefined && StringSlice(type, 0, CRON_PREFIX.length) === CRON_PREFIX
+    ? cronSink(type, data)
+    : undefined;
+}
+
 setDeclaration(() => {
   let names = "";
   let own = false;
@@ -146,5 +169,6 @@ setDeclaration(() => {
     if (node !== undefined) names += `${names === "" ? "" : ","}"${event}"`;
     for (; node !== undefined; node = node.next) own ||= node.own;
   }
-  return `{"events":[${names}],"own":${own},"commands":${commands}}`;
+  const jobs = crons === "" ? "" : `,"crons":${crons}`;
+  return `{"events":[${names}],"own":${own},"commands":${commands}${jobs}}`;
 });

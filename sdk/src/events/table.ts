@@ -13,7 +13,7 @@ import {
 import { isMe, learnMe } from "../bot/me.ts";
 import { setEventSink } from "../prelude/host.ts";
 import type { DiscordInteraction, DiscordMessage, DiscordUser } from "./discord.ts";
-import { isHandled, runHandlers } from "./handlers.ts";
+import { isHandled, runCron, runHandlers } from "./handlers.ts";
 import { commandInteraction, componentInteraction, modalSubmit } from "./interaction.ts";
 import { message, messageUpdate } from "./message.ts";
 import { member, user } from "./people.ts";
@@ -98,7 +98,7 @@ function reactionRemoveAll(d: DiscordReference): flora.EventReactionRemoveAll {
 
 setEventSink((type, d) => {
   const row = ROWS[type === "INTERACTION_CREATE" ? `${type}:${(d as DiscordInteraction).type}` : type];
-  if (row === undefined) return undefined;
+  if (row === undefined) return runCron(type, d);
   if (type === "READY") learnMe((d as { user: DiscordUser }).user.id);
   if (!isHandled(row.event)) return undefined;
   const own = type === "MESSAGE_CREATE" && isMe((d as DiscordMessage).author?.id);

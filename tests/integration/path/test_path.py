@@ -7,7 +7,7 @@ import pytest
 
 from flora_core.wire.control import Failed, Limits, Loaded, Outcome
 from flora_core.wire.gateway import OpError
-from tests.integration.path.path_under_test import PathUnderTest, guild_on_worker
+from tests.integration.path.path_under_test import POD, PathUnderTest, guild_on_worker
 
 ECHO = "on('messageCreate', async (ctx) => { await ctx.reply('echo ' + ctx.msg.content); });"
 
@@ -74,7 +74,7 @@ async def test_commands_of_a_script_that_does_not_load_are_never_pushed(path: Pa
 
 async def test_events_nobody_handles_never_leave_the_gateway(path: PathUnderTest) -> None:
     await path.deploy("1", "on('reactionAdd', () => {});")
-    await path.wait(lambda: "1" in path.hub._subscriptions)
+    await path.wait(lambda: (POD, "1") in path.hub._subscriptions)
     before = path.hub.pod("flora-runtime-0").buffer.next_offset
     path.message("hello")
     assert path.hub.pod("flora-runtime-0").buffer.next_offset == before
@@ -82,14 +82,14 @@ async def test_events_nobody_handles_never_leave_the_gateway(path: PathUnderTest
 
 async def test_the_bots_own_messages_come_only_on_request(path: PathUnderTest) -> None:
     await path.deploy("1", ECHO)
-    await path.wait(lambda: "1" in path.hub._subscriptions)
+    await path.wait(lambda: (POD, "1") in path.hub._subscriptions)
     path.message("me", author="3")
     path.message("you")
     assert await path.wait_contents(1) == ["echo you"]
     await path.deploy(
         "1", "on('messageCreate', (ctx) => console.log('own ' + ctx.msg.content), { own: true });"
     )
-    await path.wait(lambda: path.hub._subscriptions["1"].own)
+    await path.wait(lambda: path.hub._subscriptions[POD, "1"].own)
     path.message("me again", author="3")
     await path.wait_log("own me again")
 

@@ -120,13 +120,13 @@ def test_messages_that_go_nowhere_are_counted_by_reason(
 
 
 def test_the_bots_own_messages_come_when_the_script_asked_for_them(under_test: HubUnderTest) -> None:
-    under_test.hub.subscribe(Subscribe("1", ["messageCreate"], own=True))
+    under_test.hub.subscribe("pod-0", Subscribe("1", ["messageCreate"], own=True))
     under_test.message(author=BOT)
     assert len(under_test.sent()) == 1
 
 
 def test_what_no_handler_wants_stays_in_the_gateway(under_test: HubUnderTest) -> None:
-    under_test.hub.subscribe(Subscribe("1", ["reactionAdd"]))
+    under_test.hub.subscribe("pod-0", Subscribe("1", ["reactionAdd"]))
     under_test.message()
     under_test.event("MESSAGE_REACTION_ADD", guild_id="1", channel_id="5", user_id=ADA)
     assert [frame.type for frame in under_test.sent() if isinstance(frame, Event)] == ["MESSAGE_REACTION_ADD"]

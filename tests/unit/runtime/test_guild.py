@@ -9,7 +9,7 @@ import pytest
 from msgspec import Raw
 
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
-from flora_core.wire.pipe import Call, Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
+from flora_core.wire.pipe import Call, CronIn, Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
 from flora_runtime.supervisor.backlog import Waiting
 from flora_runtime.supervisor.guild import RETRY_SECONDS, Guild, Presence, Script
 
@@ -56,6 +56,9 @@ class RecordingPort:
 
     def commands(self, guild: Guild, commands: Raw) -> None:
         self.commands_seen.append(bytes(commands))
+
+    def crons(self, guild: Guild, jobs: list[CronIn]) -> None:
+        del guild, jobs
 
     def report(self, report: Loaded | Failed) -> None:
         self.reports.append(report)

@@ -1,0 +1,2 @@
+// Jobs by the clock.
+export { cron } from "../cron/jobs.ts";
