@@ -106,6 +106,12 @@ class GuildDeployment(Struct, frozen=True, rename="camel"):
     def guild(self) -> GuildId:
         return GuildId(self.spec.guild_id)
 
+    @property
+    def limits(self) -> Limits:
+        """As they go over the wire."""
+        given = self.spec.limits
+        return Limits(given.cpu_milliseconds, given.memory_mebibytes)
+
 
 def parse_manifest(document: Any) -> GuildDeployment:
     """A decoded YAML or JSON document as a GuildDeployment; raises InvalidManifest."""

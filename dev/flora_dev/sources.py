@@ -138,7 +138,7 @@ def _wanted(manifest: GuildDeployment) -> Wanted:
         manifest.guild,
         name,
         lambda: Project(files=files, entrypoint=source.entrypoint),
-        limits=spec.limits,
+        limits=manifest.limits,
     )
 
 

@@ -305,3 +305,21 @@ def test_the_command_and_the_library_make_the_same_bundle(flora: Flora, project:
             return (await toolchain.bundle(Project.from_folder(project))).bundle.sha256
 
     assert flora("bundle", project, "-o", "bot.js", "--json").json["sha256"] == asyncio.run(build())
+
+
+def test_a_folder_that_cannot_be_made_is_told(flora: Flora, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    finished = flora("init", tmp_path / "file" / "bot")
+    assert finished.code == 2
+    assert "cannot be written" in finished.err
+
+
+def test_types_that_cannot_be_written_are_told(flora: Flora, tmp_path: Path) -> None:
+    flora("init", tmp_path / "bot")
+    for file in (tmp_path / "bot" / ".flora").iterdir():
+        file.unlink()
+    (tmp_path / "bot" / ".flora").rmdir()
+    (tmp_path / "bot" / ".flora").write_text("")
+    finished = flora("types", tmp_path / "bot")
+    assert finished.code == 2
+    assert "cannot be written" in finished.err

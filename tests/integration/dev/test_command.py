@@ -15,6 +15,9 @@ import msgspec
 import psutil
 import pytest
 
+from flora_simulator import Simulator
+from flora_simulator.world_spec import DEV_GUILD
+
 FLORA = [sys.executable, "-m", "flora_cli.main"]
 SECONDS = 45
 PONG = "on('messageCreate', async (ctx) => { if (ctx.msg.content === '!ping') await ctx.reply('pong'); });\n"
@@ -317,3 +320,22 @@ async def test_a_real_discord_needs_a_guild(project: Path) -> None:
         "dev", str(project), "--guild", "1", "--send", "x", env=environment(DISCORD_TOKEN="x")
     )
     assert "unset DISCORD_TOKEN" in finished.err
+
+
+async def test_reacting_to_nothing_is_told_and_ends_nothing(project: Path) -> None:
+    finished = await flora("dev", str(project), stdin=":react 👍\n!ping\n")
+    assert finished.code == 0
+    assert "pong" in finished.out
+
+
+async def test_a_token_that_discord_does_not_know_is_told_at_once(project: Path) -> None:
+    async with Simulator() as simulator:
+        finished = await flora(
+            "dev",
+            str(project),
+            "--guild",
+            DEV_GUILD,
+            env=environment(DISCORD_TOKEN="wrong", DISCORD_API_URL=simulator.api_url),
+        )
+    assert finished.code == 1
+    assert "does not know this token" in finished.out + finished.err

@@ -287,3 +287,27 @@ async def test_many_files_written_together_are_few_changes(watched: Watched) -> 
     assert await watched.hears(write)
     await settled(watched)
     assert watched.heard - before < 10
+
+
+@pytest.mark.parametrize("text", ["a: 2024-13-45", "a: !!int x", "a: !!bool foo", "[" * 5000])
+def test_values_that_yaml_cannot_make_are_a_problem_of_their_file(guilds: Path, text: str) -> None:
+    (guilds / "odd.yaml").write_text(text)
+    (guilds / "good.yaml").write_text(document("1"))
+    found = wanted(guilds)
+    assert "not YAML" in found.pop("odd.yaml").problem
+    assert list(found) == ["1"]
+
+
+def test_guilds_of_a_file_that_breaks_for_a_moment_go_on(guilds: Path) -> None:
+    file = guilds / "a.yaml"
+    file.write_text(document("1") + "---\n" + document("2"))
+    source = ManifestSource(guilds)
+    assert [entry.guild for entry in source.wanted()] == ["1", "2"]
+    file.write_text(document("1") + "---\n{")
+    found = source.wanted()
+    assert [entry.guild for entry in found if not entry.problem] == ["1", "2"]
+    assert len([entry for entry in found if entry.problem]) == 1
+    file.write_text(document("2"))
+    assert [entry.guild for entry in source.wanted()] == ["2"]
+    file.unlink()
+    assert source.wanted() == []

@@ -61,7 +61,13 @@ class GatewayUnderTest:
             {token: Identity(Role.RUNTIME, pod) for pod, token in TOKENS.items()}
             | {"gateway": Identity(Role.GATEWAY)}
         )
-        self.server = GatewayServer(self.hub, lambda: self.discord, identities, ready=lambda: self.trouble)
+        self.starting = False
+        self.server = GatewayServer(
+            self.hub,
+            lambda: None if self.starting else self.discord,
+            identities,
+            ready=lambda: self.trouble,
+        )
         self.low_water = LowWater()
         self.url = ""
         self._sequence = 0
@@ -442,3 +448,32 @@ async def test_probes_need_no_token_and_say_what_is_missing(
         assert answer.status == 200
     async with session.get(f"{gateway.url}/metrics") as answer:
         assert "flora_gateway_pods_connected" in await answer.text()
+
+
+async def test_a_gateway_that_is_starting_takes_nothing_and_loses_nothing(
+    gateway: GatewayUnderTest, session: aiohttp.ClientSession, send: Send
+) -> None:
+    gateway.starting = True
+    headers = {"Authorization": f"Bearer {TOKENS[POD]}"}
+    for stream in ("events", "ops"):
+        method = session.get if stream == "events" else session.post
+        async with method(f"{gateway.url}/v1/pods/{POD}/{stream}", headers=headers) as answer:
+            assert answer.status == 503
+            assert "is starting; dial again" in await answer.text()
+    gateway.starting = False
+    assert gateway.hub.pod(POD).last_op == 0
+    await send(op(1))
+    assert [taken.sequence for taken in gateway.discord.ops] == [1]
+
+
+async def test_what_a_script_handles_is_known_even_before_its_guild_is_routed(
+    gateway: GatewayUnderTest, dial: Dial, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(ROUTES, "1")
+    await send(Subscribe("1", ["reactionAdd"]))
+    monkeypatch.setitem(ROUTES, "1", POD)
+    stream = await dial()
+    gateway.message("nobody handles this")
+    gateway.hub.result(POD, "1", 5, ok=True, value=b"null")
+    await stream.take(2)
+    assert stream.contents == []

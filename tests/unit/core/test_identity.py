@@ -41,3 +41,8 @@ def test_a_wrong_entry_is_numbered_and_its_token_not_shown(text: str) -> None:
         StaticIdentities.parse(f"ok=gateway,{text}", variable="GATEWAY_ACCEPT_TOKENS")
     assert "GATEWAY_ACCEPT_TOKENS: entry 2" in str(caught.value)
     assert "secret-token" not in str(caught.value)
+
+
+async def test_a_token_of_odd_bytes_is_nobodys() -> None:
+    identities = StaticIdentities({"sesame": Identity(Role.GATEWAY)})
+    assert await identities.identify(b"ses\xffame".decode(errors="surrogateescape")) is None

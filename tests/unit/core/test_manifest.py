@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flora_core.manifest import Hibernation, InvalidManifest, parse_manifest
+from flora_core.wire.control import Limits
 
 
 def document(**spec: Any) -> dict[str, Any]:
@@ -29,6 +30,12 @@ def test_a_document_as_kubectl_applies_it_is_read_with_its_defaults() -> None:
     assert not manifest.spec.suspend
 
 
+def test_limits_go_over_the_wire_as_limits() -> None:
+    manifest = parse_manifest(document(limits={"cpuMilliseconds": 50}))
+    assert manifest.limits == Limits(50, 64)
+    assert type(manifest.limits) is Limits
+
+
 def test_limits_and_secrets_are_read() -> None:
     manifest = parse_manifest(
         document(
@@ -49,6 +56,11 @@ def test_limits_and_secrets_are_read() -> None:
 
 
 WRONG = {
+    "a limit that is none": (document(limits={"memoryMebibyte": 512}), "memoryMebibyte"),
+    "no digest": (
+        document(source={"bundleRef": {"sha256": "nope"}}),
+        "bundleRef.sha256: 'nope' is not a SHA-256",
+    ),
     "no mapping": ([], "should be a mapping"),
     "another kind": ({**document(), "kind": "Pod"}, "this is Pod of"),
     "another name": ({**document(), "metadata": {"name": "bot"}}, "metadata.name: should be guild-123"),

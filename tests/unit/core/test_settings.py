@@ -88,3 +88,14 @@ def test_a_broken_file_is_one_clear_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.toml").write_text(text)
     with pytest.raises(InvalidSettings, match=r"config\.toml"):
         load(KitchenSettings)
+
+
+class ListSettings(Settings):
+    model_config = SettingsConfigDict(env_prefix="SHELF_")
+    books: list[int] = Field(default_factory=list[int])
+
+
+def test_a_list_that_is_no_json_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELF_BOOKS", "[1,")
+    with pytest.raises(InvalidSettings, match=r"books"):
+        load(ListSettings)

@@ -70,3 +70,11 @@ def test_settings_do_not_change_while_it_runs() -> None:
     settings = load(GatewaySettings)
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_log_level_is_one_of_five_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_LOG_LEVEL", "debug")
+    assert load(GatewaySettings).log_level == "DEBUG"
+    monkeypatch.setenv("GATEWAY_LOG_LEVEL", "loud")
+    with pytest.raises(InvalidSettings, match=r"GATEWAY_LOG_LEVEL: input should be 'DEBUG'"):
+        load(GatewaySettings)
