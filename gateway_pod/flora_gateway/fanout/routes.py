@@ -7,7 +7,6 @@ otherwise. So it is written down, and a gateway that starts with nobody to ask u
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import aiohttp
 import msgspec
 
 from flora_core.errors import WireError
+from flora_core.files import write_whole
 from flora_core.streams import BROKEN, Backoff, StreamRefused, Token, read_stream
 from flora_core.telemetry import logger
 from flora_core.wire.control import Beat, Route, Routes, route_table
@@ -103,10 +103,7 @@ class RouteTable:
 
     def _write_down(self, table: bytes) -> None:
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._file.with_suffix(f".{os.getpid()}")
-            temporary.write_bytes(table)
-            temporary.replace(self._file)
+            write_whole(self._file, table)
         except OSError as error:
             _log.warning("routes_not_kept", error=str(error))
 

@@ -8,7 +8,6 @@ Kept in Redis in a cluster, in a file in ``flora dev``.
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,6 +15,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from flora_core.files import write_whole
 from flora_core.telemetry import logger
 
 WRITE_SECONDS: Final = 2.0
@@ -64,10 +64,7 @@ class FileSessionStore:
             if session is None:
                 path.unlink(missing_ok=True)
                 return
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(f".{os.getpid()}")
-            temporary.write_bytes(msgspec.json.encode(session))
-            temporary.replace(path)
+            write_whole(path, msgspec.json.encode(session))
         except OSError as error:
             _log.warning("session_not_kept", shard=shard, error=str(error))
 

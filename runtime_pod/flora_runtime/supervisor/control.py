@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,6 +17,7 @@ import aiohttp
 import msgspec
 
 from flora_core.errors import FloraError, WireError
+from flora_core.files import write_whole
 from flora_core.ids import Sha256
 from flora_core.streams import BROKEN, Backoff, StreamRefused, Token, read_stream
 from flora_core.telemetry import logger
@@ -175,11 +175,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _keep(path: Path, data: bytes) -> None:
-    """Write by renaming, so that a crash leaves the old file or the new one."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        write_whole(path, data)
     except OSError as error:
         _log.warning("file_not_kept", path=str(path), error=str(error))

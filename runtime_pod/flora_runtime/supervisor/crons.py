@@ -20,6 +20,7 @@ from croniter import croniter
 from croniter.croniter import CroniterError
 from msgspec import Struct
 
+from flora_core.files import write_whole
 from flora_core.ids import GuildId
 from flora_core.telemetry import logger
 from flora_core.wire.pipe import CRON_PREFIX, CronIn
@@ -165,10 +166,7 @@ class CronFolder:
             if not plans:
                 file.unlink(missing_ok=True)
                 return
-            self._folder.mkdir(parents=True, exist_ok=True)
-            part = file.with_suffix(".part")
-            part.write_bytes(msgspec.json.encode(plans))
-            part.replace(file)
+            write_whole(file, msgspec.json.encode(plans))
         except OSError as error:
             _log.warning("cron_plan_not_kept", guild_id=guild, error=str(error))
 

@@ -1,0 +1,37 @@
+"""Files are there whole, or as they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flora_core.files import write_whole
+
+
+def test_a_file_and_its_folder_are_made(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a" / "b" / "file.json", b"one")
+    assert (tmp_path / "a" / "b" / "file.json").read_bytes() == b"one"
+
+
+def test_the_new_content_takes_the_place_of_the_old(tmp_path: Path) -> None:
+    for content in (b"a long one", b"two"):
+        write_whole(tmp_path / "file.json", content)
+    assert (tmp_path / "file.json").read_bytes() == b"two"
+    assert [file.name for file in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_what_cannot_be_written_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_whole(tmp_path / "file.json", b"old")
+
+    def full(path: Path, data: bytes) -> int:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "file.json", b"new")
+    assert (tmp_path / "file.json").read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["file.json"]
