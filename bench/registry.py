@@ -12,6 +12,7 @@ from bench.figure_dev import dev_figures
 from bench.figure_gateway import gateway_figures
 from bench.figure_isolates import isolate_figures
 from bench.figure_kills import gateway_kill_figures, worker_kill_figures
+from bench.figure_kv import kv_figures
 from bench.figure_path import saturation_figures, steady_figures
 from bench.figure_worker import worker_figures
 from bench.rows import Row
@@ -79,6 +80,13 @@ BENCHMARKS: Final = (
         "kill -9 of the gateway under load, and a new one",
         ("gateway-kill-unanswered",),
         gateway_kill_figures,
+    ),
+    Benchmark(
+        "kv",
+        "durable writes of many guilds at once, and a read",
+        ("kv-durable-sets", "kv-get"),
+        kv_figures,
+        pinned=False,
     ),
     Benchmark(
         "bundle",

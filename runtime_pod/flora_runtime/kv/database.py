@@ -184,16 +184,13 @@ class Database:
 
     def _attempt(self, job: Job, view: View) -> tuple[Any, Exception | None]:
         """One call on top of ``view``; nothing of it when it is refused."""
-        trial = View(view)
         try:
-            result = apply(job.call, GuildKeys(trial, job.guild, int(self._clock() * 1000)))
+            return apply(job.call, GuildKeys(view, job.guild, int(self._clock() * 1000))), None
         except KvRefused as refused:
             return None, refused
         except Exception as error:  # noqa: BLE001  whatever it is, the thread goes on and the script hears
             _log.error("kv_call_failed", call=type(job.call).__name__, error=repr(error)[:500])
             return None, KvUnavailable("kv cannot be read now; the pod's log says why")
-        view.merge(trial)
-        return result, None
 
     # ---------------------------------------------------------------- writing
 

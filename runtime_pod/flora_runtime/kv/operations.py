@@ -66,13 +66,17 @@ class GuildKeys:
             yield key[len(prefix) :].decode(), layout.unpack_usage(data)
 
     def write(self, store: str, key: str, entry: Entry | None) -> None:
-        """Put ``entry`` at a key, or delete what is there; raises KvRefused beyond a quota."""
+        """Put ``entry`` at a key, or delete what is there.
+
+        Raises KvRefused beyond a quota, with nothing changed.
+        """
         place = Place(self.guild, store, key)
         at = layout.data_key(place)
         old_data = self.view.get(at)
         old = layout.unpack_entry(old_data) if old_data is not None else None
         old_size = layout.size_of(key, old) if old is not None else 0
         new_size = layout.size_of(key, entry) if entry is not None else 0
+        packed = layout.pack_entry(entry) if entry is not None else b""
         more = Usage((entry is not None) - (old is not None), new_size - old_size)
         self._charge(store, more)
         if old is not None and old.expires:
@@ -81,7 +85,7 @@ class GuildKeys:
             if old is not None:
                 self.view.delete(at)
             return
-        self.view.put(at, layout.pack_entry(entry))
+        self.view.put(at, packed)
         if entry.expires:
             self.view.put(layout.expiry_key(entry.expires, place), b"")
 
@@ -113,7 +117,10 @@ def _quota(what: str, size: int) -> KvRefused:
 
 
 def apply(call: calls.KvCall, keys: GuildKeys) -> Any:
-    """Do ``call``; what its script is answered, as JSON-able values. Raises KvRefused."""
+    """Do ``call``; what its script is answered, as JSON-able values.
+
+    Raises KvRefused, and then the view is as it was: each call changes it last of all.
+    """
     match call:
         case calls.Get():
             return _told(keys.entry(call.store, call.key))
@@ -151,9 +158,10 @@ def _step(call: calls.Step, keys: GuildKeys) -> Any:
 
 def _set(call: calls.Set, keys: GuildKeys) -> bool:
     options = call.options
-    there = keys.entry(call.store, call.key) is not None
-    if (options.if_exists and not there) or (options.if_not_exists and there):
-        return False
+    if options.if_exists or options.if_not_exists:
+        there = keys.entry(call.store, call.key) is not None
+        if (options.if_exists and not there) or (options.if_not_exists and there):
+            return False
     keys.write(call.store, call.key, _entry(call.key, call.value, options, keys.now))
     return True
 

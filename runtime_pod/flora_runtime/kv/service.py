@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -30,6 +30,15 @@ HOUSEKEEPING_SECONDS: Final = 5.0
 
 _log = logger(__name__)
 _encode: Final = msgspec.json.Encoder().encode
+
+
+class _Finished(NamedTuple):
+    """A call on its way back from the database's threads."""
+
+    guild: GuildId
+    answer: Answer
+    text: bytes
+    error: Exception | None
 
 
 class WriteRates:
@@ -75,6 +84,8 @@ class KvService:
         self._folder = folder
         self._rates = rates or WriteRates()
         self._pending: dict[GuildId, int] = {}
+        self._finished: deque[_Finished] = deque()
+        self._waking = False
         self._database: Database | None = None
         self._try_to_open()
 
@@ -102,7 +113,10 @@ class KvService:
 
         def done(result: Any, error: Exception | None) -> None:  # on a thread of the database
             text = _encode(result) if error is None else b""
-            self._loop.call_soon_threadsafe(self._answer, guild, answer, text, error)
+            self._finished.append(_Finished(guild, answer, text, error))
+            if not self._waking:  # the loop is woken once for a batch, not for each of its calls
+                self._waking = True
+                self._loop.call_soon_threadsafe(self._answer_all)
 
         database.submit(Job(guild, call, done))
 
@@ -137,16 +151,19 @@ class KvService:
                 raise KvRefused("KV_RATE_LIMITED", text, retry_after=round(wait, 3))
         return self._database
 
-    def _answer(self, guild: GuildId, answer: Answer, text: bytes, error: Exception | None) -> None:
-        left = self._pending[guild] - 1
-        if left:
-            self._pending[guild] = left
-        else:
-            del self._pending[guild]
-        if error is None:
-            answer(True, text)
-        else:
-            _fail(answer, _error_of(error))
+    def _answer_all(self) -> None:
+        self._waking = False  # before looking: what is added from now on wakes the loop again
+        while self._finished:
+            guild, answer, text, error = self._finished.popleft()
+            left = self._pending[guild] - 1
+            if left:
+                self._pending[guild] = left
+            else:
+                del self._pending[guild]
+            if error is None:
+                answer(True, text)
+            else:
+                _fail(answer, _error_of(error))
 
     def _committed(self, count: int, seconds: float) -> None:
         metrics.commit_calls.observe(count)
