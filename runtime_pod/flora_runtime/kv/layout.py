@@ -102,4 +102,9 @@ def unpack_usage(data: bytes) -> Usage:
 
 def size_of(key: str, entry: Entry) -> int:
     """Bytes that count towards quotas."""
-    return len(key.encode()) + len(entry.value.encode()) + len(entry.metadata)
+    return _length(key) + _length(entry.value) + len(entry.metadata)
+
+
+def _length(text: str) -> int:
+    """Of its UTF-8; without making it where that is the same."""
+    return len(text) if text.isascii() else len(text.encode())

@@ -56,7 +56,10 @@ class GuildKeys:
 
     def usage(self, store: str = "") -> Usage:
         """Of a store; of the whole guild without one."""
-        data = self.view.get(layout.usage_key(self.guild, store))
+        return self._usage_at(layout.usage_key(self.guild, store))
+
+    def _usage_at(self, at: bytes) -> Usage:
+        data = self.view.get(at)
         return layout.unpack_usage(data) if data is not None else Usage()
 
     def stores(self) -> Iterator[tuple[str, Usage]]:
@@ -90,7 +93,8 @@ class GuildKeys:
             self.view.put(layout.expiry_key(entry.expires, place), b"")
 
     def _charge(self, store: str, more: Usage) -> None:
-        before, total = self.usage(store), self.usage()
+        at_store, at_guild = layout.usage_key(self.guild, store), layout.usage_key(self.guild, "")
+        before, total = self._usage_at(at_store), self._usage_at(at_guild)
         if more.bytes > 0:
             if before.bytes + more.bytes > limits.STORE_TOTAL_BYTES:
                 raise _quota(f"kv store storage quota exceeded: {store} may hold", limits.STORE_TOTAL_BYTES)
@@ -98,15 +102,14 @@ class GuildKeys:
                 raise _quota("kv guild storage quota exceeded: its stores may hold", limits.GUILD_TOTAL_BYTES)
             if not before.keys and sum(1 for _ in islice(self.stores(), limits.STORES)) == limits.STORES:
                 raise KvRefused("KV_QUOTA_EXCEEDED", f"a guild may have {limits.STORES} stores")
-        self._set_usage(store, Usage(before.keys + more.keys, before.bytes + more.bytes))
-        self._set_usage("", Usage(total.keys + more.keys, total.bytes + more.bytes))
+        self._set_usage(at_store, Usage(before.keys + more.keys, before.bytes + more.bytes))
+        self._set_usage(at_guild, Usage(total.keys + more.keys, total.bytes + more.bytes))
 
-    def _set_usage(self, store: str, usage: Usage) -> None:
-        key = layout.usage_key(self.guild, store)
+    def _set_usage(self, at: bytes, usage: Usage) -> None:
         if usage.keys:
-            self.view.put(key, layout.pack_usage(usage))
+            self.view.put(at, layout.pack_usage(usage))
         else:
-            self.view.delete(key)
+            self.view.delete(at)
 
 
 def _quota(what: str, size: int) -> KvRefused:
@@ -249,7 +252,7 @@ def _entry(key: str, value: str, options: Options, now: int) -> Entry:
         expires = max(1, int(options.expiration * 1000))
     if not 0 <= expires < 1 << 63:
         raise KvRefused("INVALID_INPUT", f"{key}: expiration and ttl should be seconds in reasonable numbers")
-    if len(value.encode()) > limits.VALUE_BYTES:
+    if len(value) * 4 > limits.VALUE_BYTES and len(value.encode()) > limits.VALUE_BYTES:
         raise KvRefused("INVALID_INPUT", f"{key}: value exceeds maximum size of 1 MiB")
     entry = Entry(value, expires, _metadata(options.metadata))
     _check_entry(key, entry)
