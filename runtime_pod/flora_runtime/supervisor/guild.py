@@ -21,11 +21,19 @@ from msgspec import Raw
 
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
 from flora_core.wire.pipe import CronIn, Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
+from flora_runtime.supervisor import log_rate, metrics
 from flora_runtime.supervisor.backlog import Backlog, Drop, Waiting
+from flora_runtime.supervisor.log_rate import LogRate
 
 _NUMBER: Final = struct.Struct("<Q")
 RETRY_SECONDS: Final = 5.0
 """A script that had loaded before and fails to load again is tried once in this time, on an event."""
+
+
+STRIKES: Final = 3
+"""Limits exceeded ..."""
+STRIKE_SECONDS: Final = 600.0
+"""... within so many seconds, after which a script runs no more until it is deployed anew."""
 
 
 class Presence(StrEnum):
@@ -92,6 +100,9 @@ class Guild:
         """What runs, or ran before its worker lost it; None when nothing of this guild ever loaded here."""
         self._port = port
         self._backlog = Backlog(limit=backlog)
+        self._log_rate = LogRate()
+        self._strikes: list[float] = []
+        self._quarantined = False
         self._deploying = False
         self._waits_for_deploy = False
         self._retry_at = 0.0
@@ -121,6 +132,8 @@ class Guild:
         """Something new should run."""
         self.assignment = assignment
         self._retry_at = 0.0
+        self._quarantined = False
+        self._strikes = []
         self._ask_for_deploy()
 
     def deploying(self, script: Script) -> None:
@@ -153,7 +166,7 @@ class Guild:
         self._port.to_worker(self, Kind.UNLOAD, b"")
 
     def _ask_for_deploy(self) -> None:
-        if not self._waits_for_deploy:
+        if not self._waits_for_deploy and not self._quarantined:
             self._waits_for_deploy = True
             self._port.want_deploy(self)
 
@@ -161,6 +174,9 @@ class Guild:
 
     def add_event(self, type_: str, offset: int, body: bytes) -> None:
         """An event of this guild arrived."""
+        if self._quarantined:
+            self._port.dropped(self, "quarantined", [Waiting(0, offset, type_, b"")])
+            return
         if self.presence is Presence.BROKEN and not self._may_retry():
             self._port.dropped(self, "not_loaded", [Waiting(0, offset, type_, b"")])
             return
@@ -278,6 +294,11 @@ class Guild:
 
     def on_log(self, line: LogIn) -> None:
         """The script printed something, or something of it ended badly."""
+        now = self._port.now()
+        self.tell_suppressed(now)
+        if not self._log_rate.take(now):
+            metrics.logs_suppressed.inc()
+            return
         self.log(
             line.level,
             line.text,
@@ -287,10 +308,48 @@ class Guild:
             event=line.event,
         )
 
+    def tell_suppressed(self, now: float) -> None:
+        """Say how many lines were left out of the log, once that is over."""
+        suppressed = self._log_rate.overdue(now)
+        if suppressed:
+            limit = f"a script may write {log_rate.LINES} in {log_rate.SECONDS:g} s"
+            self.log("warn", f"{suppressed} lines suppressed: {limit}", source="runtime")
+
     def on_recycled(self, recycled: Recycled) -> None:
         """The isolate went over a limit and is gone; what it had not started comes again."""
         started = max(recycled.lost, default=0)
+        self._quarantined = self._is_one_too_many(recycled.outcome)
         self._lose(started, recycled.outcome, "its isolate was thrown away")
+        if self._quarantined:
+            self._quarantine(recycled.outcome)
+
+    def _is_one_too_many(self, outcome: Outcome) -> bool:
+        """Count a limit that was exceeded; whether that makes too many in too short a time."""
+        if outcome not in (Outcome.EXCEEDED_CPU, Outcome.EXCEEDED_MEMORY):
+            return False
+        now = self._port.now()
+        self._strikes = [at for at in self._strikes if now - at < STRIKE_SECONDS] + [now]
+        return len(self._strikes) >= STRIKES
+
+    def _quarantine(self, outcome: Outcome) -> None:
+        """Run nothing of this script any more: each time it costs its neighbours a turn's limit."""
+        text = (
+            f"quarantined until the next deploy: the script went over its limits {STRIKES} times "
+            f"in {STRIKE_SECONDS / 60:g} minutes"
+        )
+        self._drop_waiting("quarantined")
+        metrics.quarantines.inc()
+        self.log("error", text, source="runtime", outcome=outcome)
+        assignment = self.loaded or self.assignment
+        self._port.report(
+            Failed(
+                guild=self.id,
+                revision=assignment.revision,
+                bundle=assignment.bundle,
+                outcome=outcome,
+                error=ScriptError(text),
+            )
+        )
 
     def on_worker_gone(self, started: int) -> None:
         """The worker process died, having started events up to ``started``."""

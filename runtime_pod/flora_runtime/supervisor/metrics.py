@@ -14,6 +14,7 @@ dispatch_errors = Counter("flora_dispatch_errors_total", "Events whose handlers 
 timeout_errors = Counter("flora_timeout_errors_total", "Handlers and loads stopped for the time they took")
 oom_errors = Counter("flora_oom_errors_total", "Isolates thrown away for the memory they took")
 isolate_restarts = Counter("flora_isolate_restarts_total", "Isolates replaced, by deploys and after limits")
+quarantines = Counter("flora_runtime_quarantines_total", "Scripts that went over their limits too often")
 worker_restarts = Counter("flora_runtime_restarts_total", "Worker processes replaced", ["reason"])
 
 dispatch_seconds = Histogram(
@@ -42,4 +43,5 @@ cron_runs = Series(Counter("flora_runtime_cron_runs_total", "Runs that were due"
 bad_frames = Counter("flora_runtime_bad_frames_total", "Frames that could not be read", ["stream", "reason"])
 stream_dials = Counter("flora_runtime_stream_dials_total", "Streams dialled", ["stream", "outcome"])
 worker_rss = Gauge("flora_runtime_worker_rss_bytes", "Resident memory of a worker process", ["worker"])
+logs_suppressed = Counter("flora_runtime_logs_suppressed_total", "Log lines of scripts that wrote too many")
 logs_dropped = Counter("flora_runtime_logs_dropped_total", "Log lines that could not be delivered")

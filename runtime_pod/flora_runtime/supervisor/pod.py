@@ -148,6 +148,9 @@ class RuntimePod:
             metrics.isolates.set(sum(worker.isolates for worker in self._workers))
             metrics.pending.set(sum(guild.pending for guild in self._guilds.values()))
             metrics.ops_waiting.set(len(self._link.upstream))
+            now = self.now()
+            for guild in self._guilds.values():
+                guild.tell_suppressed(now)
 
     # ---------------------------------------------------------------- Desired
 
