@@ -45,6 +45,7 @@ from flora_runtime.kv import calls as kv_calls
 from flora_runtime.kv.service import KvService
 from flora_runtime.supervisor import metrics
 from flora_runtime.supervisor.backlog import Waiting
+from flora_runtime.supervisor.commands import CommandPushes
 from flora_runtime.supervisor.control import BundleMissing, BundleStore, ControlLink
 from flora_runtime.supervisor.crons import CronClock, Run
 from flora_runtime.supervisor.guild import Guild, Script
@@ -85,8 +86,7 @@ class RuntimePod:
             Worker(index, self, _configure(settings, index), _limits(settings))
             for index in range(settings.max_workers)
         ]
-        self._commands: dict[str, bytes] = {}
-        self._pushing: dict[str, bytes] = {}
+        self._commands = CommandPushes(self._push_commands)
         self._draining = False
         self._session: aiohttp.ClientSession | None = None
         self._kv = KvService(settings.data_dir / "kv")
@@ -184,8 +184,7 @@ class RuntimePod:
         self._workers[found.worker].forget(guild, found.slot)
         self._link.upstream.forget(guild)
         self._reports.forget(guild)
-        self._commands.pop(guild, None)
-        self._pushing.pop(guild, None)
+        self._commands.forget(guild)
         self._crons.forget(GuildId(guild))
 
     def replace_all(self, assignments: list[Assignment]) -> None:
@@ -273,29 +272,18 @@ class RuntimePod:
         self._link.upstream.subscribe(Subscribe(guild.id, events, own=own))
 
     def commands(self, guild: Guild, commands: Raw) -> None:
-        """Push the slash commands after a load; the gateway compares them with what the guild has."""
-        wanted = bytes(commands)
-        if self._commands.get(guild.id) == wanted:
-            return
-        self._commands[guild.id] = wanted
-        if guild.id not in self._pushing:  # one push at a time: the next follows its result
-            self._push_commands(guild.id)
+        """Push the slash commands after a load."""
+        self._commands.want(guild.id, bytes(commands))
 
-    def _push_commands(self, guild: str) -> None:
-        wanted = self._pushing[guild] = self._commands[guild]
-        body = b"[]" if wanted == b"null" else wanted
-        args = Raw(b'{"body":%b}' % body)
+    def _push_commands(self, guild: str, commands: bytes) -> None:
+        args = Raw(b'{"body":%b}' % commands)
         self._link.upstream.call(guild, HOST_OP, COMMANDS_OP, args, now=self.now())
 
     def _pushed(self, guild: str, error: OpError | None) -> None:
-        pushed = self._pushing.pop(guild, None)
-        if self._commands.get(guild) not in (pushed, None):
-            self._push_commands(guild)
-        elif error is not None:
-            self._commands.pop(guild, None)
-            found = self._guilds.get(guild)
-            if found is not None:
-                found.log("error", f"slash commands were not registered: {error.message}", source="runtime")
+        failed = self._commands.pushed(guild, ok=error is None)
+        found = self._guilds.get(guild)
+        if failed and error is not None and found is not None:
+            found.log("error", f"slash commands were not registered: {error.message}", source="runtime")
 
     def crons(self, guild: Guild, jobs: list[CronIn]) -> None:
         """Take the jobs of a script that was loaded, in place of those of the one before."""
