@@ -44,6 +44,10 @@ BAD = {
     ", * * * *": "'' is no minute",
     "-1 * * * *": "'-1' is no minute",
     "? * * * *": "'?' is no minute",
+    "* * * * ?/1": "'?/1' is no weekday",
+    "* * L/2 * *": "'L/2' is no day of the month",
+    "* * * * mon,?": "'?' is no weekday",
+    "* * * * 0,5#2": "'0,5#2' mixes nth weekdays with others",
     "* * * * 1#6": "'1#6' is no nth weekday",
     "L * * * *": "'L' is no minute",
     "1.5 * * * *": "'1.5' is no minute",
@@ -90,8 +94,14 @@ def test_what_is_none_and_why(judge: Judge, expression: str) -> None:
         assert told == "cron expression must be a non-empty string"
 
 
+ITEMS = (
+    *("*", "0", "1", "5", "7", "12", "59", "00", "007", "1-5", "5-10/3", "1/2", "*/5", "?", "#", "-"),
+    *("L", "l", "L-3", "LW", "1W", "mon", "SUN", "jan", "dec", "fri-sat", "sun-sat", "sat-sun", "mon-fri/2"),
+    *("5#2", "mon#1"),
+)
 fields = st.lists(
-    st.from_regex(r"(\*|[0-9]{1,2}|[0-9]{1,2}-[0-9]{1,2}|mon|jan|L|\?)(/[0-9]{1,2})?", fullmatch=True),
+    st.lists(st.sampled_from(ITEMS), min_size=1, max_size=2).map(",".join)
+    | st.from_regex(r"(\*|[0-9]{1,2}|[0-9]{1,2}-[0-9]{1,2}|mon|jan|L|\?)(/[0-9]{1,2})?", fullmatch=True),
     min_size=5,
     max_size=6,
 )

@@ -48,11 +48,16 @@ function problemOf(expression: string): string {
   }
   const skipped = 6 - parts.length;
   for (let i = 0; i < parts.length; i++) {
+    const index = i + skipped;
+    if (parts[i] === "?" && (index === DAY || index === WEEKDAY)) continue;
     const items = split(parts[i] as string, ",");
+    let nth = 0;
     for (let j = 0; j < items.length; j++) {
-      const problem = itemProblem(items[j] as string, i + skipped);
+      const problem = itemProblem(items[j] as string, index);
       if (problem !== "") return problem;
+      if (StringIndexOf(items[j] as string, "#") > 0) nth++;
     }
+    if (nth > 0 && nth < items.length) return `'${parts[i]}' mixes nth weekdays with others`;
   }
   return "";
 }
@@ -63,7 +68,7 @@ function itemProblem(item: string, index: number): string {
   const [range = "", step, more] = split(item, "/");
   if (more !== undefined) return `'${item}' has two steps`;
   if (step !== undefined && !(whole(step) >= 1)) return `the step in '${item}' should be a number from 1`;
-  if (range === "*" || (range === "?" && (index === DAY || index === WEEKDAY))) return "";
+  if (range === "*") return "";
   if (index === WEEKDAY && StringIndexOf(range, "#") > 0) {
     const [day = "", nth = ""] = split(range, "#");
     return inField(day, field) >= 0 && whole(nth) >= 1 && whole(nth) <= 5 ? "" : `'${item}' is no nth weekday`;
