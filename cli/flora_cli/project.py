@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from flora_cli.scaffold import create_project, write_types
+from flora_cli.scaffold import create_project, write_text, write_types
 from flora_core.errors import InvalidInput
 from flora_core.toolchain import Built, Diagnostic, Project, Toolchain, render_all
 
@@ -60,11 +60,8 @@ def bundle(
         raise InvalidInput(f"{output}: name a file in a folder that exists")
     built = asyncio.run(_bundle(Project.from_folder(folder, entrypoint=entrypoint)))
     code, source_map = output, output.with_name(f"{output.name}.map")
-    try:
-        code.write_text(built.bundle.code)
-        source_map.write_text(built.bundle.source_map)
-    except OSError as error:
-        raise InvalidInput(f"{code}: cannot be written: {error.strerror or error}") from None
+    write_text(code, built.bundle.code)
+    write_text(source_map, built.bundle.source_map)
     size = code.stat().st_size
     if json:
         facts = {"sha256": built.bundle.sha256, "bytes": size, "warnings": built.warnings}

@@ -51,10 +51,14 @@ def _texts(node: Traversable, at: Path = Path()) -> list[tuple[Path, str]]:
 
 
 def _write(folder: Path, path: Path, text: str) -> Path:
-    target = folder / path
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-    except OSError as error:
-        raise InvalidInput(f"{target}: cannot be written: {error.strerror or error}") from None
+    write_text(folder / path, text)
     return path
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write ``file`` and make its folder; raises InvalidInput, for that is where the author wanted it."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    except OSError as error:
+        raise InvalidInput(f"{file}: cannot be written: {error.strerror or error}") from None

@@ -4,6 +4,28 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from flora_core.errors import FloraError
+from flora_core.wire import UNREADABLE
+
+T = TypeVar("T")
+
+
+class CannotRead(FloraError):
+    """There is a file, and it cannot be read, or holds something else."""
+
+
+def read_kept(path: Path, into: type[T]) -> T | None:
+    """The JSON of an earlier process as ``into``; None when it left none. Raises CannotRead. Blocks."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=into)
+    except FileNotFoundError:
+        return None
+    except (OSError, *UNREADABLE) as error:
+        raise CannotRead(f"{path}: {error}") from None
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -133,6 +133,8 @@ def _check(manifest: GuildDeployment) -> None:
     spec = manifest.spec
     try:
         parse_guild_id(spec.guild_id, field="spec.guildId")
+        if spec.source.bundle_ref is not None:
+            parse_sha256(spec.source.bundle_ref.sha256, field="spec.source.bundleRef.sha256")
     except InvalidInput as error:
         raise InvalidManifest(str(error)) from None
     wanted = f"guild-{spec.guild_id}"
@@ -141,11 +143,6 @@ def _check(manifest: GuildDeployment) -> None:
     given = [spec.source.files, spec.source.config_map_ref, spec.source.bundle_ref]
     if sum(source is not None for source in given) != 1:
         raise InvalidManifest("spec.source: give exactly one of files, configMapRef and bundleRef")
-    if spec.source.bundle_ref is not None:
-        try:
-            parse_sha256(spec.source.bundle_ref.sha256, field="spec.source.bundleRef.sha256")
-        except InvalidInput as error:
-            raise InvalidManifest(str(error)) from None
     _within("spec.limits.cpuMilliseconds", spec.limits.cpu_milliseconds, CPU_MILLISECONDS)
     _within("spec.limits.memoryMebibytes", spec.limits.memory_mebibytes, MEMORY_MEBIBYTES)
 

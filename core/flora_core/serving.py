@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
-from flora_core.errors import InvalidInput, TruncatedStream, WireError
+from flora_core.errors import InvalidInput, WireError
 from flora_core.ids import PodName, parse_pod_name
-from flora_core.streams import CONTENT_TYPE, silence_guard
+from flora_core.streams import CONTENT_TYPE, read_lines
 from flora_core.wire.gateway import SILENCE_SECONDS
-from flora_core.wire.ndjson import LineSplitter
 
 
 async def start_stream(request: web.Request) -> web.StreamResponse:
@@ -25,23 +24,12 @@ async def read_stream_body(
     request: web.Request, *, on_error: Callable[[WireError], None], silence: float = SILENCE_SECONDS
 ) -> AsyncIterator[list[bytes]]:
     """The lines of an upward stream, in batches as they arrive, until it ends, breaks or falls silent."""
-    splitter, content = LineSplitter(on_error), request.content
-    with silence_guard(content, silence, TimeoutError("silent")) as heard:
-        while True:
-            try:
-                chunk = await content.readany()
-            except (TimeoutError, ConnectionError):
-                return
-            if not chunk:
-                break
-            heard()
-            lines = splitter.feed(chunk)
-            if lines:
-                yield lines
+    lines = read_lines(request.content, on_error=on_error, silence=silence, silent=TimeoutError("silent"))
     try:
-        splitter.close()
-    except TruncatedStream as error:
-        on_error(error)
+        async for batch in lines:
+            yield batch
+    except (TimeoutError, ConnectionError):
+        return
 
 
 def pod_in_path(request: web.Request) -> PodName:

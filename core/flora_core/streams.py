@@ -15,7 +15,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from pathlib import Path
-from typing import Final, TypeGuard, cast
+from typing import Final, NoReturn, TypeGuard, cast
 
 import aiohttp
 import aiohttp.payload
@@ -123,17 +123,54 @@ async def read_stream(
     Ends when the other side ends the stream. Raises one of ``BROKEN``: StreamRefused for a status other
     than 200, StreamSilent after ``silence`` seconds without a byte.
     """
-    splitter = LineSplitter(on_error, limit=limit)
     async with session.get(url, params=params, headers=token.headers()) as response:
         if response.status != 200:
             raise StreamRefused(url, response.status, await _short_text(response))
-        content = response.content
-        with silence_guard(content, silence, StreamSilent(f"{url} is silent")) as heard:
-            while chunk := await content.readany():
-                heard()
-                lines = splitter.feed(chunk)
-                if lines:
-                    yield lines
+        silent = StreamSilent(f"{url} is silent")
+        async for lines in read_lines(
+            response.content, on_error=on_error, silence=silence, silent=silent, limit=limit
+        ):
+            yield lines
+
+
+async def follow(
+    session: aiohttp.ClientSession,
+    url: str,
+    *,
+    token: Token,
+    params: Callable[[], Mapping[str, str | int]],
+    take: Callable[[list[bytes]], Awaitable[None]],
+    on_error: Callable[[WireError], None],
+    on_broken: Callable[[Exception], None],
+) -> NoReturn:
+    """Read a stream for ever: dial again whenever it breaks or ends, from where ``params`` says by then."""
+    backoff = Backoff()
+    while True:
+        try:
+            async for lines in read_stream(session, url, token=token, params=params(), on_error=on_error):
+                backoff.reset()
+                await take(lines)
+        except BROKEN as error:
+            on_broken(error)
+        await backoff.pause()
+
+
+async def read_lines(
+    content: aiohttp.StreamReader,
+    *,
+    on_error: Callable[[WireError], None],
+    silence: float,
+    silent: Exception,
+    limit: int = LINE_LIMIT,
+) -> AsyncIterator[list[bytes]]:
+    """The lines of an open body, in batches; raises ``silent`` after ``silence`` quiet seconds."""
+    splitter = LineSplitter(on_error, limit=limit)
+    with silence_guard(content, silence, silent) as heard:
+        while chunk := await content.readany():
+            heard()
+            lines = splitter.feed(chunk)
+            if lines:
+                yield lines
     try:
         splitter.close()
     except TruncatedStream as error:
@@ -220,10 +257,13 @@ class StreamWriter:
         self._size = 0
         self._wake = asyncio.Event()
         self._closing = False
-        self.open = False
-        """Whether there is a connection."""
         self._transport: asyncio.Transport | None = None
         self._coalescer = Coalescer(self._flush)
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a connection."""
+        return self._transport is not None
 
     def write(self, line: bytes) -> None:
         """Queue a line, with its newline; raises StreamOverflow when nobody reads."""
@@ -255,7 +295,6 @@ class StreamWriter:
     async def _send(self, writer: AbstractStreamWriter) -> None:
         await writer.write(b"\n")  # aiohttp sends the request's head with the first chunk
         self._on_open(self)
-        self.open = True
         self._transport = cast("asyncio.Transport | None", getattr(writer, "transport", None))
         self._wake.set()
         try:
@@ -263,22 +302,20 @@ class StreamWriter:
                 await self._wake.wait()
                 self._wake.clear()
                 if self._queued:
-                    await writer.write(self._take())
+                    await writer.write(b"".join(self._take()))
         finally:
-            self.open = False
             self._transport = None
 
     def _flush(self) -> None:
         """Past the task when the socket takes it; ``_send`` waits for one that does not."""
         if takes_more(self._transport):
-            lines, self._queued, self._size = self._queued, [], 0
-            write_chunk(self._transport, lines)
+            write_chunk(self._transport, self._take())
         else:
             self._wake.set()
 
-    def _take(self) -> bytes:
-        chunk, self._queued, self._size = b"".join(self._queued), [], 0
-        return chunk
+    def _take(self) -> list[bytes]:
+        lines, self._queued, self._size = self._queued, [], 0
+        return lines
 
 
 class _Body(aiohttp.payload.Payload):

@@ -32,7 +32,7 @@ class Series(dict[Any, Counter]):
         super().__init__()
         self._counter = counter
 
-    def __missing__(self, labels: str | tuple[str, ...]) -> Counter:
+    def __missing__(self, labels: str | tuple[str | int, ...]) -> Counter:
         values = labels if isinstance(labels, tuple) else (labels,)
         series = self[labels] = self._counter.labels(*values)
         return series

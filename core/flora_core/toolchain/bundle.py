@@ -17,6 +17,7 @@ from msgspec import Struct
 from flora_core.errors import BundleTooLarge, InvalidBundle
 from flora_core.ids import Sha256
 from flora_core.toolchain.diagnostics import Diagnostic
+from flora_core.wire import UNREADABLE
 
 CODE_LIMIT: Final = 8 << 20
 """UTF-8 bytes of a bundle's code."""
@@ -67,7 +68,7 @@ class Bundle:
             raise BundleTooLarge(len(data), limit=_STORED_LIMIT)
         try:
             stored = msgspec.json.decode(data, type=_Stored)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise InvalidBundle(f"these {len(data):,} bytes are no bundle: {error}") from None
         if stored.format != _FORMAT:
             raise InvalidBundle(

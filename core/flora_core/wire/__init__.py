@@ -7,3 +7,12 @@
 
 ``docs/protocol.md`` tells the same from the outside: paths, order, what happens when a stream breaks.
 """
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not the JSON they should be, or nested without end."""

@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from flora_core.errors import FrameTooLarge, MalformedFrame, TruncatedStream, UnknownFrame, WireError
+from flora_core.wire import UNREADABLE
 
 LINE_LIMIT: Final = 4 << 20
 """Bytes in one line of any stream. The largest event that Discord sends a guild is far below."""
@@ -88,7 +89,7 @@ class FrameCodec(Generic[F]):
         """The frame in ``line``; raises UnknownFrame or MalformedFrame."""
         try:
             return self._decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise self._explain(line, error) from None
 
     def encode(self, frame: F) -> bytes:
@@ -98,7 +99,7 @@ class FrameCodec(Generic[F]):
     def _explain(self, line: bytes, error: Exception) -> WireError:
         try:
             kind = msgspec.json.decode(self._kind(line).k)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return MalformedFrame(f"not a JSON object: {error}")
         if not isinstance(kind, str) or kind not in self._kinds:
             return UnknownFrame(kind)

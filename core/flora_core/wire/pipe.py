@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from flora_core.errors import FrameTooLarge, MalformedFrame, UnknownFrame
+from flora_core.wire import UNREADABLE
 from flora_core.wire.control import Limits, Outcome, ScriptError
 
 HEADER: Final = struct.Struct("<IQB")
@@ -222,5 +223,5 @@ def decode(body: bytes, into: type[S]) -> S:
     """``body`` as a struct; raises MalformedFrame."""
     try:
         return msgspec.json.decode(body, type=into)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise MalformedFrame(f"{into.__name__}: {error}") from None

@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 
 from flora_core.errors import MalformedFrame
 from flora_core.events import INTERACTION, MESSAGE, name_of
+from flora_core.wire import UNREADABLE
 from flora_core.wire.ndjson import flat
 
 
@@ -63,7 +64,7 @@ def classify(type_: str, data: Raw) -> Classified:
             kind = event.type
         else:
             event = _event(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise MalformedFrame(f"{type_}: {error}") from None
     return Classified(
         name_of(type_, interaction=kind),

@@ -19,6 +19,7 @@ import msgspec
 from flora_core.errors import MalformedFrame
 from flora_core.events import EVENTS, INTERACTION, MESSAGE, READY
 from flora_core.telemetry import logger
+from flora_core.wire import UNREADABLE
 from flora_core.wire.gateway import Subscribe
 from flora_gateway import metrics
 from flora_gateway.fanout.buffer import Frame, PodBuffer
@@ -120,7 +121,7 @@ class Hub:
         metrics.events[event.type].inc()
         try:
             reason = self._take(event)
-        except (MalformedFrame, msgspec.DecodeError) as error:
+        except (MalformedFrame, *UNREADABLE) as error:
             _log.warning("event_not_understood", type=event.type, error=str(error))
             reason = "malformed"
         if reason is not None:

@@ -14,8 +14,8 @@ import aiohttp
 import msgspec
 
 from flora_core.errors import WireError
-from flora_core.files import write_whole
-from flora_core.streams import BROKEN, Backoff, StreamRefused, Token, read_stream
+from flora_core.files import CannotRead, read_kept, write_whole
+from flora_core.streams import StreamRefused, Token, follow
 from flora_core.telemetry import logger
 from flora_core.wire.control import Beat, Route, Routes, route_table
 from flora_gateway import metrics
@@ -48,21 +48,19 @@ class RouteTable:
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Dial, follow, dial again."""
         await self._remember()
-        backoff = Backoff()
-        while True:
-            params = {"after": self._revision, "epoch": self._epoch}
-            lines = read_stream(
-                session, self._url, token=self._token, params=params, on_error=self._bad_frame
-            )
-            try:
-                async for batch in lines:
-                    backoff.reset()
-                    if self._take_all(batch):
-                        await asyncio.to_thread(self._write_down, msgspec.json.encode(self._pods))
-            except BROKEN as error:
-                level = _log.warning if isinstance(error, StreamRefused) else _log.info
-                level("route_stream_broken", error=str(error) or type(error).__name__)
-            await backoff.pause()
+        await follow(
+            session,
+            self._url,
+            token=self._token,
+            params=lambda: {"after": self._revision, "epoch": self._epoch},
+            take=self._take_batch,
+            on_error=self._bad_frame,
+            on_broken=_say_broken,
+        )
+
+    async def _take_batch(self, lines: list[bytes]) -> None:
+        if self._take_all(lines):
+            await asyncio.to_thread(self._write_down, msgspec.json.encode(self._pods))
 
     def _take_all(self, lines: list[bytes]) -> bool:
         """Apply ``lines``; whether the table changed."""
@@ -91,13 +89,9 @@ class RouteTable:
 
     async def _remember(self) -> None:
         try:
-            kept = await asyncio.to_thread(self._file.read_bytes)
-            self._pods = msgspec.json.decode(kept, type=dict[str, str])
-        except FileNotFoundError:
-            return
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._pods = await asyncio.to_thread(read_kept, self._file, dict[str, str]) or {}
+        except CannotRead as error:
             _log.warning("routes_not_read", error=str(error))
-            return
         if self._pods:
             self.known.set()
 
@@ -110,6 +104,11 @@ class RouteTable:
     def _bad_frame(self, error: WireError) -> None:
         metrics.bad_frames.labels(error.reason).inc()
         _log.warning("bad_frame", stream="routes", error=str(error))
+
+
+def _say_broken(error: Exception) -> None:
+    level = _log.warning if isinstance(error, StreamRefused) else _log.info
+    level("route_stream_broken", error=str(error) or type(error).__name__)
 
 
 PodOf = Callable[[str], str | None]

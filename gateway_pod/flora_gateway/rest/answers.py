@@ -14,11 +14,12 @@ from typing import Any, Final, cast
 import msgspec
 
 from flora_core.errors import WireError
+from flora_core.wire import UNREADABLE
 from flora_core.wire.gateway import OpError
 from flora_core.wire.ndjson import flat
 from flora_gateway.rest.calls import Refused, Verdict, Why
 from flora_gateway.rest.retry import read_rate_limited
-from flora_gateway.rest.transport import UNREADABLE, Response
+from flora_gateway.rest.transport import Response
 
 INVALID_INPUT: Final = "INVALID_INPUT"
 SCOPE_FORBIDDEN: Final = "SCOPE_FORBIDDEN"

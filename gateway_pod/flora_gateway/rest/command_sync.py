@@ -15,8 +15,9 @@ from typing import Any, Final, NamedTuple, cast
 import msgspec
 
 from flora_core.errors import InvalidInput
+from flora_core.wire import UNREADABLE
 from flora_gateway.rest.calls import Refused, Verdict, Why
-from flora_gateway.rest.transport import UNREADABLE, Response
+from flora_gateway.rest.transport import Response
 
 KEPT_BYTES: Final = 64 << 20
 """Memory for command lists; those of guilds beyond it, the least recently used, are fetched again."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from flora_core.window import SlidingWindow
 from flora_gateway.rest.calls import Refused, Why
-from flora_gateway.rest.window import SlidingWindow
 
 WINDOW_SECONDS: Final = 600.0
 GUILD_WINDOW_SECONDS: Final = 60.0

@@ -23,9 +23,9 @@ import heapq
 from collections import deque
 from typing import Final
 
+from flora_core.window import SlidingWindow
 from flora_gateway.rest.buckets import NEVER, Bucket, BucketTable, Key, RateLimits
 from flora_gateway.rest.calls import Call, Refused, Why
-from flora_gateway.rest.window import SlidingWindow
 
 QUEUE_BYTES: Final = 8 << 20
 """Bodies of one guild's waiting calls, together: bounded, because a body may have a mebibyte."""

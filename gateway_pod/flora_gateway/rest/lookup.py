@@ -15,10 +15,11 @@ from typing import Final
 
 import msgspec
 
+from flora_core.window import SlidingWindow
+from flora_core.wire import UNREADABLE
 from flora_gateway.rest.calls import Refused, Verdict, Why
 from flora_gateway.rest.scope import Scope
-from flora_gateway.rest.transport import UNREADABLE, Response
-from flora_gateway.rest.window import SlidingWindow
+from flora_gateway.rest.transport import Response
 
 NOBODY_SECONDS: Final = 60.0
 """How long a channel that is no guild's stays so."""

@@ -7,10 +7,14 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-REQUESTS: Final = Counter(
-    "flora_gateway_rest_requests",
-    "Requests to Discord, repeats included, by route and status (or why there was none).",
-    ("route", "status"),
+from flora_core.telemetry import Series
+
+REQUESTS: Final = Series(
+    Counter(
+        "flora_gateway_rest_requests",
+        "Requests to Discord, repeats included, by route and status (or why there was none).",
+        ("route", "status"),
+    )
 )
 SECONDS: Final = Histogram(
     "flora_gateway_rest_seconds",
@@ -37,21 +41,17 @@ SCOPE_FORBIDDEN: Final = Counter(
 
 
 class RouteMetrics:
-    """One route's series: looking a label up costs four times as much as counting."""
+    """One route's series, looked up once."""
 
-    __slots__ = ("_route", "_statuses", "observe")
+    __slots__ = ("_route", "observe")
 
     def __init__(self, route: str) -> None:
         self._route = route
-        self._statuses: dict[int | str, Counter] = {}
         self.observe = SECONDS.labels(route).observe
 
     def count(self, status: int | str) -> None:
         """One request came back."""
-        counter = self._statuses.get(status)
-        if counter is None:
-            counter = self._statuses[status] = REQUESTS.labels(self._route, str(status))
-        counter.inc()
+        REQUESTS[self._route, status].inc()
 
 
 @cache

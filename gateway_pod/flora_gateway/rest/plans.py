@@ -12,11 +12,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from flora_core.errors import InvalidInput, WireError
+from flora_core.wire import UNREADABLE
 from flora_core.wire.ndjson import flat
 from flora_gateway.rest.metrics import of_route
 from flora_gateway.rest.routes import BodyKind, Method, Repeat, Route
 from flora_gateway.rest.targets import QueryValue, Target, audit_log_reason
-from flora_gateway.rest.transport import UNREADABLE
 
 BODY_LIMIT: Final = 1 << 20
 """Bytes in one call's body."""

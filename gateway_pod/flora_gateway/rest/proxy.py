@@ -22,6 +22,7 @@ import msgspec
 
 from flora_core.errors import InvalidInput
 from flora_core.ids import parse_snowflake
+from flora_core.window import SlidingWindow
 from flora_core.wire.gateway import Op, OpError
 from flora_gateway.rest import answers, metrics
 from flora_gateway.rest.aiohttp_transport import AiohttpTransport
@@ -37,7 +38,6 @@ from flora_gateway.rest.scope import Scope
 from flora_gateway.rest.sender import Sender
 from flora_gateway.rest.settings import API_PATH, RestSettings
 from flora_gateway.rest.transport import Response, Transport, parse_base
-from flora_gateway.rest.window import SlidingWindow
 
 Done = Callable[[bool, bytes], None]
 

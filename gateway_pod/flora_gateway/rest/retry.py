@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from flora_core.wire import UNREADABLE
 from flora_gateway.rest.calls import Call
-from flora_gateway.rest.transport import UNREADABLE, Outcome, Response
+from flora_gateway.rest.transport import Outcome, Response
 
 MOST_ATTEMPTS: Final = 3
 """Of a call that fails: the original's two repeats."""

@@ -42,10 +42,6 @@ RESPONSE_LIMIT = 8 << 20
 """Bytes of one response's body. Discord's largest answers, a thousand members, are a tenth of it."""
 
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises for bytes that are not the JSON they should be, or nested without end."""
-
-
 class TransportError(FloraError):
     """A request without a usable response."""
 

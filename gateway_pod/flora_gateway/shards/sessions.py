@@ -15,8 +15,9 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from flora_core.files import write_whole
+from flora_core.files import CannotRead, read_kept, write_whole
 from flora_core.telemetry import logger
+from flora_core.wire import UNREADABLE
 
 WRITE_SECONDS: Final = 2.0
 
@@ -51,10 +52,8 @@ class FileSessionStore:
 
     async def load(self, shard: int) -> Session | None:
         try:
-            return msgspec.json.decode(self._path(shard).read_bytes(), type=Session)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            return read_kept(self._path(shard), Session)
+        except CannotRead as error:
             _log.warning("session_not_read", shard=shard, error=str(error))
             return None
 
@@ -89,7 +88,7 @@ class RedisSessionStore:
             async with asyncio.timeout(WRITE_SECONDS):
                 kept = await self._redis.get(f"{self._prefix}{shard}")
             return msgspec.json.decode(kept, type=Session) if kept else None
-        except (RedisError, TimeoutError, OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (RedisError, TimeoutError, OSError, *UNREADABLE) as error:
             _log.warning("session_not_read", shard=shard, error=str(error))
             return None
 

@@ -26,6 +26,7 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from flora_core.errors import FloraError
 from flora_core.telemetry import logger
+from flora_core.wire import UNREADABLE
 
 _log = logger(__name__)
 
@@ -176,7 +177,7 @@ class RawSocket(DiscordWebSocket):
     async def _take(self, raw: bytes) -> None:
         try:
             frame = _decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise GatewayGarbage(f"{error} in {raw[:80]!r}") from None
         if frame.op == self.DISPATCH:
             self._dispatched(frame)

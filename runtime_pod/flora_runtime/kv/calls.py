@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from flora_core.errors import InvalidInput
+from flora_core.wire import UNREADABLE
 from flora_runtime.kv.limits import KEY_BYTES, LIST_DEFAULT, STORE_BYTES
 
 NO_METADATA = Raw()
@@ -115,19 +116,7 @@ Read = Get | List | Count | Stores
 Write = Set | UpdateMetadata | Delete | Incr | CompareAndSet | Clear | Transact
 KvCall = Read | Write
 
-_KINDS: dict[str, type[KvCall]] = {
-    "kvGet": Get,
-    "kvSet": Set,
-    "kvUpdateMetadata": UpdateMetadata,
-    "kvDelete": Delete,
-    "kvIncr": Incr,
-    "kvCompareAndSet": CompareAndSet,
-    "kvList": List,
-    "kvCount": Count,
-    "kvClear": Clear,
-    "kvStores": Stores,
-    "kvTransact": Transact,
-}
+_KINDS: dict[str, type[KvCall]] = {kind.__struct_config__.tag: kind for kind in get_args(KvCall)}
 NAMES = frozenset(_KINDS)
 """Names of the ops that are answered here."""
 
@@ -138,7 +127,7 @@ def parse_call(name: str, args: Raw | bytes) -> KvCall:
     """The call ``name`` with JSON ``args``; raises InvalidInput naming the argument that is wrong."""
     try:
         call: Any = _decoders[name].decode(args)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise InvalidInput(f"{name}: {error}") from None
     for step in call.steps if isinstance(call, Transact) else [call]:
         _check(step)

@@ -15,6 +15,7 @@ from msgspec import Raw
 from flora_core.errors import InvalidInput
 from flora_core.ids import GuildId
 from flora_core.telemetry import logger
+from flora_core.window import SlidingWindow
 from flora_core.wire.gateway import OpError
 from flora_runtime.kv import calls, limits, metrics
 from flora_runtime.kv.database import Database, Job, KvUnavailable
@@ -47,28 +48,21 @@ class WriteRates:
     def __init__(self, *, writes: int = limits.WRITES, seconds: float = limits.WRITE_SECONDS) -> None:
         self._writes = writes
         self._seconds = seconds
-        self._marks: dict[tuple[GuildId, str], deque[float]] = {}
+        self._marks: dict[tuple[GuildId, str], SlidingWindow] = {}
 
     def take(self, guild: GuildId, store: str, now: float, *, count: int = 1) -> float:
         """Count ``count`` writes; seconds to wait if that were too many, and then nothing is counted."""
-        marks = self._marks.setdefault((guild, store), deque())
-        while marks and marks[0] <= now - self._seconds:
-            marks.popleft()
-        if len(marks) + count > self._writes:
-            return self._wait(marks, now, count)
-        marks.extend([now] * count)
-        return 0.0
-
-    def _wait(self, marks: deque[float], now: float, count: int) -> float:
-        in_the_way = len(marks) + count - self._writes
-        if in_the_way > len(marks):
-            return self._seconds
-        return marks[in_the_way - 1] + self._seconds - now
+        window = self._marks.get((guild, store))
+        if window is None:
+            window = self._marks[guild, store] = SlidingWindow(self._writes, seconds=self._seconds)
+        wait = window.opens_at(now, count=count) - now
+        if not wait:
+            window.mark(now, count=count)
+        return wait
 
     def forget_idle(self, now: float) -> None:
         """Free what is known of stores that were not written for a while."""
-        idle = [key for key, marks in self._marks.items() if not marks or marks[-1] <= now - self._seconds]
-        for key in idle:
+        for key in [key for key, window in self._marks.items() if not window.count(now)]:
             del self._marks[key]
 
 

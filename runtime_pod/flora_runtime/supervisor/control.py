@@ -17,9 +17,9 @@ import aiohttp
 import msgspec
 
 from flora_core.errors import FloraError, WireError
-from flora_core.files import write_whole
+from flora_core.files import CannotRead, read_kept, write_whole
 from flora_core.ids import Sha256
-from flora_core.streams import BROKEN, Backoff, StreamRefused, Token, read_stream
+from flora_core.streams import StreamRefused, Token, follow
 from flora_core.telemetry import logger
 from flora_core.wire.control import Assign, Assignment, Release, Snapshot, desired
 from flora_runtime.supervisor import metrics
@@ -67,23 +67,20 @@ class ControlLink:
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Dial, follow, dial again."""
         await self._remember()
-        backoff = Backoff()
-        while True:
-            params = {"after": self._revision, "epoch": self._epoch}
-            lines = read_stream(
-                session, self._url, token=self._token, params=params, on_error=self._bad_frame
-            )
-            try:
-                async for batch in lines:
-                    backoff.reset()
-                    changed = [self._take_line(line) for line in batch]
-                    if any(changed):
-                        await asyncio.to_thread(self._write_down, msgspec.json.encode(self._assignments))
-            except BROKEN as error:
-                metrics.stream_dials.labels("control", "broken").inc()
-                level = _log.warning if isinstance(error, StreamRefused) else _log.info
-                level("control_link_broken", error=str(error) or type(error).__name__)
-            await backoff.pause()
+        await follow(
+            session,
+            self._url,
+            token=self._token,
+            params=lambda: {"after": self._revision, "epoch": self._epoch},
+            take=self._take_batch,
+            on_error=self._bad_frame,
+            on_broken=_say_broken,
+        )
+
+    async def _take_batch(self, lines: list[bytes]) -> None:
+        changed = [self._take_line(line) for line in lines]
+        if any(changed):
+            await asyncio.to_thread(_keep, self._file, msgspec.json.encode(self._assignments))
 
     def _take_line(self, line: bytes) -> bool:
         """Do what a line says; whether it changed anything."""
@@ -114,20 +111,23 @@ class ControlLink:
 
     async def _remember(self) -> None:
         """Begin with what an earlier process of this pod was told."""
-        kept = await asyncio.to_thread(_read, self._file)
-        if kept is None:
-            return
         try:
-            self._replace_all(list(msgspec.json.decode(kept, type=dict[str, Assignment]).values()))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            kept = await asyncio.to_thread(read_kept, self._file, dict[str, Assignment])
+        except CannotRead as error:
             _log.warning("assignments_not_read", error=str(error))
-
-    def _write_down(self, assignments: bytes) -> None:
-        _keep(self._file, assignments)
+            return
+        if kept is not None:
+            self._replace_all(list(kept.values()))
 
     def _bad_frame(self, error: WireError) -> None:
         metrics.bad_frames.labels("control", error.reason).inc()
         _log.warning("bad_frame", stream="control", error=str(error))
+
+
+def _say_broken(error: Exception) -> None:
+    metrics.stream_dials.labels("control", "broken").inc()
+    level = _log.warning if isinstance(error, StreamRefused) else _log.info
+    level("control_link_broken", error=str(error) or type(error).__name__)
 
 
 class BundleStore:

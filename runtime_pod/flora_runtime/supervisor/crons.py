@@ -20,7 +20,7 @@ from croniter import croniter
 from croniter.croniter import CroniterError
 from msgspec import Struct
 
-from flora_core.files import write_whole
+from flora_core.files import CannotRead, read_kept, write_whole
 from flora_core.ids import GuildId
 from flora_core.telemetry import logger
 from flora_core.wire.pipe import CRON_PREFIX, CronIn
@@ -149,13 +149,15 @@ class CronFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def guilds(self) -> set[GuildId]:
+        """Those that have a file."""
+        return {GuildId(file.stem) for file in self._folder.glob("*.json")}
+
     def load(self, guild: GuildId) -> dict[str, Plan]:
         """What was kept for ``guild``; nothing when there is no file, or one that cannot be read."""
         try:
-            return msgspec.json.decode(self._file(guild).read_bytes(), type=dict[str, Plan])
-        except FileNotFoundError:
-            return {}
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            return read_kept(self._file(guild), dict[str, Plan]) or {}
+        except CannotRead as error:
             _log.warning("cron_plan_unreadable", guild_id=guild, error=str(error))
             return {}
 
@@ -186,12 +188,16 @@ class CronClock:
         self._start = start
         self._clock = clock
         self._unkept: set[GuildId] = set()
+        self._left = self._folder.guilds()
 
     def declare(self, guild: GuildId, jobs: Iterable[CronIn]) -> list[str]:
         """A script was loaded and says its jobs; what is wrong with some of them."""
-        kept = None if self._crons.plans(guild) else self._folder.load(guild)
-        problems = self._crons.declare(guild, jobs, self._clock(), kept=kept)
-        if kept or self._crons.plans(guild):
+        before = self._crons.plans(guild)
+        if guild in self._left:  # by an earlier process, and not looked at yet
+            self._left.discard(guild)
+            before = self._folder.load(guild)
+        problems = self._crons.declare(guild, jobs, self._clock(), kept=before)
+        if self._crons.plans(guild) != before:
             self._unkept.add(guild)
         return problems
 

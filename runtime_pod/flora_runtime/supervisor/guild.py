@@ -19,6 +19,7 @@ from typing import Final, Protocol
 import msgspec
 from msgspec import Raw
 
+from flora_core.window import SlidingWindow
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
 from flora_core.wire.pipe import CronIn, Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
 from flora_runtime.supervisor import log_rate, metrics
@@ -101,7 +102,7 @@ class Guild:
         self._port = port
         self._backlog = Backlog(limit=backlog)
         self._log_rate = LogRate()
-        self._strikes: list[float] = []
+        self._strikes = SlidingWindow(STRIKES, seconds=STRIKE_SECONDS)
         self._quarantined = False
         self._deploying = False
         self._waits_for_deploy = False
@@ -133,7 +134,7 @@ class Guild:
         self.assignment = assignment
         self._retry_at = 0.0
         self._quarantined = False
-        self._strikes = []
+        self._strikes = SlidingWindow(STRIKES, seconds=STRIKE_SECONDS)
         self._ask_for_deploy()
 
     def deploying(self, script: Script) -> None:
@@ -276,15 +277,7 @@ class Guild:
     def _load_failed(self, assignment: Assignment, outcome: Outcome, error: ScriptError) -> None:
         self._deploying = False
         self._refused = assignment
-        self._port.report(
-            Failed(
-                guild=self.id,
-                revision=assignment.revision,
-                bundle=assignment.bundle,
-                outcome=outcome,
-                error=error,
-            )
-        )
+        self._report_failed(assignment, outcome, error)
         if self.assignment != assignment:
             self._ask_for_deploy()
         elif self.presence is not Presence.LIVE:
@@ -328,8 +321,8 @@ class Guild:
         if outcome not in (Outcome.EXCEEDED_CPU, Outcome.EXCEEDED_MEMORY):
             return False
         now = self._port.now()
-        self._strikes = [at for at in self._strikes if now - at < STRIKE_SECONDS] + [now]
-        return len(self._strikes) >= STRIKES
+        self._strikes.mark(now)
+        return self._strikes.count(now) >= STRIKES
 
     def _quarantine(self, outcome: Outcome) -> None:
         """Run nothing of this script any more: each time it costs its neighbours a turn's limit."""
@@ -340,14 +333,16 @@ class Guild:
         self._drop_waiting("quarantined")
         metrics.quarantines.inc()
         self.log("error", text, source="runtime", outcome=outcome)
-        assignment = self.loaded or self.assignment
+        self._report_failed(self.loaded or self.assignment, outcome, ScriptError(text))
+
+    def _report_failed(self, assignment: Assignment, outcome: Outcome, error: ScriptError) -> None:
         self._port.report(
             Failed(
                 guild=self.id,
                 revision=assignment.revision,
                 bundle=assignment.bundle,
                 outcome=outcome,
-                error=ScriptError(text),
+                error=error,
             )
         )
 

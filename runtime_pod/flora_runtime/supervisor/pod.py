@@ -24,7 +24,7 @@ from flora_core.process import outlive_no_parent
 from flora_core.streams import Token, make_session
 from flora_core.telemetry import logger
 from flora_core.toolchain.bundle import Bundle
-from flora_core.wire import pipe
+from flora_core.wire import UNREADABLE, pipe
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
 from flora_core.wire.gateway import Event, OpError, Result, Subscribe
 from flora_core.wire.pipe import (
@@ -396,7 +396,7 @@ class RuntimePod:
 def _read_error(value: bytes) -> OpError:
     try:
         return msgspec.json.decode(value, type=OpError)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         metrics.bad_frames.labels("gateway", "malformed").inc()
         return OpError("DISCORD_HTTP_ERROR", f"the gateway's answer cannot be read: {error}")
 

@@ -43,6 +43,8 @@ class Refuse(Protocol):
 class _Waiting:
     op: Op
     since: float
+    size: int
+    """Bytes of its arguments."""
 
 
 class _Held(NamedTuple):
@@ -73,7 +75,7 @@ class Upstream:
     def call(self, guild: str, id_: int, name: str, args: Raw, *, now: float) -> None:
         """Ask the gateway for something; an op with the same id that still waits is given up."""
         self.answered(guild, id_)
-        size = len(bytes(args))
+        size = memoryview(args).nbytes
         of_guild = self._of_guild.get(guild, _Held())
         if (
             len(self._waiting) >= WAITING_LIMIT
@@ -87,7 +89,7 @@ class Upstream:
             return
         self._sequence += 1
         op = Op(self._sequence, guild, id_, name, args)
-        self._waiting[op.sequence] = _Waiting(op, now)
+        self._waiting[op.sequence] = _Waiting(op, now, size)
         self._sequence_of[guild, id_] = op.sequence
         self._of_guild[guild] = _Held(of_guild.ops + 1, of_guild.bytes + size)
         self._bytes += size
@@ -99,7 +101,7 @@ class Upstream:
         sequence = self._sequence_of.pop((guild, id_), None)
         if sequence is None:
             return False
-        size = len(bytes(self._waiting.pop(sequence).op.args))
+        size = self._waiting.pop(sequence).size
         held = self._of_guild[guild]
         self._bytes -= size
         if held.ops > 1:

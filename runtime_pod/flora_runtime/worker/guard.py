@@ -45,39 +45,37 @@ class Guard:
     def __init__(self, library: Library) -> None:
         self._library = library
         symbol = library.symbol
-        self._current = _typed(symbol("_ZN2v87Isolate13TryGetCurrentEv"), _Pointer)
-        self._terminate = _typed(symbol("_ZN2v87Isolate18TerminateExecutionEv"), None, _Pointer)
-        self._policy = _typed(
-            symbol("_ZN2v87Isolate19SetMicrotasksPolicyENS_16MicrotasksPolicyE"),
+        self._current = symbol("_ZN2v87Isolate13TryGetCurrentEv", _Pointer)
+        self._terminate = symbol("_ZN2v87Isolate18TerminateExecutionEv", None, _Pointer)
+        self._policy = symbol(
+            "_ZN2v87Isolate19SetMicrotasksPolicyENS_16MicrotasksPolicyE",
             None,
             _Pointer,
             ctypes.c_int,
         )
-        self._on_gc = _typed(
-            symbol("_ZN2v87Isolate21AddGCEpilogueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_S2_"),
+        self._on_gc = symbol(
+            "_ZN2v87Isolate21AddGCEpilogueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_S2_",
             None,
             _Pointer,
             _GC_CALLBACK,
             _Pointer,
             ctypes.c_int,
         )
-        self._on_heap_limit = _typed(
-            symbol("_ZN2v87Isolate24AddNearHeapLimitCallbackEPFmPvmmES1_"),
+        self._on_heap_limit = symbol(
+            "_ZN2v87Isolate24AddNearHeapLimitCallbackEPFmPvmmES1_",
             None,
             _Pointer,
             _HEAP_CALLBACK,
             _Pointer,
         )
-        self._on_oom = _typed(
-            symbol("_ZN2v87Isolate18SetOOMErrorHandlerEPFvPKcRKNS_10OOMDetailsEE"), None, _Pointer, _Pointer
+        self._on_oom = symbol(
+            "_ZN2v87Isolate18SetOOMErrorHandlerEPFvPKcRKNS_10OOMDetailsEE", None, _Pointer, _Pointer
         )
-        self._on_fatal = _typed(
-            symbol("_ZN2v87Isolate20SetFatalErrorHandlerEPFvPKcS2_E"), None, _Pointer, _Pointer
+        self._on_fatal = symbol("_ZN2v87Isolate20SetFatalErrorHandlerEPFvPKcS2_E", None, _Pointer, _Pointer)
+        self._heap_statistics = symbol(
+            "_ZN2v87Isolate17GetHeapStatisticsEPNS_14HeapStatisticsE", None, _Pointer, _Pointer
         )
-        self._heap_statistics = _typed(
-            symbol("_ZN2v87Isolate17GetHeapStatisticsEPNS_14HeapStatisticsE"), None, _Pointer, _Pointer
-        )
-        self._new_statistics = _typed(symbol("_ZN2v814HeapStatisticsC1Ev"), None, _Pointer)
+        self._new_statistics = symbol("_ZN2v814HeapStatisticsC1Ev", None, _Pointer)
         self._pause = ctypes.cast(ctypes.CDLL(None).pause, _Pointer)
 
     def self_test(self) -> None:
@@ -160,12 +158,6 @@ def isolate_at(address: Address) -> Address:
 
 def _word(address: Address) -> int:
     return ctypes.c_uint64.from_address(address).value
-
-
-def _typed(function: Any, result: Any, *arguments: Any) -> Any:
-    function.restype = result
-    function.argtypes = list(arguments)
-    return function
 
 
 def _wait(done: list[Address], what: str) -> Address:

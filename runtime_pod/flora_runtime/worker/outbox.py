@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from flora_core.errors import MalformedFrame
+from flora_core.wire import UNREADABLE
 from flora_core.wire.pipe import Call, CronIn
 
 
@@ -61,5 +62,5 @@ def read_outbox(text: bytes) -> Outbox:
     """The outbox in ``text``; raises MalformedFrame."""
     try:
         return _decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise MalformedFrame(f"outbox: {error}") from None

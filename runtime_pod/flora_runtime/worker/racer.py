@@ -93,14 +93,17 @@ class Library:
         self.released.mr_init_v8(" ".join(V8_FLAGS).encode(), str(folder / "icudtl.dat").encode())
         self.version: Final[str] = self.held.mr_v8_version().decode()
 
-    def symbol(self, name: str) -> Any:
-        """A function that the library exports besides its own, by its mangled C++ name."""
+    def symbol(self, name: str, result: Any, *arguments: Any) -> Any:
+        """A function that the library exports besides its own, by its mangled C++ name, with its types."""
         try:
-            return getattr(self.held, name)
+            function = getattr(self.held, name)
         except AttributeError:
             raise EngineMismatch(
                 f"mini-racer {PINNED} should export {name}, but does not; reinstall that exact release"
             ) from None
+        function.restype = result
+        function.argtypes = list(arguments)
+        return function
 
     def read(self, context: Context, address: Address, *, limit: int) -> Value:
         """The value at ``address``, which is freed; at most ``limit`` bytes of its text are copied."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 from flora_runtime.worker.racer import Address, Library
 
@@ -37,28 +37,25 @@ class Rejections:
     """One for all isolates of the process."""
 
     def __init__(self, library: Library) -> None:
-        pointer, integer = ctypes.c_void_p, ctypes.c_int
-        self._current = _typed(library, "_ZN2v87Isolate13TryGetCurrentEv", pointer)
-        self._context = _typed(library, "_ZN2v87Isolate17GetCurrentContextEv", pointer, pointer)
-        self._identity = _typed(library, "_ZN2v86Object15GetIdentityHashEv", integer, pointer)
-        self._describe = _typed(
-            library,
+        pointer, integer, symbol = ctypes.c_void_p, ctypes.c_int, library.symbol
+        self._current = symbol("_ZN2v87Isolate13TryGetCurrentEv", pointer)
+        self._context = symbol("_ZN2v87Isolate17GetCurrentContextEv", pointer, pointer)
+        self._identity = symbol("_ZN2v86Object15GetIdentityHashEv", integer, pointer)
+        self._describe = symbol(
             "_ZN2v89Exception13CreateMessageEPNS_7IsolateENS_5LocalINS_5ValueEEE",
             pointer,
             pointer,
             pointer,
         )
-        self._text = _typed(library, "_ZNK2v87Message3GetEv", pointer, pointer)
-        self._line = _typed(
-            library,
+        self._text = symbol("_ZNK2v87Message3GetEv", pointer, pointer)
+        self._line = symbol(
             "_ZNK2v87Message13GetLineNumberENS_5LocalINS_7ContextEEE",
             ctypes.c_uint64,  # Maybe<int>: whether there is one, then the number
             pointer,
             pointer,
         )
-        self._column = _typed(library, "_ZNK2v87Message14GetStartColumnEv", integer, pointer)
-        self._write = _typed(
-            library,
+        self._column = symbol("_ZNK2v87Message14GetStartColumnEv", integer, pointer)
+        self._write = symbol(
             "_ZNK2v86String11WriteUtf8V2EPNS_7IsolateEPcmiPm",
             ctypes.c_size_t,
             pointer,
@@ -68,8 +65,7 @@ class Rejections:
             integer,
             pointer,
         )
-        self._watch = _typed(
-            library,
+        self._watch = symbol(
             "_ZN2v87Isolate24SetPromiseRejectCallbackEPFvNS_20PromiseRejectMessageEE",
             None,
             pointer,
@@ -118,10 +114,3 @@ class Rejections:
         if not found & 1 or line < 1 or column < 0:
             return text
         return f"{text}\n    at {_BUNDLE}:{line}:{column + 1}"
-
-
-def _typed(library: Library, name: str, result: Any, *arguments: Any) -> Any:
-    function = library.symbol(name)
-    function.restype = result
-    function.argtypes = list(arguments)
-    return function

@@ -165,6 +165,16 @@ def test_an_event_that_is_not_what_discord_sends_is_dropped_alone(
     assert len(under_test.sent()) == 1
 
 
+@pytest.mark.parametrize("type_", ["READY", "GUILD_CREATE", "CHANNEL_CREATE", "MESSAGE_CREATE"])
+def test_bytes_that_are_no_text_end_nothing(under_test: HubUnderTest, type_: str) -> None:
+    odd = b'"\xff"'
+    before = dropped(type_, "malformed")
+    data = b'{"id":%b,"guild_id":%b,"channel_id":%b,"user":{"id":%b}}' % (odd, odd, odd, odd)
+    sequence = under_test.raw(type_, data)
+    assert dropped(type_, "malformed") == before + 1
+    assert under_test.low_water.mark == sequence
+
+
 def test_messages_beyond_a_guilds_share_are_dropped_and_others_are_not() -> None:
     under_test = HubUnderTest(guild_limit=3)
     before = dropped("MESSAGE_CREATE", "backlog")

@@ -19,16 +19,19 @@ class SlidingWindow:
         self._seconds = seconds
         self._marks: deque[float] = deque(maxlen=limit)
 
-    def opens_at(self, now: float) -> float:
-        """When one more mark fits: ``now`` or a moment after it."""
+    def opens_at(self, now: float, *, count: int = 1) -> float:
+        """When ``count`` more marks fit: ``now`` or a moment after it. More than the limit never do."""
         marks = self._marks
-        if len(marks) < self._limit:
+        over = len(marks) + count - self._limit
+        if over <= 0:
             return now
-        return max(now, marks[0] + self._seconds)
+        if over > len(marks):
+            return now + self._seconds
+        return max(now, marks[over - 1] + self._seconds)
 
-    def mark(self, now: float) -> None:
-        """Count one; over the limit the oldest is forgotten, so that the window stays full for longer."""
-        self._marks.append(now)
+    def mark(self, now: float, *, count: int = 1) -> None:
+        """Count some; over the limit the oldest are forgotten, so that the window stays full for longer."""
+        self._marks.extend([now] * count)
 
     def count(self, now: float) -> int:
         """How many marks, at most ``limit``, lie in the window."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flora_core.window import SlidingWindow
 from flora_gateway.rest.calls import Refused, Why
 from flora_gateway.rest.invalid import SUSPENSION_SECONDS, WINDOW_SECONDS, InvalidRequests
-from flora_gateway.rest.window import SlidingWindow
 
 
 def test_a_window_opens_when_its_oldest_mark_is_old_enough() -> None:
@@ -112,3 +112,13 @@ def test_guilds_that_are_quiet_again_take_no_memory() -> None:
     invalid.count("new", 10_000.0)
     assert set(invalid._guilds) == {"new"}
     assert invalid._suspended == {}
+
+
+def test_several_marks_fit_together_or_wait_together() -> None:
+    window = SlidingWindow(3, seconds=10)
+    window.mark(0.0, count=2)
+    assert window.opens_at(1.0) == 1.0
+    assert window.opens_at(1.0, count=2) == 10.0
+    assert window.opens_at(1.0, count=4) == 11.0
+    window.mark(1.0)
+    assert window.opens_at(2.0, count=3) == 11.0
