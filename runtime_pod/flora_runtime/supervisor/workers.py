@@ -181,7 +181,8 @@ class Worker:
         """Ask the process to end by itself, now that nothing runs on it."""
         self.send(Kind.SHUTDOWN)
         try:
-            await asyncio.wait_for(self._gone.wait(), DRAIN_SECONDS)
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._gone.wait()
         except TimeoutError:
             self.kill(Ended.STOPPED, "it did not shut down in time")
 
@@ -216,7 +217,8 @@ class Worker:
         process, loop = self._process, asyncio.get_running_loop()
         assert process is not None
         try:
-            await asyncio.wait_for(self._ready.wait(), START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                await self._ready.wait()
         except TimeoutError:
             process.kill(Ended.SILENT, f"it was not ready within {START_SECONDS:g} s")
             return

@@ -138,6 +138,31 @@ async def test_a_place_given_up_before_its_process_was_ready_is_empty_too(owner:
     assert not alive(pid)
 
 
+@pytest.mark.parametrize("later", range(6))
+async def test_a_place_given_up_as_its_process_gets_ready_is_empty_too(owner: Owner, later: int) -> None:
+    """``later``: turns of the event loop between the two."""
+    place = owner.place = Worker(7, owner, Configure(index=7), WorkerLimits(5.0, 4 << 30))
+    task = asyncio.create_task(place.run())
+    loop = asyncio.get_running_loop()
+
+    def give_up(turns: int) -> None:
+        if turns:
+            loop.call_soon(give_up, turns - 1)
+        else:
+            task.cancel()
+
+    async def when_ready() -> None:
+        await place._ready.wait()
+        give_up(later)
+
+    watching = asyncio.create_task(when_ready())
+    async with asyncio.timeout(30):
+        await asyncio.wait([task])
+    await watching
+    assert task.cancelled()
+    assert place.pid is None
+
+
 async def test_a_process_that_died_is_replaced_and_its_record_read(place: Worker, owner: Owner) -> None:
     before, first = restarts(Ended.BY_ITSELF), place.pid
     place.want_deploy("1")
