@@ -15,7 +15,7 @@ import msgspec
 import psutil
 import pytest
 
-from flora_simulator import Simulator
+from flora_simulator import Simulator, SimulatorSettings
 from flora_simulator.world_spec import DEV_GUILD
 
 FLORA = [sys.executable, "-m", "flora_cli.main"]
@@ -329,7 +329,7 @@ async def test_reacting_to_nothing_is_told_and_ends_nothing(project: Path) -> No
 
 
 async def test_a_token_that_discord_does_not_know_is_told_at_once(project: Path) -> None:
-    async with Simulator() as simulator:
+    async with Simulator(SimulatorSettings(port=0)) as simulator:
         finished = await flora(
             "dev",
             str(project),
