@@ -73,6 +73,7 @@ def settle(guild: GuildUnderTest) -> None:
             guild.fire()
 
 
+@pytest.mark.parity(112)
 @pytest.mark.parametrize("name", names())
 def test_an_example_runs(guild: GuildUnderTest, scripts: dict[str, str], name: str) -> None:
     code = scripts[name].replace("export {};", "")

@@ -170,6 +170,7 @@ async def test_a_script_that_does_not_parse_shows_the_line(project: Path) -> Non
     assert "1 | const a = ;" in finished.out
 
 
+@pytest.mark.parity(52)
 async def test_a_throw_at_load_points_at_the_authors_line(project: Path) -> None:
     (project / "src" / "main.ts").write_text("const x = null as any;\n\nx.y.z;\n")
     finished = await flora("dev", str(project), "--send", "x", "--timeout", "1")
