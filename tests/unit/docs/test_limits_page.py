@@ -22,7 +22,7 @@ from flora_runtime.supervisor.settings import RuntimeSettings
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "limits.md"
 SETTINGS: list[type[Settings]] = [RuntimeSettings, GatewaySettings, RestSettings, DiscordSettings]
-NO_LIMITS = {"RUNTIME_PORT", "GATEWAY_PORT"}
+NO_LIMITS = {"RUNTIME_PORT", "GATEWAY_PORT", "DISCORD_SHARD_COUNT"}
 
 UNITS: dict[str, list[float]] = {
     "": [1],
