@@ -9,7 +9,7 @@ from typing import Final
 from flora_core.errors import InvalidInput
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_PART: Final = re.compile(r"(\d{1,9})([smhdw]?)")
+_PART: Final = re.compile(r"([0-9]{1,9})([smhdw]?)")
 _LONGEST: Final = 100 * 365 * 86_400
 
 
