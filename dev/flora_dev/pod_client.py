@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -52,7 +53,11 @@ class PodClient:
         """Pass somebody's request on; status and body of the answer."""
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
         async with self._session.request(
-            method, self._url + path, data=body or None, headers=self._headers, timeout=timeout
+            method,
+            self._url + path,
+            data=io.BytesIO(body) if body else None,
+            headers=self._headers,
+            timeout=timeout,
         ) as response:
             return response.status, await response.read()
 

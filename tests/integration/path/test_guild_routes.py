@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ class Outside:
     ) -> tuple[int, Any]:
         data = raw if raw is not None else msgspec.json.encode(body) if body is not None else None
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with self._session.request(method, self._url + path, data=data, headers=headers) as response:
+        async with self._session.request(
+            method, self._url + path, data=io.BytesIO(data) if data else None, headers=headers
+        ) as response:
             text = await response.read()
             is_json = response.content_type == "application/json"
             return response.status, msgspec.json.decode(text) if is_json else text.decode()
