@@ -18,6 +18,10 @@ LEVEL_STYLES: Final = {"debug": "dim", "info": "default", "warn": "yellow", "err
 VALUE_SHOWN: Final = 60
 """Characters of a value in a table."""
 
+_CONTROLS: Final = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
+}
+
 
 def console(*, stderr: bool = False) -> Console:
     """Where to print: nothing is highlighted or wrapped by itself."""
@@ -28,7 +32,7 @@ def stores_table(stores: Iterable[Mapping[str, Any]]) -> Table:
     """Stores with their size."""
     table = _table("STORE", "KEYS", "SIZE")
     for store in stores:
-        table.add_row(Text(store["name"]), str(store["keys"]), size(store["bytes"]))
+        table.add_row(Text(plain(store["name"])), str(store["keys"]), size(store["bytes"]))
     return table
 
 
@@ -41,7 +45,7 @@ def keys_table(keys: Iterable[Mapping[str, Any]]) -> Table:
         cells = [row["name"], *([_short(row.get("value", ""))] if values else [])]
         metadata = msgspec.json.encode(row["metadata"]).decode() if "metadata" in row else ""
         cells += [moment(row["expiration"]) if "expiration" in row else "", _short(metadata)]
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(plain(cell)) for cell in cells))
     return table
 
 
@@ -51,12 +55,17 @@ def log_line(line: LogLine, *, date: bool = False, guild: bool = False) -> Text:
     outcome = f" [{line.outcome}]" if line.outcome else ""
     head = Text(f"{stamp} {line.level:<5} ", style="dim")
     who = f"{line.guild} " if guild else ""
-    return head + Text(f"{who}{line.text}{outcome}", style=LEVEL_STYLES.get(line.level, "default"))
+    return head + Text(f"{who}{plain(line.text)}{outcome}", style=LEVEL_STYLES.get(line.level, "default"))
 
 
 def stack_lines(stack: str) -> list[Text]:
     """A mapped stack, a line a frame."""
-    return [Text(f"    {frame.strip()}", style="red") for frame in stack.splitlines()]
+    return [Text(f"    {plain(frame.strip())}", style="red") for frame in stack.splitlines()]
+
+
+def plain(text: str) -> str:
+    """``text`` without what a terminal would obey: scripts must not move cursors or set titles."""
+    return text.translate(_CONTROLS)
 
 
 def size(count: int) -> str:

@@ -19,6 +19,7 @@ from flora_core.wire.guilds import CronRan, KeptLine
 from flora_dev.controller import GuildStatus
 from flora_dev.logbook import LogBook, LogQuery
 from flora_dev.pod_client import PodClient
+from flora_dev.sources import NOBODY
 from flora_dev.talk import LINGER_SECONDS, collect, position_now
 from flora_simulator.client import SimulatorClient
 from flora_simulator.wire import Action
@@ -108,7 +109,7 @@ def parse_ask(line: str) -> Ask | None:
 
 def the_guild(statuses: Sequence[GuildStatus], wanted: GuildId | None) -> GuildId:
     """The guild that jobs and stores are asked of; raises InvalidInput when it is not clear."""
-    guilds = [status.guild for status in statuses if status.guild != "0"]
+    guilds = [status.guild for status in statuses if status.guild != NOBODY]
     if wanted is not None and wanted in guilds:
         return wanted
     if len(guilds) == 1 and wanted is None:

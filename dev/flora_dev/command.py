@@ -89,15 +89,7 @@ def dev(
 
     Example: flora dev examples/basic --send '!ping'
     """
-    del (
-        send,
-        slash,
-        click,
-        select,
-        modal,
-        cron,
-        kv,
-    )  # taken in order from the command line by ``ordered_says``
+    del send, slash, click, select, modal, cron, kv  # ``ordered_says`` takes them in their order
     token = os.environ.get("DISCORD_TOKEN", "")
     if (folder is None) == (deployments is None):
         raise InvalidInput("name a folder with a script (flora dev my-bot), or use --deployments DIR")

@@ -28,7 +28,7 @@ from flora_dev.control_app import LOCALHOST, ControlApp, Tokens
 from flora_dev.controller import POD, Condition, LocalController
 from flora_dev.pod_client import PodClient, PodRefused
 from flora_dev.processes import Component
-from flora_dev.sources import Source, Wanted, changes
+from flora_dev.sources import NOBODY, Source, Wanted, changes
 from flora_dev.state import state_folder
 from flora_dev.talk import Said, speak
 from flora_dev.view import View
@@ -268,7 +268,7 @@ class DevSession:
 
     async def _simulate(self, stack: contextlib.AsyncExitStack) -> RealDiscord:
         """A simulated Discord with a guild for everything that wants one."""
-        world = _world([entry.guild for entry in self._options.source.wanted() if entry.guild != "0"])
+        world = _world([entry.guild for entry in self._options.source.wanted() if entry.guild != NOBODY])
         shutil.rmtree(self._folder / "gateway", ignore_errors=True)  # its sessions were another Discord's
         path = self._folder / "world.json"
         path.write_bytes(msgspec.json.encode(world))

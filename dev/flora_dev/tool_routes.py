@@ -27,6 +27,7 @@ from flora_core.wire.guilds import UNKNOWN_GUILD, GuildRow, KeptLine, Still, kep
 from flora_dev.controller import LocalController
 from flora_dev.logbook import LINES_KEPT, LogBook, LogQuery
 from flora_dev.pod_client import PodClient
+from flora_dev.sources import NOBODY
 
 WRITE_SECONDS: Final = 30.0
 
@@ -50,6 +51,7 @@ class ToolRoutes:
         rows = [
             GuildRow(status.guild, status.name, status.ready, status.reason, status.message, status.revision)
             for status in self._controller.statuses
+            if status.guild != NOBODY
         ]
         return _json(msgspec.json.encode(rows))
 
@@ -94,7 +96,7 @@ class ToolRoutes:
     async def _guild(self, request: web.Request) -> GuildId | OpError:
         await require(request, self._identities, role=Role.API)
         wanted = request.match_info["guild"]
-        known = [status.guild for status in self._controller.statuses]
+        known = [status.guild for status in self._controller.statuses if status.guild != NOBODY]
         if wanted in known:
             return GuildId(wanted)
         return OpError(UNKNOWN_GUILD, f"there is no guild {wanted[:30]!r} here; there are {', '.join(known)}")

@@ -73,6 +73,25 @@ def test_a_log_line_has_time_level_outcome_and_where_wanted_its_guild() -> None:
     assert shown(show.log_line(line, date=True)).startswith(("1970-01-01", "1969-12-31"))
 
 
+@pytest.mark.parametrize("control", ["\x1b]0;title\x07", "\x1b[2J", "\x9b31m", "a\rb", "\x00", "\x7f"])
+def test_a_script_cannot_command_the_terminal(control: str) -> None:
+    row: dict[str, Any] = {"name": control, "value": control, "metadata": control}
+    parts = [
+        show.log_line(LogLine("1", 0, "info", control)),
+        show.keys_table([row]),
+        show.stores_table([{"name": control, "keys": 1, "bytes": 1}]),
+        *show.stack_lines(control),
+    ]
+    for part in parts:
+        assert not [
+            char for char in shown(part) if ord(char) in (*range(9), *range(11, 32), *range(127, 160))
+        ]
+
+
+def test_lines_and_tabs_of_a_log_stay() -> None:
+    assert show.plain("a\n\tb") == "a\n\tb"
+
+
 def test_there_is_colour_on_a_terminal_only() -> None:
     line = show.log_line(LogLine("1", 0, "error", "boom"))
     assert "\x1b[" not in shown(line)
