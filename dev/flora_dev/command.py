@@ -66,15 +66,15 @@ def dev(
     kv: Annotated[
         list[str] | None, typer.Option(help="Show what is in a store.", metavar="STORE[/PREFIX]")
     ] = None,
+    persist: Annotated[
+        bool, typer.Option("--persist", help="Keep storage between runs, in the folder's .flora/dev.")
+    ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for each answer.", min=0.1)] = 10.0,
     guild: Annotated[
         str | None, typer.Option(help="The guild to serve; with --deployments the one to ask.")
     ] = None,
     entrypoint: Annotated[str | None, typer.Option(help="The script's first file.")] = None,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
-    persist: Annotated[
-        bool, typer.Option("--persist", help="Keep storage between runs, in the folder's .flora/dev.")
-    ] = False,
     state_dir: Annotated[
         Path | None, typer.Option(help="The same, in this folder; the parts' logs are there too.")
     ] = None,
@@ -106,14 +106,16 @@ def dev(
     else:
         assert folder is not None
         source = FolderSource(folder, guild_id, entrypoint=entrypoint)
+    if persist:
+        state_dir = source.folder / KEPT
     options = Options(
         source=source,
+        guild=guild_id if guild else None,
         real=RealDiscord(token, os.environ.get("DISCORD_API_URL", DISCORD)) if token else None,
         says=says,
         timeout=timeout,
         workers=workers,
-        state_dir=source.folder / KEPT if persist else state_dir,
-        guild=guild_id if guild else None,
+        state_dir=state_dir,
     )
     view = View(as_json=json, many_guilds=deployments is not None)
     raise typer.Exit(asyncio.run(_run(options, view)))
