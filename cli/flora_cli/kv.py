@@ -105,6 +105,7 @@ def put(
     metadata: Annotated[str | None, typer.Option(help="JSON to keep beside the value.")] = None,
     guild: Guild = None,
     project: ProjectFolder = None,
+    json: AsJson = False,
 ) -> None:
     """Store a value; the store is made when it is new.
 
@@ -120,11 +121,15 @@ def put(
     if metadata is not None:
         options["metadata"] = _metadata(metadata)
     text = _standard_input() if value == "-" else value
-    _Stores.of(guild, project).ask("kvSet", store=store, key=key, value=text, options=options)
+    written = _Stores.of(guild, project).ask("kvSet", store=store, key=key, value=text, options=options)
+    if json:
+        _print_json({"written": written})
 
 
 @app.command()
-def delete(key: Key, *, store: Store, guild: Guild = None, project: ProjectFolder = None) -> None:
+def delete(
+    key: Key, *, store: Store, guild: Guild = None, project: ProjectFolder = None, json: AsJson = False
+) -> None:
     """Delete a key. Exits with 1 when there was none.
 
     Example: flora kv delete clicks --store counters
@@ -133,6 +138,8 @@ def delete(key: Key, *, store: Store, guild: Guild = None, project: ProjectFolde
     if not stores.ask("kvDelete", store=store, key=key):
         stores.must_exist(store)
         raise _no_key(key, store)
+    if json:
+        _print_json({"deleted": True})
 
 
 @app.command()

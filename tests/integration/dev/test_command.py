@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from flora_simulator import Simulator
-from flora_simulator.world_spec import DEV_GUILD
+from flora_simulator.world_spec import DEV_GUILD, DEV_WORLD
 
 FLORA = [sys.executable, "-m", "flora_cli.main"]
 SECONDS = 45
@@ -400,6 +400,18 @@ async def test_a_real_discord_needs_a_guild(project: Path) -> None:
         "dev", str(project), "--guild", "1", "--send", "x", env=environment(DISCORD_TOKEN="x")
     )
     assert "unset DISCORD_TOKEN" in finished.err
+
+
+async def test_in_a_real_discord_jobs_can_be_run_and_storage_be_looked_at(keeper: Path) -> None:
+    async with Simulator(world=DEV_WORLD) as simulator:
+        finished = await flora(
+            "dev",
+            str(keeper),
+            *("--guild", DEV_GUILD, "--cron", "tick", "--kv", "marks"),
+            env=environment(DISCORD_TOKEN=DEV_WORLD.token, DISCORD_API_URL=simulator.api_url),
+        )
+    assert finished.code == 0, finished.err
+    assert "ran tick 1" in finished.out
 
 
 async def test_reacting_to_nothing_is_told_and_ends_nothing(project: Path) -> None:

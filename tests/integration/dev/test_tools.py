@@ -196,6 +196,8 @@ def test_bytes_that_are_no_text_are_refused(ask: Flora, store: str) -> None:
 def test_a_deleted_key_is_gone_and_said_to_be(ask: Flora, store: str) -> None:
     ask("kv", "put", "a", "1", "-s", store)
     ask("kv", "put", "b", "1", "-s", store)
+    assert ask("kv", "put", "c", "1", "-s", store, "--json").json == {"written": True}
+    assert ask("kv", "delete", "c", "-s", store, "--json").json == {"deleted": True}
     assert ask("kv", "delete", "a", "-s", store) == Finished(0, "", "")
     for command in ("get", "delete"):
         gone = ask("kv", command, "a", "-s", store)
