@@ -101,8 +101,8 @@ def parse_ask(line: str) -> Ask | None:
         store, _, prefix = rest.partition(" ")
         return ShowKv(store, prefix.strip())
     if word == ":logs":
-        if rest and not (rest.isascii() and rest.isdigit()):
-            raise InvalidInput(f":logs {rest}: write how many lines, or nothing")
+        if rest and not (rest.isascii() and rest.isdigit() and len(rest) <= 6):
+            raise InvalidInput(f":logs {rest[:20]}: write how many lines, or nothing")
         return ShowLogs(int(rest or LINES_SHOWN))
     return None
 

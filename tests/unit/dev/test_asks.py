@@ -34,7 +34,11 @@ def test_a_line_is_an_ask_or_something_to_say(text: str, expected: Ask | None) -
     assert parse_ask(text) == expected
 
 
-@pytest.mark.parametrize("text", [":cron", ":cron ", ":logs all", ":logs -1", ":logs ²"])
+@pytest.mark.parametrize(
+    "text",
+    [":cron", ":cron ", ":logs all", ":logs -1", ":logs ²", ":logs " + "9" * 5000],
+    ids=lambda text: text[:12],
+)
 def test_a_wrong_ask_says_what_to_write(text: str) -> None:
     with pytest.raises(InvalidInput, match="write"):
         parse_ask(text)
@@ -46,6 +50,7 @@ def test_any_line_is_read_or_refused(text: str) -> None:
         parse_ask(text)
         parse_ask(f":cron {text}")
         parse_ask(f":kv {text}")
+        parse_ask(f":logs {text}")
     except InvalidInput:
         pass
 
