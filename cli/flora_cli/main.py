@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from flora_cli import project
+from flora_cli import kv, project
+from flora_cli.logs import logs
 from flora_core.errors import FloraError, InvalidInput
 
 app = typer.Typer(
@@ -43,6 +44,8 @@ def flora(
 
 for command in project.COMMANDS:
     app.command()(command)
+app.command()(logs)
+app.add_typer(kv.app)
 
 
 def _add_plugins() -> None:

@@ -16,21 +16,25 @@ import typer
 from flora_core.errors import InvalidInput
 from flora_core.ids import GuildId, parse_guild_id
 from flora_dev import talk
+from flora_dev.asks import Ask, RunJob, parse_kv
 from flora_dev.prompt import prompt
 from flora_dev.session import DevSession, Options, RealDiscord
 from flora_dev.sources import FolderSource, ManifestSource
+from flora_dev.state import KEPT
 from flora_dev.talk import Said
 from flora_dev.view import View
 from flora_simulator.world_spec import DEV_GUILD
 
 DISCORD: Final = "https://discord.com/api/v10"
 
-SAYS: Final[dict[str, Callable[[str], Said]]] = {
+SAYS: Final[dict[str, Callable[[str], Said | Ask]]] = {
     "--send": talk.message,
     "--slash": talk.slash,
     "--click": talk.click,
     "--select": talk.select,
     "--modal": talk.modal,
+    "--cron": RunJob,
+    "--kv": parse_kv,
 }
 
 
@@ -56,12 +60,23 @@ def dev(
     modal: Annotated[
         list[str] | None, typer.Option(help="Submit the open modal.", metavar="'FIELD=VALUE …'")
     ] = None,
+    cron: Annotated[
+        list[str] | None, typer.Option(help="Run a job by the clock now.", metavar="NAME")
+    ] = None,
+    kv: Annotated[
+        list[str] | None, typer.Option(help="Show what is in a store.", metavar="STORE[/PREFIX]")
+    ] = None,
+    persist: Annotated[
+        bool, typer.Option("--persist", help="Keep storage between runs, in the folder's .flora/dev.")
+    ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for each answer.", min=0.1)] = 10.0,
-    guild: Annotated[str | None, typer.Option(help="The guild to serve (with DISCORD_TOKEN).")] = None,
+    guild: Annotated[
+        str | None, typer.Option(help="The guild to serve; with --deployments the one to ask.")
+    ] = None,
     entrypoint: Annotated[str | None, typer.Option(help="The script's first file.")] = None,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
     state_dir: Annotated[
-        Path | None, typer.Option(help="Keep logs and state here instead of in a temporary folder.")
+        Path | None, typer.Option(help="The same, in this folder; the parts' logs are there too.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
 ) -> None:
@@ -69,18 +84,21 @@ def dev(
 
     Saving a file deploys it again. With DISCORD_TOKEN set, joins the Discord at DISCORD_API_URL (by default
     Discord's own) instead of simulating one. With --send, --slash, --click, --select or --modal (repeatable,
-    in order) says that, shows the answers and exits: 0 when all were answered, 1 when one was not.
+    in order) says that, with --cron and --kv runs a job or shows storage, and exits: 0 when all was answered
+    and ran well, 1 when something was not.
 
     Example: flora dev examples/basic --send '!ping'
     """
-    del send, slash, click, select, modal  # taken in order from the command line by ``ordered_says``
+    del send, slash, click, select, modal, cron, kv  # ``ordered_says`` takes them in their order
     token = os.environ.get("DISCORD_TOKEN", "")
     if (folder is None) == (deployments is None):
         raise InvalidInput("name a folder with a script (flora dev my-bot), or use --deployments DIR")
     if token and deployments is None and guild is None:
         raise InvalidInput("DISCORD_TOKEN is set, so this joins a real Discord: say where with --guild ID")
+    if persist and state_dir is not None:
+        raise InvalidInput("--persist names the folder itself; use it or --state-dir")
     says = ordered_says(sys.argv[1:])
-    if token and says:
+    if token and any(isinstance(said, Said) for said in says):
         raise InvalidInput("only in a simulated Discord can flora speak as a member; unset DISCORD_TOKEN")
     guild_id = parse_guild_id(guild, field="--guild") if guild else GuildId(DEV_GUILD)
     if deployments is not None:
@@ -88,8 +106,11 @@ def dev(
     else:
         assert folder is not None
         source = FolderSource(folder, guild_id, entrypoint=entrypoint)
+    if persist:
+        state_dir = source.folder / KEPT
     options = Options(
         source=source,
+        guild=guild_id if guild else None,
         real=RealDiscord(token, os.environ.get("DISCORD_API_URL", DISCORD)) if token else None,
         says=says,
         timeout=timeout,
@@ -129,15 +150,15 @@ async def _serve(options: Options, view: View) -> int:
         return 0
 
 
-async def _say_all(session: DevSession, says: Sequence[Said]) -> int:
-    answered = [await session.say(said) for said in says] if session.any_ready else [False]
+async def _say_all(session: DevSession, says: Sequence[Said | Ask]) -> int:
+    answered = [await session.do(said) for said in says] if session.any_ready else [False]
     await session.finish_checks()
     return 0 if all(answered) else 1
 
 
-def ordered_says(arguments: Sequence[str]) -> list[Said]:
-    """What to say, in the order of the command line: Typer gathers repeated options by name and loses it."""
-    says: list[Said] = []
+def ordered_says(arguments: Sequence[str]) -> list[Said | Ask]:
+    """What to say and do, in the order of the command line, which Typer loses: it gathers options by name."""
+    says: list[Said | Ask] = []
     words = iter(arguments)
     for word in words:
         name, separator, value = word.partition("=")

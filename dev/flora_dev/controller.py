@@ -17,6 +17,7 @@ from flora_core.errors import BundleFailed, FloraError, InvalidProject
 from flora_core.ids import GuildId, PodName, Sha256
 from flora_core.toolchain import Bundle, Diagnostic, Project, Toolchain
 from flora_core.wire.control import DEFAULT_LIMITS, Assignment, Failed, Limits, Loaded, LogLine, ScriptError
+from flora_dev.logbook import LogBook
 
 POD: Final = PodName("flora-runtime-0")
 
@@ -74,6 +75,7 @@ class LocalController:
 
     def __init__(self, toolchain: Toolchain, audience: Audience) -> None:
         self.state: Final = DesiredState()
+        self.book: Final = LogBook()
         self._toolchain = toolchain
         self._audience = audience
         self._bundles: dict[Sha256, bytes] = {}
@@ -146,6 +148,7 @@ class LocalController:
         self.state.release(guild)
         self._statuses.pop(guild, None)
         self._projects.pop(guild, None)
+        self.book.forget(guild)
 
     # ---------------------------------------------------------------- Controller
 
@@ -163,9 +166,10 @@ class LocalController:
             self._set(status, Condition.LOADED)
         else:
             self._set(status, Condition.LOAD_FAILED, report.error.message)
-            self._audience.on_error(status, report.error)
+            self._tell_error(status, report.error)
 
     def on_log(self, pod: PodName, line: LogLine) -> None:
+        self.book.add(line)
         self._audience.on_log(pod, line)
 
     # ---------------------------------------------------------------- inside
@@ -176,6 +180,21 @@ class LocalController:
 
     def _refuse(self, status: GuildStatus, error: ScriptError) -> None:
         self._set(status, Condition.BUNDLE_FAILED, error.message)
+        self._tell_error(status, error)
+
+    def _tell_error(self, status: GuildStatus, error: ScriptError) -> None:
+        text = f"not deployed: {error.message}"
+        self.book.note(
+            LogLine(
+                status.guild,
+                0,
+                "error",
+                text,
+                source="runtime",
+                stack=error.stack,
+                revision=status.revision,
+            )
+        )
         self._audience.on_error(status, error)
 
     def _set(self, status: GuildStatus, reason: Condition, message: str = "") -> None:

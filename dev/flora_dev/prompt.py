@@ -12,13 +12,14 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from flora_core.errors import InvalidInput
+from flora_dev.asks import parse_ask
 from flora_dev.session import DevSession
-from flora_dev.talk import parse_prompt
+from flora_dev.talk import OTHER_WORDS, parse_prompt
 from flora_dev.view import View
 
 HELP = (
     "Write a message, /command option:value, :click ID, :select ID=VALUE, :modal FIELD=VALUE, :react 👍, "
-    ":guilds, :quit"
+    + ", ".join(OTHER_WORDS)
 )
 
 
@@ -40,7 +41,7 @@ async def prompt(session: DevSession, view: View) -> None:
 
 async def _say(session: DevSession, view: View, line: str) -> None:
     try:
-        await session.say(parse_prompt(line, lambda: session.last_message))
+        await session.do(parse_ask(line) or parse_prompt(line, lambda: session.last_message))
     except InvalidInput as error:
         view.say(str(error), style="yellow")
 

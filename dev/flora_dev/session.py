@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,22 +19,22 @@ from typing import Final
 
 import aiohttp
 import msgspec
-from aiohttp import web
 
-from flora_core.control.server import ControlServer
 from flora_core.errors import FloraError
-from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.ids import GuildId
 from flora_core.toolchain import Toolchain
+from flora_dev.asks import Ask, RunJob, ShowKv, read_kv, read_logs, run_job, the_guild
+from flora_dev.control_app import LOCALHOST, ControlApp, Tokens
 from flora_dev.controller import POD, Condition, LocalController
+from flora_dev.pod_client import PodClient, PodRefused
 from flora_dev.processes import Component
-from flora_dev.sources import Source, Wanted, changes
+from flora_dev.sources import NOBODY, Source, Wanted, changes
+from flora_dev.state import state_folder
 from flora_dev.talk import Said, speak
 from flora_dev.view import View
 from flora_simulator.client import SimulatorClient
 from flora_simulator.world_spec import DEV_WORLD, BotSpec, ChannelSpec, GuildSpec, MemberSpec, WorldSpec
 
-LOCALHOST: Final = "127.0.0.1"
 READY_SECONDS: Final = 30.0
 COMMANDS_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.03
@@ -60,8 +58,10 @@ class Options:
 
     source: Source
     real: RealDiscord | None = None
-    says: list[Said] = field(default_factory=list[Said])
-    """What to say before it ends; empty to go on until it is stopped."""
+    says: list[Said | Ask] = field(default_factory=list[Said | Ask])
+    """What to say and do before it ends; empty to go on until it is stopped."""
+    guild: GuildId | None = None
+    """Whose jobs and stores are meant, where there are several guilds."""
     timeout: float = 10.0
     workers: int = 1
     state_dir: Path | None = None
@@ -86,6 +86,9 @@ class DevSession:
         self._checking: asyncio.Task[None] | None = None
         self._changes: AsyncIterator[None] | None = None
         self._next_change: asyncio.Task[None] | None = None
+        self._tokens = Tokens()
+        self._control: ControlApp | None = None
+        self._pod: PodClient | None = None
         self.people: SimulatorClient | None = None
         """Speaks as the members of the simulated Discord; None in a real one."""
         self.last_message: str | None = None
@@ -99,12 +102,7 @@ class DevSession:
         """A session that is up; raises NotReady or ComponentFailed."""
         started = time.monotonic()
         async with contextlib.AsyncExitStack() as stack:
-            folder = options.state_dir or Path(
-                stack.enter_context(
-                    tempfile.TemporaryDirectory(prefix="flora-dev-", ignore_cleanup_errors=True)
-                )
-            )
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(state_folder(options.state_dir))
             toolchain = await stack.enter_async_context(Toolchain())
             session = cls(options, view, LocalController(toolchain, view), folder)
             view.source_line = session.controller.source_line
@@ -118,6 +116,8 @@ class DevSession:
             await deploying
             await session._wait_until_ready()
             stack.push_async_callback(session._stop_checking)
+            if options.watch:
+                session._announce(stack)
             view.ready(time.monotonic() - started, guilds=len(session.controller.statuses))
             yield session
 
@@ -157,6 +157,29 @@ class DevSession:
                 self.last_message = str(action.message.get("id") or "") or None
         self._view.exchange(exchange, timeout=self._options.timeout)
         return exchange.answered
+
+    async def do(self, ask: Said | Ask) -> bool:
+        """Say or do something and show what comes of it; whether it worked."""
+        if isinstance(ask, Said):
+            return await self.say(ask)
+        assert self._pod is not None
+        try:
+            return await self._do(ask, self._pod)
+        except PodRefused as refused:
+            self._view.refused(str(ask), str(refused))
+            return False
+
+    async def _do(self, ask: Ask, pod: PodClient) -> bool:
+        guild = the_guild(self.controller.statuses, self._options.guild)
+        if isinstance(ask, RunJob):
+            run = await run_job(pod, guild, ask.name, people=self.people, book=self.controller.book)
+            self._view.job(run)
+            return run.worked
+        if isinstance(ask, ShowKv):
+            self._view.kv(await read_kv(pod, guild, ask))
+        else:
+            self._view.logs(read_logs(self.controller.book, guild, ask))
+        return True
 
     @property
     def any_ready(self) -> bool:
@@ -198,8 +221,8 @@ class DevSession:
                 await self._checking
 
     async def _start_components(self, stack: contextlib.AsyncExitStack) -> None:
-        tokens = {role: secrets.token_urlsafe(24) for role in (Role.GATEWAY, Role.RUNTIME)}
-        control_url = await self._serve_control(stack, tokens)
+        tokens = self._tokens
+        self._control = control = await ControlApp.start(stack, self.controller, tokens)
         real = self._options.real or await self._simulate(stack)
         common = {"LOG_LEVEL": self._options.log_level, "LOG_FORMAT": "json", "HOST": LOCALHOST, "PORT": "0"}
         gateway = await self._start(
@@ -208,50 +231,44 @@ class DevSession:
                 **{f"GATEWAY_{name}": value for name, value in common.items()},
                 "DISCORD_TOKEN": real.token,
                 "DISCORD_API_URL": real.api_url,
-                "GATEWAY_CONTROL_URL": control_url,
-                "GATEWAY_TOKEN": tokens[Role.GATEWAY],
-                "GATEWAY_ACCEPT_TOKENS": f"{tokens[Role.RUNTIME]}=runtime/{POD}",
+                "GATEWAY_CONTROL_URL": control.url,
+                "GATEWAY_TOKEN": tokens.gateway,
+                "GATEWAY_ACCEPT_TOKENS": f"{tokens.runtime}=runtime/{POD}",
                 "GATEWAY_STATE_DIR": str(self._folder / "gateway"),
             },
         )
-        await self._start(
+        runtime = await self._start(
             "runtime",
             {
                 **{f"RUNTIME_{name}": value for name, value in common.items()},
                 "RUNTIME_POD_NAME": POD,
                 "RUNTIME_GATEWAY_URL": gateway.url,
-                "RUNTIME_CONTROL_URL": control_url,
-                "RUNTIME_LOGS_URL": control_url,
-                "RUNTIME_TOKEN": tokens[Role.RUNTIME],
+                "RUNTIME_CONTROL_URL": control.url,
+                "RUNTIME_LOGS_URL": control.url,
+                "RUNTIME_TOKEN": tokens.runtime,
+                "RUNTIME_ACCEPT_TOKENS": f"{tokens.api}=api",
                 "RUNTIME_DATA_DIR": str(self._folder / "runtime"),
                 "RUNTIME_MAX_WORKERS": str(self._options.workers),
             },
         )
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        self._pod = control.tools.pod = PodClient(session, runtime.url, tokens.api)
+
+    def _announce(self, stack: contextlib.AsyncExitStack) -> None:
+        assert self._control is not None
+        try:
+            self._control.announce(stack, self._tokens, self._options.source.folder)
+        except OSError as error:
+            self._view.say(f"`flora kv` and `flora logs` will not find this: {error}", style="yellow")
 
     async def _start(self, name: str, environment: dict[str, str]) -> Component:
         component = await Component.start(name, environment, logs=self._folder)
         self._components.append(component)
         return component
 
-    async def _serve_control(self, stack: contextlib.AsyncExitStack, tokens: dict[Role, str]) -> str:
-        identities = StaticIdentities(
-            {
-                tokens[Role.GATEWAY]: Identity(Role.GATEWAY),
-                tokens[Role.RUNTIME]: Identity(Role.RUNTIME, POD),
-            }
-        )
-        app = web.Application()
-        ControlServer(app, self.controller.state, self.controller, identities)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, LOCALHOST, 0)
-        await site.start()
-        return f"http://{LOCALHOST}:{runner.addresses[0][1]}"
-
     async def _simulate(self, stack: contextlib.AsyncExitStack) -> RealDiscord:
         """A simulated Discord with a guild for everything that wants one."""
-        world = _world([entry.guild for entry in self._options.source.wanted() if entry.guild != "0"])
+        world = _world([entry.guild for entry in self._options.source.wanted() if entry.guild != NOBODY])
         shutil.rmtree(self._folder / "gateway", ignore_errors=True)  # its sessions were another Discord's
         path = self._folder / "world.json"
         path.write_bytes(msgspec.json.encode(world))

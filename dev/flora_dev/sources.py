@@ -24,6 +24,9 @@ QUIET_MILLISECONDS: Final = 50
 
 MANIFEST_SUFFIXES: Final = (".yaml", ".yml", ".json")
 
+NOBODY: Final = GuildId("0")
+"""Stands where a document cannot be read and its guild is not known."""
+
 
 @dataclass(slots=True, frozen=True)
 class Wanted:
@@ -86,10 +89,10 @@ class ManifestSource:
             before = len(problems)
             for place, manifest in _documents(path):
                 if isinstance(manifest, InvalidManifest):
-                    problems.append(Wanted(GuildId("0"), place, problem=f"{place}: {manifest}"))
+                    problems.append(Wanted(NOBODY, place, problem=f"{place}: {manifest}"))
                 elif manifest.guild in found:
                     problem = f"{place}: guild {manifest.guild} has a document already"
-                    problems.append(Wanted(GuildId("0"), place, problem=problem))
+                    problems.append(Wanted(NOBODY, place, problem=problem))
                 else:
                     found[manifest.guild] = wanted = _wanted(manifest)
                     good.append(wanted)

@@ -18,6 +18,8 @@ from flora_simulator.wire import Acted, Action, ActionKind
 
 ANSWERS: Final[tuple[ActionKind, ...]] = ("message", "edit", "delete", "reaction", "modal", "choices")
 LINGER_SECONDS: Final = 0.15
+_FAR: Final = 1 << 53
+"""A position that no journal reaches."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -99,6 +101,8 @@ def react(text: str, last_message: Callable[[], str | None]) -> Said:
 
 
 PROMPT_WORDS: Final = {":click": click, ":select": select, ":modal": modal}
+OTHER_WORDS: Final = (":cron NAME", ":kv [STORE [PREFIX]]", ":logs [N]", ":guilds", ":quit")
+"""What else the prompt takes; nothing of it is said to the bot."""
 
 
 def parse_prompt(line: str, last_message: Callable[[], str | None]) -> Said:
@@ -113,9 +117,7 @@ def parse_prompt(line: str, last_message: Callable[[], str | None]) -> Said:
         return react(rest.strip(), last_message)
     parse = PROMPT_WORDS.get(word)
     if parse is None or not rest.strip():
-        known = ", ".join(
-            ["/command", *(f"{name} …" for name in PROMPT_WORDS), ":react …", ":guilds", ":quit"]
-        )
+        known = ", ".join(["/command", *(f"{name} …" for name in PROMPT_WORDS), ":react …", *OTHER_WORDS])
         raise InvalidInput(f"{word}: write a message, or one of {known}")
     return parse(rest.strip())
 
@@ -128,10 +130,21 @@ async def speak(people: SimulatorClient, said: Said, *, channel: str, longest: f
     except SimulatorRefused as error:
         exchange.refused = str(error)
         return exchange
-    position = acted.position
+    exchange.answers += await collect(people, acted.position, longest=longest)
+    return exchange
+
+
+async def collect(people: SimulatorClient, position: int, *, longest: float) -> list[Action]:
+    """What the bot does after ``position``: first within ``longest`` seconds, then what follows it."""
+    actions: list[Action] = []
     while True:
         found = await people.wait(position, kinds=ANSWERS, longest=longest)
         if not found.actions:
-            return exchange
-        exchange.answers += found.actions
+            return actions
+        actions += found.actions
         position, longest = found.actions[-1].position, LINGER_SECONDS
+
+
+async def position_now(people: SimulatorClient) -> int:
+    """The position of the last thing that the bot did."""
+    return (await people.wait(_FAR, kinds=ANSWERS, longest=0.0)).position

@@ -1,7 +1,7 @@
 """What the author sees: scripts' logs, mapped errors, the bot's answers, the state of each guild.
 
 Colour only on a terminal (rich decides, and honours NO_COLOR). With ``--json`` every line is one object,
-for scripts: ``{"event": "log" | "answer" | "status" | "error" | "ready", …}``.
+for scripts: ``{"event": "log" | "answer" | "cron" | "kv" | "status" | "error" | "ready", …}``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from flora_cli import show
 from flora_core.ids import GuildId, PodName
 from flora_core.toolchain import Diagnostic, render_all
 from flora_core.wire.control import LogLine, ScriptError
+from flora_core.wire.guilds import KeptLine
+from flora_dev import answers_view
+from flora_dev.asks import JobRun, KvPage
 from flora_dev.controller import POD, Condition, GuildStatus
 from flora_dev.talk import Exchange
 from flora_simulator.wire import Action
@@ -26,7 +30,6 @@ from flora_simulator.wire import Action
 SourceLine = Callable[[GuildId, str, int], str | None]
 
 _PLACE = re.compile(r"\(?(?P<file>[^\s()]+):(?P<line>\d+):(?P<column>\d+)\)?$")
-_LEVELS = {"debug": "dim", "info": "default", "warn": "yellow", "error": "red"}
 
 
 class View:
@@ -35,7 +38,7 @@ class View:
     def __init__(self, *, as_json: bool, many_guilds: bool) -> None:
         self._json = as_json
         self._many = many_guilds
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = show.console()
         self.source_line: SourceLine = lambda _guild, _file, _line: None
         """Where lines of the author's come from, for the frame under an error."""
 
@@ -78,13 +81,7 @@ class View:
             fields = {name: value for name, value in msgspec.structs.asdict(line).items() if value}
             self._emit("log", **{"handling" if name == "event" else name: fields[name] for name in fields})
             return
-        stamp = time.strftime("%H:%M:%S", time.localtime(line.at / 1000))
-        outcome = f" [{line.outcome}]" if line.outcome else ""
-        head = Text(f"{stamp} {line.level:<5} ", style="dim")
-        body = Text(
-            f"{self._prefix(line.guild)}{line.text}{outcome}", style=_LEVELS.get(line.level, "default")
-        )
-        self._console.print(head + body)
+        self._console.print(show.log_line(line, guild=self._many))
         self._stack(GuildId(line.guild), line.stack)
 
     # ---------------------------------------------------------------- the session
@@ -114,6 +111,38 @@ class View:
         for action in exchange.answers:
             for line in _readable(action):
                 self._line("cyan", line)
+
+    def job(self, run: JobRun) -> None:
+        """A job that was run on demand, and what it did."""
+        if self._json:
+            answers = [_plain(action) for action in run.answers]
+            self._emit("cron", **answers_view.job_fields(run), answers=answers)
+            return
+        for action in run.answers:
+            for line in _readable(action):
+                self._line("cyan", line)
+        self._show(answers_view.job(run))
+
+    def kv(self, page: KvPage) -> None:
+        """Storage."""
+        if self._json:
+            self._emit("kv", **answers_view.kv_fields(page))
+        else:
+            self._show(answers_view.kv(page))
+
+    def logs(self, lines: Sequence[KeptLine]) -> None:
+        """Log lines from before."""
+        if self._json:
+            self._emit("logs", **answers_view.log_fields(lines))
+        else:
+            self._show(answers_view.logs(lines))
+
+    def refused(self, what: str, why: str) -> None:
+        """Something that was asked for could not be done."""
+        if self._json:
+            self._emit("refused", asked=what, message=why)
+        else:
+            self._line("red", f"✗ {why}")
 
     def table(self, statuses: Iterable[GuildStatus]) -> None:
         """The guilds, as ``kubectl get gd`` shows them."""
@@ -154,8 +183,9 @@ class View:
                 self._line("default", f"      {line} | {source}")
                 self._line("red", f"      {' ' * len(str(line))} | {' ' * (column - 1)}^")
 
-    def _prefix(self, guild: str) -> str:
-        return f"{guild} " if self._many else ""
+    def _show(self, parts: Iterable[RenderableType]) -> None:
+        for part in parts:
+            self._console.print(part)
 
     def _line(self, style: str, text: str) -> None:
         self._console.print(Text(text, style=style))

@@ -1,11 +1,11 @@
 // The examples of the guides: compiled here, run by `tests/sdk`. Every ```ts block is a script of its own.
 // With --print, their JavaScript goes to standard output as JSON: [{name, code}].
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import ts from "typescript";
 
-const GUIDES = ["sdk", "events"];
-
 const root = new URL("../../", import.meta.url).pathname;
+const GUIDES = readdirSync(`${root}docs`).filter((name) => name.endsWith(".md")).map((name) => name.slice(0, -3)).sort();
+
 const options = {
   ...ts.parseConfigFileTextToJson("", readFileSync(`${root}sdk/tsconfig.json`, "utf8")).config.compilerOptions,
   moduleDetection: "force",

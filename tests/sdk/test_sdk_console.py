@@ -6,6 +6,7 @@ import pytest
 from harness import GuildUnderTest
 
 
+@pytest.mark.parity(25)
 @pytest.mark.parametrize(
     ("method", "level"),
     [("log", "info"), ("info", "info"), ("debug", "debug"), ("warn", "warn"), ("error", "error")],
@@ -15,6 +16,7 @@ def test_levels(guild: GuildUnderTest, method: str, level: str) -> None:
     assert guild.out.logs == [(level, "a 1")]
 
 
+@pytest.mark.parity(25)
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -45,6 +47,7 @@ def test_formats(guild: GuildUnderTest, arguments: str, text: str) -> None:
     assert guild.lines == [text]
 
 
+@pytest.mark.parity(25)
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -48,10 +48,10 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
 def names() -> list[str]:
     """The examples, by guide and line of their first line."""
     found: list[str] = []
-    for guide in ("sdk", "events"):
-        text = (DOCS / f"{guide}.md").read_text()
+    for guide in sorted(DOCS.glob("*.md")):
+        text = guide.read_text()
         starts = [match.start() for match in re.finditer(r"^```ts\n", text, re.MULTILINE)]
-        found += [f"docs/{guide}.md:{text.count(chr(10), 0, start) + 2}" for start in starts]
+        found += [f"docs/{guide.name}:{text.count(chr(10), 0, start) + 2}" for start in starts]
     return found
 
 
@@ -73,6 +73,7 @@ def settle(guild: GuildUnderTest) -> None:
             guild.fire()
 
 
+@pytest.mark.parity(112)
 @pytest.mark.parametrize("name", names())
 def test_an_example_runs(guild: GuildUnderTest, scripts: dict[str, str], name: str) -> None:
     code = scripts[name].replace("export {};", "")

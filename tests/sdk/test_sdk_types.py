@@ -49,6 +49,7 @@ def test_sources_types_and_examples_compile() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.parity(27)
 def test_the_declarations_need_nothing_but_esnext(tmp_path: Path) -> None:
     assert compile_(tmp_path, "on('messageCreate', (ctx) => ctx.reply('x'));\n") == (0, "")
 

@@ -43,11 +43,12 @@ class Waiting:
 class Backlog:
     """The events of one guild between the gateway's stream and its script."""
 
-    __slots__ = ("_last", "_limit", "_sent", "_waiting", "open")
+    __slots__ = ("_limit", "_sent", "_waiting", "last", "open")
 
     def __init__(self, *, limit: int) -> None:
         self._limit = limit
-        self._last = 0
+        self.last = 0
+        """Number of the newest event."""
         self._waiting: deque[Waiting] = deque()
         self._sent: deque[Waiting] = deque()
         self.open: dict[int, str] = {}
@@ -64,8 +65,8 @@ class Backlog:
                 return Drop.BACKLOG
             if pending >= self._limit * KEPT_FACTOR:
                 return Drop.OVERFLOW
-        self._last += 1
-        self._waiting.append(Waiting(self._last, offset, type_, body))
+        self.last += 1
+        self._waiting.append(Waiting(self.last, offset, type_, body))
         return None
 
     def holds(self, type_: str) -> bool:

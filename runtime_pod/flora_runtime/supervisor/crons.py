@@ -201,6 +201,10 @@ class CronClock:
             self._unkept.add(guild)
         return problems
 
+    def plans(self, guild: GuildId) -> dict[str, Plan]:
+        """The jobs of a guild by name."""
+        return self._crons.plans(guild)
+
     def forget(self, guild: GuildId) -> None:
         """The guild is no longer this pod's."""
         self._crons.forget(guild)

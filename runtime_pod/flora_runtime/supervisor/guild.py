@@ -123,6 +123,11 @@ class Guild:
         return len(self._backlog) + len(self._backlog.open)
 
     @property
+    def newest(self) -> int:
+        """Number of the last event that was queued; 0 before the first."""
+        return self._backlog.last
+
+    @property
     def open(self) -> int:
         """Events whose handlers have started and not settled."""
         return len(self._backlog.open)

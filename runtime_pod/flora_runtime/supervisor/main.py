@@ -10,11 +10,14 @@ import sys
 from aiohttp import web
 
 from flora_core.errors import FloraError, InvalidSettings
+from flora_core.identity import StaticIdentities
 from flora_core.ids import parse_pod_name
 from flora_core.process import announce
 from flora_core.settings import load
 from flora_core.telemetry import add_telemetry_routes, logger, setup_logging
 from flora_core.throughput import freeze_startup_objects, schedule_in_batches
+from flora_core.wire.guilds import BODY_LIMIT
+from flora_runtime.supervisor.guild_routes import GuildRoutes
 from flora_runtime.supervisor.pod import RuntimePod
 from flora_runtime.supervisor.settings import RuntimeSettings
 
@@ -40,8 +43,11 @@ def main() -> None:
 
 async def serve(settings: RuntimeSettings) -> None:
     """Serve until told to stop, then drain."""
+    accepted = settings.accept_tokens.get_secret_value()
+    identities = StaticIdentities.parse(accepted, variable="RUNTIME_ACCEPT_TOKENS")
     pod = RuntimePod(settings)
-    app = web.Application()
+    app = web.Application(client_max_size=BODY_LIMIT)
+    GuildRoutes(app, pod, identities)
     add_telemetry_routes(app, healthy=lambda: None, ready=pod.ready)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import aiohttp
@@ -27,6 +27,7 @@ from flora_core.toolchain.bundle import Bundle
 from flora_core.wire import UNREADABLE, pipe
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
 from flora_core.wire.gateway import Event, OpError, Result, Subscribe
+from flora_core.wire.guilds import NOT_RUNNING, CronRan
 from flora_core.wire.pipe import (
     CRON_PREFIX,
     Configure,
@@ -44,11 +45,13 @@ from flora_runtime.flight import Entry
 from flora_runtime.kv import calls as kv_calls
 from flora_runtime.kv.service import KvService
 from flora_runtime.supervisor import metrics
+from flora_runtime.supervisor.asked_runs import AskedRuns
 from flora_runtime.supervisor.backlog import Waiting
 from flora_runtime.supervisor.commands import CommandPushes
 from flora_runtime.supervisor.control import BundleMissing, BundleStore, ControlLink
-from flora_runtime.supervisor.crons import CronClock, Run
+from flora_runtime.supervisor.crons import CronClock, Plan, Run
 from flora_runtime.supervisor.guild import Guild, Script
+from flora_runtime.supervisor.guild_routes import Refused
 from flora_runtime.supervisor.link import GatewayLink
 from flora_runtime.supervisor.reporting import Logs, Reports
 from flora_runtime.supervisor.settings import RuntimeSettings
@@ -57,6 +60,12 @@ from flora_runtime.supervisor.workers import Worker, WorkerLimits
 
 BUNDLE_RETRY_SECONDS: Final = 1.0
 COMMANDS_OP: Final = "upsertGuildCommands"
+RUN_SECONDS: Final = 60.0
+"""How long somebody who asked for a job's run waits for its end, where jobs have no limit of their own."""
+
+QUEUE_SECONDS: Final = 5.0
+"""How much longer they wait: the run may have to wait for its turn."""
+
 HOST_OP: Final = 0
 """Id of ops that no promise waits for: those the supervisor makes itself."""
 
@@ -91,6 +100,7 @@ class RuntimePod:
         self._session: aiohttp.ClientSession | None = None
         self._kv = KvService(settings.data_dir / "kv")
         self._crons = CronClock(settings.data_dir / "crons", start=self._start_cron)
+        self._asked_runs = AskedRuns()
 
     # ---------------------------------------------------------------- life
 
@@ -253,7 +263,8 @@ class RuntimePod:
         self._link.acks.safe(offset)
 
     def dropped(self, guild: Guild, reason: str, events: list[Waiting]) -> None:
-        del guild
+        if self._asked_runs:
+            self._asked_runs.dropped(guild.id, events)
         for event in events:
             metrics.dropped[event.type, reason].inc()
             self.safe(event.offset)
@@ -297,6 +308,28 @@ class RuntimePod:
         guild.add_event(run.type, 0, run.body())
         return True
 
+    # ---------------------------------------------------------------- GuildRoutes
+
+    def holds(self, guild: GuildId) -> bool:
+        return guild in self._guilds
+
+    def kv_call(self, guild: GuildId, name: str, args: bytes, answer: Callable[[bool, bytes], None]) -> None:
+        self._kv.call(guild, name, args, answer)
+
+    def cron_plans(self, guild: GuildId) -> Mapping[str, Plan]:
+        return self._crons.plans(guild)
+
+    async def run_cron(self, guild: GuildId, name: str) -> CronRan:
+        found = self._guilds.get(guild)
+        before = found.newest if found is not None else 0
+        if found is None or not self._start_cron(Run(guild, name, time.time() // 1, skip=False)):
+            raise Refused(NOT_RUNNING, "this pod stops, or no longer has the guild")
+        if found.newest == before:
+            raise Refused(NOT_RUNNING, "the script does not run: it did not load, or is quarantined")
+        limit = self._settings.cron_timeout_secs or RUN_SECONDS
+        done = await self._asked_runs.wait(guild, found.newest, seconds=limit + QUEUE_SECONDS)
+        return CronRan(name, done.outcome, done.milliseconds, self._logs.written)
+
     def report(self, report: Loaded | Failed) -> None:
         if isinstance(report, Loaded):
             metrics.loads.labels(Outcome.OK).inc()
@@ -309,7 +342,8 @@ class RuntimePod:
         self._logs.log(line)
 
     def settled(self, guild: Guild, type_: str, done: Done) -> None:
-        del guild
+        if self._asked_runs:
+            self._asked_runs.settled(guild.id, done)
         metrics.dispatched["cron" if type_.startswith(CRON_PREFIX) else type_, done.outcome].inc()
         if done.outcome is Outcome.OK:
             metrics.dispatch_seconds.observe(done.milliseconds / 1000)

@@ -59,6 +59,8 @@ class Logs:
     def __init__(self, url: str, pod: str, *, token: Token) -> None:
         self._to_service = bool(url)
         self._waiting: deque[bytes] = deque()
+        self.written = 0
+        """Lines so far, of all guilds."""
         self._stream = KeptWriter(
             f"{url}/v1/pods/{pod}/logs", token=token, beat=logs.encode(Beat(0)), greet=self._catch_up
         )
@@ -66,6 +68,7 @@ class Logs:
     def log(self, line: LogLine) -> None:
         """Add a line; its time is now."""
         line = msgspec.structs.replace(line, at=time.time_ns() // 1_000_000)
+        self.written += 1
         if not self._to_service:
             _guild_log.info("script_log", **_fields(line))
             return

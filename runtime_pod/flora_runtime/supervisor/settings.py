@@ -35,8 +35,11 @@ class RuntimeSettings(Settings):
     token_file: Path | None = None
     """A projected ServiceAccount token; read again for each dial because Kubernetes rotates it."""
 
+    accept_tokens: SecretStr = SecretStr("")
+    """Who may ask about this pod's guilds, as ``token=api`` separated by commas (``flora dev`` and tests)."""
+
     data_dir: Path = Path("/var/lib/flora")
-    """The pod's volume: bundles now, KV later."""
+    """The pod's volume: KV, bundles, plans of jobs."""
 
     host: str = "0.0.0.0"  # noqa: S104  a pod is reached from outside
     """Address to serve /metrics, /healthz and /readyz on."""

@@ -136,6 +136,7 @@ def test_a_wrong_call_is_exit_code_2_and_writes_nothing(
 # ---------------------------------------------------------------- init and types
 
 
+@pytest.mark.parity(27)
 def test_init_makes_a_project_and_says_what_to_do_next(flora: Flora, tmp_path: Path) -> None:
     finished = flora("init", "my-bot")
     assert finished.code == 0
@@ -148,6 +149,7 @@ def test_init_makes_a_project_and_says_what_to_do_next(flora: Flora, tmp_path: P
     assert advice == "Now: flora dev my-bot"
 
 
+@pytest.mark.parity(27)
 def test_a_new_project_has_no_type_errors(flora: Flora) -> None:
     flora("init", "my-bot")
     finished = flora("check", "my-bot")
@@ -191,6 +193,7 @@ def test_a_name_that_is_none_is_refused(flora: Flora, tmp_path: Path, name: str)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parity(27)
 def test_types_are_renewed_and_nothing_else(flora: Flora, project: Path) -> None:
     (project / ".flora").mkdir()
     (project / ".flora" / "flora.d.ts").write_text("old")

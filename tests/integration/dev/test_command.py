@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from flora_simulator import Simulator, SimulatorSettings
-from flora_simulator.world_spec import DEV_GUILD
+from flora_simulator.world_spec import DEV_GUILD, DEV_WORLD
 
 FLORA = [sys.executable, "-m", "flora_cli.main"]
 SECONDS = 45
@@ -170,6 +170,7 @@ async def test_a_script_that_does_not_parse_shows_the_line(project: Path) -> Non
     assert "1 | const a = ;" in finished.out
 
 
+@pytest.mark.parity(52)
 async def test_a_throw_at_load_points_at_the_authors_line(project: Path) -> None:
     (project / "src" / "main.ts").write_text("const x = null as any;\n\nx.y.z;\n")
     finished = await flora("dev", str(project), "--send", "x", "--timeout", "1")
@@ -198,6 +199,84 @@ async def test_a_loop_and_a_rejection_are_told_with_their_outcome(project: Path)
     assert any(log.get("outcome") == "exceededCpu" and "200 ms of CPU" in log["text"] for log in logs)
     rejected = next(log for log in logs if "no such thing" in log["text"])
     assert (rejected["outcome"], rejected["stack"]) == ("exception", "at src/main.ts:3:24")
+
+
+# ---------------------------------------------------------------- jobs and storage
+
+KEEPS = (
+    "const marks = kv.store('marks');\n"
+    "cron('tick', '0 9 * * *', async ({ name }) => console.log('ran', name, await marks.incr('n')));\n"
+    "cron('bad', '0 9 * * *', async () => { throw new Error('no good'); });\n"
+    "on('messageCreate', async (ctx) => { await ctx.reply(`n=${await marks.incr('n', 10)}`); });\n"
+)
+
+
+@pytest.fixture
+def keeper(project: Path) -> Path:
+    (project / "src" / "main.ts").write_text(KEEPS)
+    return project
+
+
+@pytest.mark.parity(23)
+async def test_jobs_run_on_demand_in_the_order_of_the_command_line(keeper: Path) -> None:
+    says = ["--cron", "tick", "--send", "x", "--kv", "marks", "--cron", "tick", "--kv=marks/n"]
+    finished = await flora("dev", str(keeper), *says, "--json")
+    assert finished.code == 0, finished.err
+    done = [line for line in finished.lines if line["event"] in ("log", "cron", "answer", "kv")]
+    assert [line["event"] for line in done] == ["log", "cron", "answer", "kv", "log", "cron", "kv"]
+    assert done[0]["text"] == "ran tick 1"
+    assert (done[1]["name"], done[1]["outcome"]) == ("tick", "ok")
+    assert done[2]["answers"][0]["content"] == "n=11"
+    assert [line["keys"] for line in (done[3], done[6])] == [
+        [{"name": "n", "value": value}] for value in ("11", "12")
+    ]
+
+
+async def test_a_job_that_throws_shows_its_line_and_is_exit_code_1(keeper: Path) -> None:
+    finished = await flora("dev", str(keeper), "--cron", "bad")
+    assert finished.code == 1
+    assert "Error: no good [exception]" in finished.out
+    assert "src/main.ts:3:46" in finished.out
+    assert "✗ bad ended badly: exception" in finished.out
+
+
+async def test_an_unknown_job_names_those_there_are_and_is_exit_code_1(keeper: Path) -> None:
+    finished = await flora("dev", str(keeper), "--cron", "tock", "--cron", "tick")
+    assert finished.code == 1
+    assert "there is no cron job 'tock'; the script has bad, tick" in finished.out
+    assert "ran tick 1" in finished.out, "what follows is done all the same"
+
+
+async def test_storage_is_new_in_each_run_unless_it_is_to_persist(keeper: Path) -> None:
+    for value in ("1", "1"):
+        finished = await flora("dev", str(keeper), "--cron", "tick", "--kv", "marks", "--json")
+        assert finished.lines[-1]["keys"] == [{"name": "n", "value": value}]
+    assert not (keeper / ".flora").exists()
+    for value in ("1", "2"):
+        finished = await flora("dev", str(keeper), "--persist", "--cron", "tick", "--kv", "marks", "--json")
+        assert finished.lines[-1]["keys"] == [{"name": "n", "value": value}]
+    assert (keeper / ".flora" / "dev").is_dir()
+
+
+async def test_storage_that_persists_is_one_sessions_at_a_time(keeper: Path, start: Any) -> None:
+    running = await start(str(keeper), "--persist")
+    second = await flora("dev", str(keeper), "--persist", "--send", "x")
+    assert (second.code, second.out) == (2, "")
+    assert "another `flora dev` uses it" in second.err
+    running.type("x")
+    assert (await running.until("answer"))["answers"][0]["content"] == "n=10"
+
+
+async def test_with_several_guilds_one_must_be_named(tmp_path: Path) -> None:
+    folder = tmp_path / "guilds"
+    folder.mkdir()
+    (folder / "two.yaml").write_text(manifest("1001", "one") + "---\n" + manifest("1002", "two"))
+    finished = await flora("dev", "--deployments", str(folder), "--cron", "x")
+    assert finished.code == 2
+    assert "Name it with --guild; there are 1001, 1002" in finished.err
+    finished = await flora("dev", "--deployments", str(folder), "--guild", "1002", "--cron", "x")
+    assert finished.code == 1
+    assert "there is no cron job 'x'; the script has none" in finished.out
 
 
 # ---------------------------------------------------------------- living on
@@ -295,6 +374,7 @@ WRONG = {
     "two sources": (["dev", ".", "--deployments", "."], "name a folder with a script"),
     "an unknown option": (["dev", ".", "--wat"], "No such option"),
     "a select without a value": (["dev", ".", "--select", "menu"], "write CUSTOM_ID=VALUE"),
+    "two places for state": (["dev", ".", "--persist", "--state-dir", "x"], "use it or --state-dir"),
     "a guild that is none": (["dev", ".", "--guild", "me"], "--guild: 'me' is not a Discord id"),
 }
 
@@ -320,6 +400,18 @@ async def test_a_real_discord_needs_a_guild(project: Path) -> None:
         "dev", str(project), "--guild", "1", "--send", "x", env=environment(DISCORD_TOKEN="x")
     )
     assert "unset DISCORD_TOKEN" in finished.err
+
+
+async def test_in_a_real_discord_jobs_can_be_run_and_storage_be_looked_at(keeper: Path) -> None:
+    async with Simulator(world=DEV_WORLD) as simulator:
+        finished = await flora(
+            "dev",
+            str(keeper),
+            *("--guild", DEV_GUILD, "--cron", "tick", "--kv", "marks"),
+            env=environment(DISCORD_TOKEN=DEV_WORLD.token, DISCORD_API_URL=simulator.api_url),
+        )
+    assert finished.code == 0, finished.err
+    assert "ran tick 1" in finished.out
 
 
 async def test_reacting_to_nothing_is_told_and_ends_nothing(project: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 from collections import Counter
 
 import psutil
+import pytest
 
 from tests.integration.fleet.fleet import Fleet
 
@@ -45,6 +46,7 @@ async def test_a_gateway_that_is_told_to_stop_hands_over_without_a_repeat(fleet:
     assert "4000" in stats.closes, "a close that keeps the session"
 
 
+@pytest.mark.parity(56)
 async def test_a_runtime_pod_that_is_told_to_stop_hands_over_without_loss(fleet: Fleet) -> None:
     wanted = await say(fleet, 0, 20)
     talking = asyncio.create_task(say(fleet, 20, 80))
@@ -77,6 +79,7 @@ async def test_a_frozen_worker_is_replaced(fleet: Fleet) -> None:
     assert 'flora_runtime_restarts_total{reason="silent"}' in await fleet.metrics(fleet.runtime)
 
 
+@pytest.mark.parity(56)
 async def test_without_the_control_plane_a_restarted_pod_serves_its_guilds(fleet: Fleet) -> None:
     assert fleet.runtime is not None
     await fleet.stop_control()

@@ -59,6 +59,11 @@ WRONG = {
         {"RUNTIME_POD_NAME": "Pod 1"},
         "RUNTIME_POD_NAME: 'Pod 1' is not a pod name",
     ),
+    "tools' tokens that are none": (
+        RUNTIME,
+        {"RUNTIME_PORT": "0", "RUNTIME_ACCEPT_TOKENS": "sesame=api sesame"},
+        "RUNTIME_ACCEPT_TOKENS: entry 2",
+    ),
     "no URL for the gateway": (RUNTIME, {"RUNTIME_GATEWAY_URL": "gateway:8401"}, "RUNTIME_GATEWAY_URL: "),
 }
 

@@ -101,6 +101,7 @@ async def test_an_event_of_an_unknown_guild_goes_nowhere_and_harms_nobody(path: 
     assert await path.wait_contents(1) == ["echo found"]
 
 
+@pytest.mark.parity(60)
 async def test_a_failed_deploy_is_reported_and_the_old_script_answers(path: PathUnderTest) -> None:
     await path.deploy("1", ECHO)
     path.operator.deploy("1", "throw new Error('boom')")

@@ -151,6 +151,7 @@ async def test_reports_are_said_again_to_a_new_control_plane(path: PathUnderTest
     await path.wait(lambda: any(isinstance(report, Loaded) for report in path.operator.reports))
 
 
+@pytest.mark.parity(56)
 async def test_a_bundle_that_was_fetched_once_is_kept(path: PathUnderTest) -> None:
     await path.deploy("1", ECHO)
     await path.stop_pod()

@@ -124,6 +124,7 @@ async def test_whatever_strings_a_script_holds_arrive_unchanged(
 # ---------------------------------------------------------------- what TypeScript and its tools have
 
 
+@pytest.mark.parity(63)
 async def test_twenty_files_in_a_chain_run(tools: Toolchain, v8: V8) -> None:
     code = await bundled(tools, twenty_files())
     assert v8.value(code, of="1") == 1
@@ -254,6 +255,7 @@ async def test_json_text_and_bytes_of_the_project(tools: Toolchain, v8: V8) -> N
     assert v8.value(racer_has_no_base64, code, of="out") == [{"most": 3}, 3, "hé", 3]
 
 
+@pytest.mark.parity(63)
 async def test_imports_in_every_way_they_are_written(tools: Toolchain, v8: V8) -> None:
     project = Project(
         {
@@ -335,6 +337,7 @@ async def test_an_empty_entrypoint_is_a_bundle_that_does_nothing(tools: Toolchai
     assert v8.value(await bundled(tools, one_file("")), of="1") == 1
 
 
+@pytest.mark.parity(51)
 async def test_a_bundle_over_the_limit_is_refused(tools: Toolchain) -> None:
     # One mebibyte of source can become ten of code: fragments of JSX.
     fragments = "<></>," * 170_000

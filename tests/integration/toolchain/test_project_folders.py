@@ -53,6 +53,7 @@ def test_sources_and_json_are_read_and_nothing_else(folder: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parity(104)
 def test_output_dependencies_and_hidden_folders_are_left_out(folder: Path) -> None:
     write(folder, "src/main.ts", "src/build/mine.ts", "src/out.ts")
     write(folder, "node_modules/a/index.js", "dist/x.js", "build/x.js", "out/x.js", "coverage/x.js")
@@ -60,6 +61,7 @@ def test_output_dependencies_and_hidden_folders_are_left_out(folder: Path) -> No
     assert read(folder) == ["src/build/mine.ts", "src/main.ts", "src/out.ts"]
 
 
+@pytest.mark.parity(104)
 def test_what_gitignore_names_stays_at_home(folder: Path) -> None:
     write(folder, "src/main.ts", "src/secrets.json", "generated/a.ts", "keys/b.json", "keys/public.json")
     text(folder, ".gitignore", "# keys\nsecrets.json\n/generated/\nkeys/*\n!keys/public.json\n")

@@ -102,6 +102,7 @@ def throwing() -> Project:
     return one_file(main, **{name: source.replace(MARK, "") for name, source in THROWS.items()})
 
 
+@pytest.mark.parity(52)
 async def test_every_throw_site_maps_to_its_exact_place(
     tools: Toolchain, v8: V8, mapper: Mapper, throwing: Project
 ) -> None:
@@ -162,6 +163,7 @@ async def test_a_package_is_named_by_its_path(tools: Toolchain, v8: V8, mapper: 
     ]
 
 
+@pytest.mark.parity(52)
 async def test_code_that_the_bundler_added_is_hidden_unless_asked_for(
     tools: Toolchain, v8: V8, mapper: Mapper
 ) -> None:

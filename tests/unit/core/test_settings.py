@@ -28,6 +28,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KITCHEN_DOOR", "sesame")
 
 
+@pytest.mark.parity(113)
 def test_the_environment_beats_the_file_and_the_file_beats_the_default(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -51,6 +52,7 @@ def test_another_file_can_be_named_and_must_then_exist(
     assert load(KitchenSettings).cooks == 2
 
 
+@pytest.mark.parity(113)
 def test_a_missing_setting_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KITCHEN_DOOR")
     with pytest.raises(InvalidSettings, match=r"^KITCHEN_DOOR: is not set$"):

@@ -11,6 +11,8 @@ import pytest
 from flora_core.ids import GuildId, PodName
 from flora_core.toolchain import Diagnostic
 from flora_core.wire.control import Loaded, LogLine, Outcome, ScriptError
+from flora_core.wire.guilds import CronRan, KeptLine
+from flora_dev.asks import JobRun, KvPage
 from flora_dev.controller import Condition, GuildStatus
 from flora_dev.talk import Exchange
 from flora_dev.view import View
@@ -255,3 +257,65 @@ def test_as_json_nothing_is_said_that_is_no_object(json: Screen) -> None:
     json.view.say("a remark")
     json.view.ready(1.239, guilds=3)
     assert json.objects == [{"event": "ready", "seconds": 1.24, "guilds": 3}]
+
+
+# ---------------------------------------------------------------- jobs, storage, logs
+
+
+def job_run(outcome: Outcome = Outcome.OK, *answers: Action) -> JobRun:
+    return JobRun(CronRan("tick", outcome, 12.3, 1), list(answers))
+
+
+def test_a_job_shows_what_it_did_and_how_it_ended(person: Screen) -> None:
+    person.view.job(job_run(Outcome.OK, message(content="time!")))
+    person.view.job(job_run(Outcome.EXCEEDED_CPU))
+    assert person.text == "🤖 time!\n⏱ tick ran in 12 ms\n✗ tick ended badly: exceededCpu\n"
+
+
+def test_a_job_as_json_has_its_answers(json: Screen) -> None:
+    json.view.job(job_run(Outcome.OK, message(content="time!")))
+    (shown,) = json.objects
+    assert (shown["event"], shown["name"], shown["outcome"]) == ("cron", "tick", "ok")
+    assert shown["answers"][0]["content"] == "time!"
+
+
+def test_storage_is_a_table_of_stores_or_keys(person: Screen) -> None:
+    person.view.kv(KvPage("", [{"name": "notes", "keys": 2, "bytes": 10}]))
+    person.view.kv(KvPage("notes", [{"name": "k", "value": "[b]v"}], complete=False))
+    lines = [line.split() for line in person.text.splitlines()]
+    assert lines[1] == ["notes", "2", "10", "B"]
+    assert lines[3] == ["k", "[b]v"]
+    assert lines[4] == ["…", "and", "more;", "give", "a", "prefix"]
+
+
+def test_empty_storage_says_so(person: Screen) -> None:
+    person.view.kv(KvPage("", []))
+    person.view.kv(KvPage("notes", []))
+    assert person.text == "nothing is stored\nnothing of the kind in store notes\n"
+
+
+def test_storage_as_json(json: Screen) -> None:
+    json.view.kv(KvPage("", []))
+    json.view.kv(KvPage("notes", [{"name": "k", "value": "v"}]))
+    assert json.objects == [
+        {"event": "kv", "stores": []},
+        {"event": "kv", "store": "notes", "keys": [{"name": "k", "value": "v"}], "complete": True},
+    ]
+
+
+def test_lines_of_before_have_their_stacks(person: Screen) -> None:
+    person.view.logs(
+        [KeptLine(GUILD, 0, "error", "boom", outcome=Outcome.EXCEPTION, stack="at a\nat b", id=4)]
+    )
+    person.view.logs([])
+    lines = person.text.splitlines()
+    assert lines[0].endswith("error boom [exception]")
+    assert lines[1:] == ["    at a", "    at b", "nothing was logged yet"]
+
+
+def test_what_could_not_be_done_is_told(open_: Open) -> None:
+    person, json = open_(), open_(as_json=True)
+    person.view.refused(":cron x", "there is no cron job 'x'")
+    assert person.text == "✗ there is no cron job 'x'\n"
+    json.view.refused(":cron x", "there is no cron job 'x'")
+    assert json.objects == [{"event": "refused", "asked": ":cron x", "message": "there is no cron job 'x'"}]

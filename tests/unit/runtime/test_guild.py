@@ -151,6 +151,7 @@ def test_an_event_is_safe_once_a_turn_has_started_it(live: Guild, port: Recordin
     assert port.settled_events == [("MESSAGE_CREATE", Outcome.OK)]
 
 
+@pytest.mark.parity(60)
 def test_a_failed_deploy_leaves_the_old_script_running(live: Guild, port: RecordingPort) -> None:
     live.assign(assignment(revision=2, bundle="cd" * 32))
     live.deploying(SCRIPT)

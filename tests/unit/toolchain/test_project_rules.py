@@ -110,12 +110,14 @@ def test_blank_files_are_files() -> None:
     assert Project({"main.ts": ""}, "main.ts").files == {"main.ts": ""}
 
 
+@pytest.mark.parity(63)
 def test_too_many_files_are_refused() -> None:
     Project({f"f{n}.ts": "" for n in range(MAX_FILES)}, "f0.ts")
     with pytest.raises(InvalidProject, match=r"has 201 files and may have 200"):
         Project({f"f{n}.ts": "" for n in range(MAX_FILES + 1)}, "f0.ts")
 
 
+@pytest.mark.parity(63)
 @pytest.mark.parametrize("char", ["a", "é", "😀"])
 def test_bytes_are_counted_not_characters(char: str) -> None:
     size = len(char.encode())

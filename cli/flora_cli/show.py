@@ -1,0 +1,95 @@
+"""Storage and logs as a person reads them. Colour only on a terminal (rich decides, and honours NO_COLOR)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flora_core.wire.control import LogLine
+
+LEVEL_STYLES: Final = {"debug": "dim", "info": "default", "warn": "yellow", "error": "red"}
+VALUE_SHOWN: Final = 60
+"""Characters of a value in a table."""
+
+_CONTROLS: Final = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where to print: nothing is highlighted or wrapped by itself."""
+    return Console(highlight=False, soft_wrap=True, stderr=stderr)
+
+
+def stores_table(stores: Iterable[Mapping[str, Any]]) -> Table:
+    """Stores with their size."""
+    table = _table("STORE", "KEYS", "SIZE")
+    for store in stores:
+        table.add_row(Text(plain(store["name"])), str(store["keys"]), size(store["bytes"]))
+    return table
+
+
+def keys_table(keys: Iterable[Mapping[str, Any]]) -> Table:
+    """Keys, with their values where these are known."""
+    rows = list(keys)
+    values = any("value" in row for row in rows)
+    table = _table("KEY", *(["VALUE"] if values else []), "EXPIRES", "METADATA")
+    for row in rows:
+        cells = [row["name"], *([_short(row.get("value", ""))] if values else [])]
+        metadata = msgspec.json.encode(row["metadata"]).decode() if "metadata" in row else ""
+        cells += [moment(row["expiration"]) if "expiration" in row else "", _short(metadata)]
+        table.add_row(*(Text(plain(cell)) for cell in cells))
+    return table
+
+
+def log_line(line: LogLine, *, date: bool = False, guild: bool = False) -> Text:
+    """A line of a log, with its stack below it."""
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S", time.localtime(line.at / 1000))
+    outcome = f" [{line.outcome}]" if line.outcome else ""
+    head = Text(f"{stamp} {line.level:<5} ", style="dim")
+    who = f"{line.guild} " if guild else ""
+    return head + Text(f"{who}{plain(line.text)}{outcome}", style=LEVEL_STYLES.get(line.level, "default"))
+
+
+def stack_lines(stack: str) -> list[Text]:
+    """A mapped stack, a line a frame."""
+    return [Text(f"    {plain(frame.strip())}", style="red") for frame in stack.splitlines()]
+
+
+def plain(text: str) -> str:
+    """``text`` without what a terminal would obey: scripts must not move cursors or set titles."""
+    return text.translate(_CONTROLS)
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that suits them."""
+    if count < 1 << 10:
+        return f"{count} B"
+    return f"{count / (1 << 10):.1f} KiB" if count < 1 << 20 else f"{count / (1 << 20):.1f} MiB"
+
+
+def moment(seconds: float) -> str:
+    """Unix seconds as a time in UTC; as they are when no calendar has them."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:.0f}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _short(text: str) -> str:
+    line = text.replace("\n", "⏎")
+    return line if len(line) <= VALUE_SHOWN else f"{line[: VALUE_SHOWN - 1]}…"

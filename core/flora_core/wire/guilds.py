@@ -1,0 +1,93 @@
+"""What people's tools ask about a guild, and what they are told: its storage, its jobs, its log.
+
+The same paths are served by a runtime pod (for its guilds), by ``flora dev`` and, in a cluster, by the API;
+``docs/protocol.md`` lists them. Refusals are an ``OpError`` as JSON with a status to match.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from flora_core.wire.control import LogLine, Outcome
+from flora_core.wire.gateway import OpError
+from flora_core.wire.ndjson import KIND, FrameCodec
+
+UNKNOWN_GUILD: Final = "UNKNOWN_GUILD"
+UNKNOWN_CRON: Final = "UNKNOWN_CRON"
+NOT_RUNNING: Final = "NOT_RUNNING"
+"""The guild's script does not run: it did not load, or is quarantined."""
+
+BODY_LIMIT: Final = 8 << 20
+"""Bytes of a request: the largest stored value, escaped as JSON, with room."""
+
+_STATUSES: Final = {
+    "INVALID_INPUT": 400,
+    UNKNOWN_GUILD: 404,
+    UNKNOWN_CRON: 404,
+    "KV_KEY_NOT_FOUND": 404,
+    NOT_RUNNING: 409,
+    "KV_RATE_LIMITED": 429,
+    "KV_UNAVAILABLE": 503,
+    "POD_UNREACHABLE": 503,
+    "KV_QUOTA_EXCEEDED": 507,
+}
+
+
+def status_of(error: OpError) -> int:
+    """The HTTP status that goes with a refusal."""
+    return _STATUSES.get(error.code, 409)
+
+
+class GuildRow(Struct, frozen=True):
+    """A guild that is served."""
+
+    guild: str
+    name: str
+    ready: bool
+    reason: str
+    message: str = ""
+    revision: int = 0
+
+
+class CronJob(Struct, frozen=True):
+    """A job by the clock."""
+
+    name: str
+    expression: str
+    next: float
+    """Unix seconds."""
+    last: float = 0.0
+    """When the last run was due; 0 before the first."""
+    skip: bool = False
+    """Whether a run is left out while the one before goes on."""
+
+
+class RunCron(Struct, frozen=True):
+    """Run a job now."""
+
+    name: str
+
+
+class CronRan(Struct, frozen=True):
+    """A job that was run on demand has ended."""
+
+    name: str
+    outcome: Outcome
+    milliseconds: float
+    logged: int
+    """Log lines that the pod had written by then, of all its guilds and since its start."""
+
+
+class KeptLine(LogLine, frozen=True, omit_defaults=True, tag_field=KIND, tag="log"):
+    """A log line that is kept, and its place: ids grow, over restarts too."""
+
+    id: int = 0
+
+
+class Still(Struct, frozen=True, tag_field=KIND, tag="beat"):
+    """Nothing new, but the stream lives."""
+
+
+kept_lines: Final = FrameCodec[KeptLine | Still](KeptLine, Still)

@@ -1,0 +1,108 @@
+"""What scripts logged lately: the newest lines of each guild, to be asked for and followed. No I/O.
+
+A reader that follows asks again after the id it has seen; ids grow with the clock, so they go on growing
+when ``flora dev`` is started anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from flora_core.errors import InvalidInput
+from flora_core.ids import GuildId
+from flora_core.wire.control import LogLine
+from flora_core.wire.guilds import KeptLine
+
+LINES_KEPT: Final = 1000
+"""Of each guild; older ones are forgotten."""
+
+LEVELS: Final = ("debug", "info", "warn", "error")
+
+
+class LogQuery(Struct, frozen=True):
+    """Which lines; without anything, all that are kept."""
+
+    limit: int = LINES_KEPT
+    """The newest so many."""
+    level: str = "debug"
+    """This one and the more serious ones."""
+    grep: str = ""
+    """Part of the text or the stack, in any case."""
+    since: int = 0
+    """Milliseconds since 1970."""
+    after: int = 0
+    """An id: only what came later."""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput naming the field."""
+        if self.level not in LEVELS:
+            raise InvalidInput(f"level: {self.level[:20]!r} is none of {', '.join(LEVELS)}")
+        if self.limit < 0:
+            raise InvalidInput(f"limit: {self.limit} should be 0 or more")
+
+    def takes(self, line: KeptLine) -> bool:
+        """Whether ``line`` is asked for, its number aside."""
+        if line.id <= self.after or line.at < self.since or _rank(line.level) < _rank(self.level):
+            return False
+        wanted = self.grep.lower()
+        return wanted in line.text.lower() or wanted in line.stack.lower()
+
+
+class LogBook:
+    """Belongs to the loop it is used in."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self.received = 0
+        """Lines so far, of all guilds."""
+        self._clock = clock
+        self._kept: dict[GuildId, deque[KeptLine]] = {}
+        self._last = 0
+        self._added = asyncio.Event()
+
+    def add(self, line: LogLine) -> None:
+        """Keep a line that a pod sent."""
+        self.received += 1
+        self.note(line)
+
+    def note(self, line: LogLine) -> None:
+        """Keep a line of our own about a guild."""
+        now = self._clock()
+        self._last = max(self._last + 1, int(now * 1_000_000))
+        fields = {**msgspec.structs.asdict(line), "at": line.at or int(now * 1000), "id": self._last}
+        self._kept.setdefault(GuildId(line.guild), deque(maxlen=LINES_KEPT)).append(KeptLine(**fields))
+        added, self._added = self._added, asyncio.Event()
+        added.set()
+
+    def forget(self, guild: GuildId) -> None:
+        """The guild is no longer served."""
+        self._kept.pop(guild, None)
+
+    def lines(self, guild: GuildId, query: LogQuery) -> list[KeptLine]:
+        """What is kept and asked for, oldest first."""
+        found = [line for line in self._kept.get(guild, ()) if query.takes(line)]
+        return found[-query.limit :] if query.limit else []
+
+    async def wait(self, ready: Callable[[], bool], *, seconds: float) -> bool:
+        """Whether ``ready`` came true within ``seconds``; looked at whenever a line is added."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not ready():
+                    await self._added.wait()
+        return ready()
+
+    @property
+    def newest(self) -> int:
+        """Id of the last line, of any guild."""
+        return self._last
+
+
+def _rank(level: str) -> int:
+    return LEVELS.index(level) if level in LEVELS else LEVELS.index("info")
