@@ -403,7 +403,7 @@ async def test_a_real_discord_needs_a_guild(project: Path) -> None:
 
 
 async def test_in_a_real_discord_jobs_can_be_run_and_storage_be_looked_at(keeper: Path) -> None:
-    async with Simulator(world=DEV_WORLD) as simulator:
+    async with Simulator(SimulatorSettings(port=0), world=DEV_WORLD) as simulator:
         finished = await flora(
             "dev",
             str(keeper),
