@@ -8,7 +8,7 @@ import { invalidInput } from "../prelude/errors.ts";
 import { op } from "../prelude/host.ts";
 import { promised, rejected } from "../prelude/primordials.ts";
 import { type Body, editBody, nonce, sendBody } from "./body.ts";
-import { answers } from "./interaction_answers.ts";
+import { type Talk, answers, modalOpener, updates } from "./interaction_answers.ts";
 import { isMe, knowsMe, learnMe } from "./me.ts";
 import { flattenInteractionOptions } from "./options.ts";
 
@@ -93,47 +93,63 @@ export function plainContext<P>(msg: P, raw: unknown): flora.BaseContext<P> {
   return { msg, raw: raw as flora.JsonValue, reply: nowhere, edit: nowhere };
 }
 
-export function commandContext(msg: flora.EventInteractionCreate, raw: DiscordInteraction): flora.InteractionContext {
-  const { reply, edit, defer, followup, showModal } = answers(raw, false);
-  return {
+/** For what happens in a channel, but to no message: an answer is a message there. */
+export function placeContext<P>(channel: string | null | undefined, msg: P, raw: unknown): flora.BaseContext<P> {
+  if (!channel) return plainContext(msg, raw);
+  const { reply, edit } = conversation(channel, undefined, () => false);
+  return { msg, raw: raw as flora.JsonValue, reply, edit };
+}
+
+export function commandContext(
+  msg: flora.EventInteractionCreate,
+  raw: DiscordInteraction,
+  talk: Talk,
+): flora.InteractionContext {
+  const ctx = {
     msg,
     raw: raw as unknown as flora.JsonValue,
     options: flattenInteractionOptions(raw.data?.options ?? []),
     get resolved() {
       return resolved(raw);
     },
-    reply,
-    edit,
-    defer,
-    followup,
-    showModal,
+    ...answers(talk),
+    showModal: modalOpener(talk),
   };
+  if (raw.data?.target_id !== undefined) addTarget(ctx, raw.data.target_id);
+  return ctx;
+}
+
+/** Whom or what a command of a menu was used on. */
+function addTarget(ctx: flora.InteractionContext & flora.CommandTarget, id: string): void {
+  const { users, members, messages } = ctx.resolved;
+  ctx.targetId = id;
+  if (users[id] !== undefined) ctx.targetUser = users[id];
+  if (members[id] !== undefined) ctx.targetMember = members[id];
+  if (messages[id] !== undefined) ctx.targetMessage = messages[id];
 }
 
 export function componentContext(
   msg: flora.EventComponentInteraction,
   raw: DiscordInteraction,
+  talk: Talk,
 ): flora.ComponentInteractionContext {
-  const { reply, edit, defer, followup, showModal, update, deferUpdate } = answers(raw, true);
   return {
     msg,
     raw: raw as unknown as flora.JsonValue,
     get resolved() {
       return resolved(raw);
     },
-    reply,
-    edit,
-    defer,
-    followup,
-    showModal,
-    update,
-    deferUpdate,
+    ...answers(talk),
+    ...updates(talk),
+    showModal: modalOpener(talk),
   };
 }
 
-export function modalContext(msg: flora.EventModalSubmit, raw: DiscordInteraction): flora.ModalSubmitContext {
-  // Only a modal that a component opened has a message to update.
-  const { reply, edit, defer, followup, update, deferUpdate } = answers(raw, raw.message !== undefined);
+export function modalContext(
+  msg: flora.EventModalSubmit,
+  raw: DiscordInteraction,
+  talk: Talk,
+): flora.ModalSubmitContext {
   return {
     msg,
     raw: raw as unknown as flora.JsonValue,
@@ -141,11 +157,7 @@ export function modalContext(msg: flora.EventModalSubmit, raw: DiscordInteractio
     get resolved() {
       return resolved(raw);
     },
-    reply,
-    edit,
-    defer,
-    followup,
-    update,
-    deferUpdate,
+    ...answers(talk),
+    ...updates(talk),
   };
 }
