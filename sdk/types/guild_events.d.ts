@@ -108,7 +108,7 @@ declare namespace flora {
     id: string;
     guildId: string;
     memberCount: number;
-    addedMembers?: { id: string; userId: string; joinTimestamp: string; flags: number; member?: EventMember | null }[];
+    addedMembers?: { id: string; userId: string; joinTimestamp: string; flags: number; member?: EventMember | null; presence?: JsonValue }[];
     removedMemberIds?: string[];
   }
 
