@@ -31,6 +31,7 @@ SAYS: Final[dict[str, Callable[[str], Said]]] = {
     "--click": talk.click,
     "--select": talk.select,
     "--modal": talk.modal,
+    "--autocomplete": talk.autocomplete,
 }
 
 
@@ -56,6 +57,10 @@ def dev(
     modal: Annotated[
         list[str] | None, typer.Option(help="Submit the open modal.", metavar="'FIELD=VALUE …'")
     ] = None,
+    autocomplete: Annotated[
+        list[str] | None,
+        typer.Option(help="Type in a slash command's last option.", metavar="'/NAME OPTION:TEXT'"),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for each answer.", min=0.1)] = 10.0,
     guild: Annotated[str | None, typer.Option(help="The guild to serve (with DISCORD_TOKEN).")] = None,
     entrypoint: Annotated[str | None, typer.Option(help="The script's first file.")] = None,
@@ -68,12 +73,12 @@ def dev(
     """Run a script on this machine: simulated Discord, gateway, runtime pod.
 
     Saving a file deploys it again. With DISCORD_TOKEN set, joins the Discord at DISCORD_API_URL (by default
-    Discord's own) instead of simulating one. With --send, --slash, --click, --select or --modal (repeatable,
-    in order) says that, shows the answers and exits: 0 when all were answered, 1 when one was not.
+    Discord's own) instead of simulating one. With --send, --slash, --click, --select, --modal or --autocomplete
+    (repeatable, in order) says that, shows the answers and exits: 0 when all were answered, 1 when one was not.
 
     Example: flora dev examples/basic --send '!ping'
     """
-    del send, slash, click, select, modal  # taken in order from the command line by ``ordered_says``
+    del send, slash, click, select, modal, autocomplete  # taken in order from the command line by ``ordered_says``
     token = os.environ.get("DISCORD_TOKEN", "")
     if (folder is None) == (deployments is None):
         raise InvalidInput("name a folder with a script (flora dev my-bot), or use --deployments DIR")

@@ -17,8 +17,8 @@ from flora_dev.talk import parse_prompt
 from flora_dev.view import View
 
 HELP = (
-    "Write a message, /command option:value, :click ID, :select ID=VALUE, :modal FIELD=VALUE, :react 👍, "
-    ":guilds, :quit"
+    "Write a message, /command option:value, :complete /command option:text, :click ID, :select ID=VALUE, "
+    ":modal FIELD=VALUE, :react 👍, :guilds, :quit"
 )
 
 
