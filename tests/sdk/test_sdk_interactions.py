@@ -529,6 +529,14 @@ def test_the_apology_may_be_switched_off(guild: GuildUnderTest, setting: str) ->
     assert "secret" in error_of(guild, number)
 
 
+@pytest.mark.parametrize(("setting", "declared"), [("'Oops!'", "Oops!"), ("false", ""), ("true", None)])
+def test_the_host_learns_the_text_for_when_the_script_is_gone(
+    guild: GuildUnderTest, setting: str, declared: str | None
+) -> None:
+    guild.load(f"createBot({{ errorReply: {setting} }}); on('ready', () => {{}})")
+    assert guild.declaration.get("apology") == declared
+
+
 def test_a_wrong_setting_is_told(guild: GuildUnderTest) -> None:
     assert guild.throws("createBot({ errorReply: 7 })") == (
         "FloraError: Invalid input for errorReply: must be a text or false, not number"

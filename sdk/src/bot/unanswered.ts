@@ -5,9 +5,10 @@
 // in the isolate, armed for the oldest: they are a list in the order of their arrival, and all wait equally
 // long. An answer takes nobody off the list; who has one is passed over when their time comes.
 
+import { declareApology } from "../events/handlers.ts";
 import { invalidInput } from "../prelude/errors.ts";
 import { startTimer } from "../prelude/host.ts";
-import { DateNow, StringIntrinsic, StringSlice, isObject, isThenable } from "../prelude/primordials.ts";
+import { DateNow, StringSlice, isObject, isThenable } from "../prelude/primordials.ts";
 import { type Talk, apologise, deferItself, isUnanswered } from "./interaction_answers.ts";
 
 /** Discord waits 3,000; the rest is for the way there. */
@@ -31,7 +32,8 @@ export function setManners({ autoDefer, errorReply }: Manners): void {
   if (errorReply !== false && typeof errorReply !== "string") {
     throw invalidInput("errorReply", `must be a text or false, not ${typeof errorReply}`);
   }
-  apology = errorReply === false ? "" : StringSlice(StringIntrinsic(errorReply), 0, CONTENT_LIMIT);
+  apology = errorReply === false ? "" : StringSlice(errorReply, 0, CONTENT_LIMIT);
+  declareApology(apology);
 }
 
 /** Run the handlers of an interaction by `run`, with an eye on its answer. */

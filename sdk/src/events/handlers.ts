@@ -1,7 +1,7 @@
 // Who handles which event: `on`, `once`, `off`, and the running of handlers one after another.
 
 import { declare, setDeclaration } from "../prelude/host.ts";
-import { ObjectKeys, StringSlice, TypeErrorIntrinsic, isThenable } from "../prelude/primordials.ts";
+import { JSONStringify, ObjectKeys, StringSlice, TypeErrorIntrinsic, isThenable } from "../prelude/primordials.ts";
 
 declare function require(module: string): never;
 
@@ -61,6 +61,9 @@ let commands = "null";
 
 /** JSON of the jobs by the clock; "" until the script has some. */
 let crons = "";
+
+/** JSON of what users are told when a handler fails; "" for the usual text. */
+let apology = "";
 
 function listOf(event: unknown): List {
   const list = lists[event as string];
@@ -157,6 +160,12 @@ export function declareCommands(json: string): void {
   declare();
 }
 
+/** What users are told when a handler fails: the host says it where the script no longer can. */
+export function declareApology(text: string): void {
+  apology = JSONStringify(text);
+  declare();
+}
+
 /** The script's jobs by the clock, as the host reads them. */
 export function declareCrons(json: string): void {
   crons = json;
@@ -188,5 +197,6 @@ setDeclaration(() => {
     for (; node !== undefined; node = node.next) own ||= node.own;
   }
   const jobs = crons === "" ? "" : `,"crons":${crons}`;
-  return `{"events":[${names}],"own":${own},"commands":${commands}${jobs}}`;
+  const sorry = apology === "" ? "" : `,"apology":${apology}`;
+  return `{"events":[${names}],"own":${own},"commands":${commands}${jobs}${sorry}}`;
 });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -136,6 +137,23 @@ async def test_a_command_that_fails_late_says_so_in_the_deferred_message(fleet: 
     await seen(fleet, acted, "defer")
     filled = await seen(fleet, await fleet.people.post("go"), "message", "edit")
     assert "Something went wrong" in text_of(filled)
+
+
+async def test_a_command_whose_isolate_dies_is_answered_all_the_same(fleet: Fleet) -> None:
+    answer = await seen(fleet, await fleet.people.slash("/loop"), "message")
+    assert answer.ephemeral
+    assert "Something went wrong" in text_of(answer)
+    assert "flora_runtime_apologies_total 1.0" in await fleet.metrics(fleet.runtime)
+
+
+async def test_a_deferred_command_whose_worker_is_killed_is_answered_in_its_message(fleet: Fleet) -> None:
+    acted = await fleet.people.slash("/slow")
+    await seen(fleet, acted, "defer")
+    assert fleet.runtime is not None
+    for worker in psutil.Process(fleet.runtime.pid).children(recursive=True):
+        worker.kill()
+    filled = await seen(fleet, acted, "message", "edit")
+    assert (filled.interaction, "Something went wrong" in text_of(filled)) == (acted.id, True)
 
 
 @pytest.mark.parity(35)
