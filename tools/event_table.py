@@ -1,7 +1,7 @@
 """Write the table of events in ``docs/events.md`` from ``flora_core.events``.
 
-    .venv/bin/python tools/event_table.py            write it
-    .venv/bin/python tools/event_table.py --check    exit with 1 when it is not up to date
+.venv/bin/python tools/event_table.py            write it
+.venv/bin/python tools/event_table.py --check    exit with 1 when it is not up to date
 """
 
 from __future__ import annotations

@@ -191,7 +191,12 @@ TABLE: Final = (
     ),
     *_rows(
         "guild_scheduled_events",
-        ("GUILD_SCHEDULED_EVENT_CREATE", "scheduledEventCreate", "EventScheduledEvent", "an event is planned"),
+        (
+            "GUILD_SCHEDULED_EVENT_CREATE",
+            "scheduledEventCreate",
+            "EventScheduledEvent",
+            "an event is planned",
+        ),
         ("GUILD_SCHEDULED_EVENT_UPDATE", "scheduledEventUpdate", "EventScheduledEvent", "it was changed"),
         ("GUILD_SCHEDULED_EVENT_DELETE", "scheduledEventDelete", "EventScheduledEvent", "it was called off"),
         (

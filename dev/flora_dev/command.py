@@ -73,12 +73,20 @@ def dev(
     """Run a script on this machine: simulated Discord, gateway, runtime pod.
 
     Saving a file deploys it again. With DISCORD_TOKEN set, joins the Discord at DISCORD_API_URL (by default
-    Discord's own) instead of simulating one. With --send, --slash, --click, --select, --modal or --autocomplete
-    (repeatable, in order) says that, shows the answers and exits: 0 when all were answered, 1 when one was not.
+    Discord's own) instead of simulating one. With --send, --slash, --click, --select, --modal or
+    --autocomplete (repeatable, in order) says that, shows the answers and exits: 0 when all were answered, 1
+    when one was not.
 
     Example: flora dev examples/basic --send '!ping'
     """
-    del send, slash, click, select, modal, autocomplete  # taken in order from the command line by ``ordered_says``
+    del (
+        send,
+        slash,
+        click,
+        select,
+        modal,
+        autocomplete,
+    )  # taken in order from the command line by ``ordered_says``
     token = os.environ.get("DISCORD_TOKEN", "")
     if (folder is None) == (deployments is None):
         raise InvalidInput("name a folder with a script (flora dev my-bot), or use --deployments DIR")

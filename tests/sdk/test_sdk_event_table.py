@@ -11,12 +11,12 @@ import node
 import pytest
 from harness import BOT_ID, GUILD_ID, GuildUnderTest
 from payloads import CHANNEL_ID, USER_ID, sent
+from tools import event_table
 
 from conftest import NewGuild
 from flora_core.assets import TYPES, asset
 from flora_core.events import PRIVILEGED, TABLE, EventKind
 from tests.event_samples import KINDS, MESSAGE_ID, ROLE_ID, THREAD_ID, Samples
-from tools import event_table
 
 SAMPLES = Samples(guild=GUILD_ID, channel=CHANNEL_ID, user=USER_ID)
 EVERY = pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.name)
@@ -51,7 +51,9 @@ def test_the_sdk_has_the_events_of_the_table_and_no_others(guild: GuildUnderTest
 
 
 @EVERY
-def test_an_event_reaches_the_handler_of_its_name_and_no_other(guild: GuildUnderTest, kind: EventKind) -> None:
+def test_an_event_reaches_the_handler_of_its_name_and_no_other(
+    guild: GuildUnderTest, kind: EventKind
+) -> None:
     guild.load(f"for (const name of {list(KINDS)}) on(name, (ctx) => console.log(name))")
     assert sorted(guild.declaration["events"]) == sorted(KINDS)
     guild.event(kind.type, SAMPLES.of(kind))
@@ -167,7 +169,9 @@ def test_members_of_a_thread_are_told_from_members_of_the_guild(guild: GuildUnde
 
 def test_lists_and_names_in_moderation_are_converted_to_the_bottom(guild: GuildUnderTest) -> None:
     assert seen(guild, "automodRuleCreate")["actions"] == [{"type": 3, "metadata": {"durationSeconds": 60}}]
-    assert seen(guild, "auditLogEntryCreate")["changes"] == [{"key": "nick", "oldValue": "a", "newValue": "b"}]
+    assert seen(guild, "auditLogEntryCreate")["changes"] == [
+        {"key": "nick", "oldValue": "a", "newValue": "b"}
+    ]
 
 
 # -------------------------------------------------------------------- contexts
@@ -205,7 +209,9 @@ def test_an_answer_to_a_vote_replies_to_the_poll(guild: GuildUnderTest, name: st
     assert guild.op.body["message_reference"]["message_id"] == MESSAGE_ID
 
 
-@pytest.mark.parametrize("name", sorted(set(KINDS) - USUAL - set(IN_A_CHANNEL) - ON_A_MESSAGE - {"autocomplete"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(KINDS) - USUAL - set(IN_A_CHANNEL) - ON_A_MESSAGE - {"autocomplete"})
+)
 def test_where_there_is_no_channel_there_is_no_answer(guild: GuildUnderTest, name: str) -> None:
     guild.load(f"on('{name}', (ctx) => ctx.reply('seen'))")
     number = guild.event(KINDS[name].type, SAMPLES.of(KINDS[name]))

@@ -110,7 +110,10 @@ def test_handlers_added_after_off_still_run(guild: GuildUnderTest) -> None:
         ("'MessageDelet'", 'TypeError: there is no event "MessageDelet"; did you mean "messageDelete"?'),
         ("'MESSAGE_CREATE'", 'TypeError: there is no event "MESSAGE_CREATE"; did you mean "messageCreate"?'),
         ("'guildMemberAdd'", 'TypeError: there is no event "guildMemberAdd"; did you mean "memberAdd"?'),
-        ("'voiceStateUpdat'", 'TypeError: there is no event "voiceStateUpdat"; did you mean "voiceStateUpdate"?'),
+        (
+            "'voiceStateUpdat'",
+            'TypeError: there is no event "voiceStateUpdat"; did you mean "voiceStateUpdate"?',
+        ),
         ("'reactionAd'", 'TypeError: there is no event "reactionAd"; did you mean "reactionAdd"?'),
         (
             "'messageXXXate'",

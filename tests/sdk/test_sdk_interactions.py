@@ -144,7 +144,9 @@ def test_wrong_suggestions_are_told_and_not_sent(guild: GuildUnderTest, suggest:
 
 
 @pytest.mark.parametrize(("group", "found"), [(True, "inner"), (False, "outer")])
-def test_a_subcommand_suggests_before_its_command_does(guild: GuildUnderTest, group: bool, found: str) -> None:
+def test_a_subcommand_suggests_before_its_command_does(
+    guild: GuildUnderTest, group: bool, found: str
+) -> None:
     guild.load(
         "const sub = (name, more) => ({ name, description: 'd', options: [], run() {}, ...more });"
         "createBot({ slashCommands: [slash({ name: 'find', description: 'd',"
@@ -555,7 +557,8 @@ def test_messages_get_no_apology(guild: GuildUnderTest) -> None:
 @pytest.mark.parity(35)
 def test_a_reply_is_fetched_and_deleted(guild: GuildUnderTest) -> None:
     handling(
-        guild, "await ctx.reply('x'); const m = await ctx.fetchReply(); console.log(m.id); await ctx.deleteReply()"
+        guild,
+        "await ctx.reply('x'); const m = await ctx.fetchReply(); console.log(m.id); await ctx.deleteReply()",
     )
     guild.resolve()
     assert (guild.op.name, guild.op.args) == ("getOriginalInteractionResponse", {"path": {"token": TOKEN}})
@@ -595,11 +598,20 @@ def test_calls_that_nobody_awaits_stay_in_order(guild: GuildUnderTest) -> None:
     [
         ("await ctx.fetchReply()", "interaction: fetchReply() comes too early: reply() or defer() first"),
         ("await ctx.deleteReply()", "interaction: deleteReply() comes too early: reply() or defer() first"),
-        ("ctx.showModal(M); await ctx.fetchReply()", "interaction: fetchReply() comes too late: a modal is no message"),
-        ("ctx.showModal(M); await ctx.deleteReply()", "interaction: deleteReply() comes too late: a modal is no message"),
+        (
+            "ctx.showModal(M); await ctx.fetchReply()",
+            "interaction: fetchReply() comes too late: a modal is no message",
+        ),
+        (
+            "ctx.showModal(M); await ctx.deleteReply()",
+            "interaction: deleteReply() comes too late: a modal is no message",
+        ),
         ("await ctx.editFollowup({}, 'x')", "message_id: which follow-up? give its id or message"),
         ("await ctx.deleteFollowup()", "message_id: which follow-up? give its id or message"),
-        ("await ctx.editFollowup('1', {})", "payload: message edit must include content, embeds, components, flags,"),
+        (
+            "await ctx.editFollowup('1', {})",
+            "payload: message edit must include content, embeds, components, flags,",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_told(guild: GuildUnderTest, body: str, told: str) -> None:

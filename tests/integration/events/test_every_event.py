@@ -15,7 +15,9 @@ from tests.integration.fleet.fleet import Fleet
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-HANDLES_ALL = f"for (const name of {list(KINDS)}) on(name, (ctx) => console.log('saw', name, typeof ctx.msg));"
+HANDLES_ALL = (
+    f"for (const name of {list(KINDS)}) on(name, (ctx) => console.log('saw', name, typeof ctx.msg));"
+)
 USER = "300000000000000003"
 
 

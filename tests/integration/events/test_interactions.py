@@ -162,9 +162,7 @@ async def test_replies_and_follow_ups_are_fetched_changed_and_deleted(fleet: Fle
     found: list[tuple[str, str | None]] = []
     position = acted.position
     while len(found) < 6:
-        actions = await fleet.people.wait(
-            position, kinds=["message", "edit", "delete"], longest=PATIENCE
-        )
+        actions = await fleet.people.wait(position, kinds=["message", "edit", "delete"], longest=PATIENCE)
         found += [(a.kind, (a.message or {}).get("content")) for a in actions.actions]
         position = actions.position
     assert [what for what in found if what[0] != "delete"] == [

@@ -28,7 +28,14 @@ def test_a_message_has_a_guild_a_channel_and_an_author() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(2, "interactionCreate"), (3, "componentInteraction"), (5, "modalSubmit"), (4, "autocomplete"), (1, None), (99, None)],
+    [
+        (2, "interactionCreate"),
+        (3, "componentInteraction"),
+        (5, "modalSubmit"),
+        (4, "autocomplete"),
+        (1, None),
+        (99, None),
+    ],
 )
 def test_interactions_are_several_events_of_ours(kind: int, name: str | None) -> None:
     assert classify("INTERACTION_CREATE", raw(type=kind, guild_id="1")).name == name

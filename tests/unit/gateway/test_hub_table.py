@@ -71,7 +71,9 @@ def test_the_gateway_learns_whose_a_channel_is_whoever_handles_it(
     assert under_test.scope.guild_of_channel(SAMPLES.of(KINDS[name])["id"]) == GUILD
 
 
-@pytest.mark.parametrize(("made", "gone"), [("channelCreate", "channelDelete"), ("threadCreate", "threadDelete")])
+@pytest.mark.parametrize(
+    ("made", "gone"), [("channelCreate", "channelDelete"), ("threadCreate", "threadDelete")]
+)
 def test_the_gateway_forgets_what_was_deleted(under_test: HubUnderTest, made: str, gone: str) -> None:
     thing = SAMPLES.of(KINDS[made])["id"]
     emit(under_test, KINDS[made])
