@@ -22,7 +22,7 @@ from payloads import (
 )
 
 EPHEMERAL, V2 = 64, 32768
-APOLOGY = "Something went wrong with this command. The people who run the bot can read why in its log."
+APOLOGY = "Something went wrong. The people who run the bot can read why in its log."
 ANY = "for (const event of ['interactionCreate', 'componentInteraction', 'modalSubmit']) on(event,"
 
 

@@ -19,7 +19,7 @@ from msgspec import Raw, Struct
 from flora_core.events import InteractionType
 from flora_core.wire import UNREADABLE
 
-APOLOGY: Final = "Something went wrong with this command. The people who run the bot can read why in its log."
+APOLOGY: Final = "Something went wrong. The people who run the bot can read why in its log."
 """Unless the script has a text of its own; the SDK says the same."""
 
 CONTENT_LIMIT: Final = 2000

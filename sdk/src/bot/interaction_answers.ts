@@ -128,6 +128,7 @@ function editOriginal(talk: Talk, body: Body): Sent {
   return later(talk, "editOriginalInteractionResponse", { path: { token: talk.path.token }, body }, asMessage);
 }
 
+/** The first one after a deferral fills the deferred message (Discord: "Create Followup Message"). */
 function follow(talk: Talk, body: Body): Sent {
   if (talk.state === DEFERRED) talk.state = REPLIED;
   else if (talk.state === UPDATING) talk.state = UPDATED;

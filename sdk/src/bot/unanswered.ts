@@ -18,7 +18,7 @@ const CONTENT_LIMIT = 2000;
 
 let deferring = true;
 let ephemeral = false;
-let apology = "Something went wrong with this command. The people who run the bot can read why in its log.";
+let apology = "Something went wrong. The people who run the bot can read why in its log.";
 
 type Manners = Pick<flora.CreateOptions, "autoDefer" | "errorReply">;
 

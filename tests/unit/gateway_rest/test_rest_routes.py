@@ -73,6 +73,7 @@ def prepare(route: str, **args: object) -> Prepared:
         ("upsertGuildCommands", b"PUT", b"/applications/42/guilds/30/commands"),
     ],
 )
+@pytest.mark.parity(35)
 def test_each_op_becomes_its_request(name: str, method: bytes, target: bytes) -> None:
     made = plan(name)
     prepared = made.prepare(Args(path=dict(EXAMPLES), body=Raw(BODIES[ROUTES[name].body])))
