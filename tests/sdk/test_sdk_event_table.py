@@ -238,6 +238,14 @@ def test_scripts_that_handle_only_usual_events_do_not_carry_the_others(new_guild
     assert usual.memory() + 4_000 < more.memory()
 
 
+def test_a_script_without_interactions_does_not_carry_their_answers(new_guild: NewGuild) -> None:
+    without, with_ = new_guild(), new_guild()
+    for guild in (without, with_):
+        guild.load("on('messageCreate', () => {}); on('interactionCreate', () => {})")
+    with_.event("INTERACTION_CREATE", SAMPLES.of(KINDS["interactionCreate"]))
+    assert without.memory() + 4_000 < with_.memory()
+
+
 @pytest.mark.parametrize("name", sorted(set(KINDS) - USUAL - {"autocomplete"}))
 def test_a_script_that_broke_the_built_ins_still_hears_of_it(guild: GuildUnderTest, name: str) -> None:
     guild.load(

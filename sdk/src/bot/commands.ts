@@ -1,8 +1,9 @@
 // Commands and `createBot`: definitions, routing, registration.
 
-import { declareCommands, needMoreEvents, on } from "../events/handlers.ts";
+import { declareCommands, on } from "../events/handlers.ts";
 import { log, loading, op, reportRejection } from "../prelude/host.ts";
 import { toJson } from "../prelude/json.ts";
+import { needInteractions } from "../prelude/lazily.ts";
 import {
   ArrayIsArray,
   PromiseIntrinsic,
@@ -15,7 +16,6 @@ import {
 } from "../prelude/primordials.ts";
 import { CHAT_INPUT, MESSAGE, USER, commandJson } from "./command_json.ts";
 import { getSubcommand, getSubcommandGroup } from "./options.ts";
-import { setManners } from "./unanswered.ts";
 import { words } from "./words.ts";
 
 export const prefix: typeof flora.prefix = (command) => command;
@@ -89,13 +89,14 @@ export const createBot = ((options: flora.CreateOptions): void => {
   const commands = options.commands ?? options.prefixCommands ?? [];
   const slashCommands = (options.slashCommands ?? []) as readonly flora.SlashCommand[];
   const menuCommands = options.contextCommands ?? [];
-  setManners(options);
+  if (options.autoDefer !== undefined || options.errorReply !== undefined) needInteractions().setManners(options);
   if (commands.length > 0) on("messageCreate", (ctx) => runPrefix(ctx, options.prefix ?? "!", commands));
   if (slashCommands.length === 0 && menuCommands.length === 0) return;
   on("interactionCreate", (ctx) => runCommand(ctx, slashCommands, menuCommands));
   if (anySuggests(slashCommands)) {
-    const { answerAutocomplete } = needMoreEvents();
-    on("autocomplete", (ctx) => answerAutocomplete(ctx, named(slashCommands, ctx.msg.commandName)));
+    on("autocomplete", (ctx) =>
+      needInteractions().answerAutocomplete(ctx, named(slashCommands, ctx.msg.commandName)),
+    );
   }
   const all: Registered[] = flattenCommands(slashCommands);
   for (let i = 0; i < menuCommands.length; i++) append(all, menuCommands[i] as never);

@@ -1,16 +1,13 @@
 // The contexts that handlers get: the payload, the raw event, and ways to answer. Methods are closures, so
 // that scripts may take them apart: `({ msg, reply }) => reply("hi")`.
 
-import type { DiscordInteraction, DiscordMessage } from "../events/discord.ts";
-import { modalFields, resolved } from "../events/interaction.ts";
+import type { DiscordMessage } from "../events/discord.ts";
 import { message } from "../events/message.ts";
 import { invalidInput } from "../prelude/errors.ts";
 import { op } from "../prelude/host.ts";
 import { promised, rejected } from "../prelude/primordials.ts";
 import { type Body, editBody, nonce, sendBody } from "./body.ts";
-import { type Talk, answers, modalOpener, updates } from "./interaction_answers.ts";
 import { isMe, knowsMe, learnMe } from "./me.ts";
-import { flattenInteractionOptions } from "./options.ts";
 
 /** Makes the context for one event; all of its handlers share it. */
 export type ContextMaker<P = never, D = never> = (msg: P, raw: D) => unknown;
@@ -98,66 +95,4 @@ export function placeContext<P>(channel: string | null | undefined, msg: P, raw:
   if (!channel) return plainContext(msg, raw);
   const { reply, edit } = conversation(channel, undefined, () => false);
   return { msg, raw: raw as flora.JsonValue, reply, edit };
-}
-
-export function commandContext(
-  msg: flora.EventInteractionCreate,
-  raw: DiscordInteraction,
-  talk: Talk,
-): flora.InteractionContext {
-  const ctx = {
-    msg,
-    raw: raw as unknown as flora.JsonValue,
-    options: flattenInteractionOptions(raw.data?.options ?? []),
-    get resolved() {
-      return resolved(raw);
-    },
-    ...answers(talk),
-    showModal: modalOpener(talk),
-  };
-  if (raw.data?.target_id !== undefined) addTarget(ctx, raw.data.target_id);
-  return ctx;
-}
-
-/** Whom or what a command of a menu was used on. */
-function addTarget(ctx: flora.InteractionContext & flora.CommandTarget, id: string): void {
-  const { users, members, messages } = ctx.resolved;
-  ctx.targetId = id;
-  if (users[id] !== undefined) ctx.targetUser = users[id];
-  if (members[id] !== undefined) ctx.targetMember = members[id];
-  if (messages[id] !== undefined) ctx.targetMessage = messages[id];
-}
-
-export function componentContext(
-  msg: flora.EventComponentInteraction,
-  raw: DiscordInteraction,
-  talk: Talk,
-): flora.ComponentInteractionContext {
-  return {
-    msg,
-    raw: raw as unknown as flora.JsonValue,
-    get resolved() {
-      return resolved(raw);
-    },
-    ...answers(talk),
-    ...updates(talk),
-    showModal: modalOpener(talk),
-  };
-}
-
-export function modalContext(
-  msg: flora.EventModalSubmit,
-  raw: DiscordInteraction,
-  talk: Talk,
-): flora.ModalSubmitContext {
-  return {
-    msg,
-    raw: raw as unknown as flora.JsonValue,
-    fields: modalFields(raw.data?.components),
-    get resolved() {
-      return resolved(raw);
-    },
-    ...answers(talk),
-    ...updates(talk),
-  };
 }

@@ -3,11 +3,11 @@
 // clearly when they come too late. Each call waits for the one before it, so that calls that nobody awaits
 // still reach Discord in order: the first message after defer() is the one that fills it.
 
-import { modalJson } from "../builders/modal_json.ts";
 import type { DiscordInteraction, DiscordMessage } from "../events/discord.ts";
 import { message } from "../events/message.ts";
 import { type FloraError, invalidInput } from "../prelude/errors.ts";
 import { op } from "../prelude/host.ts";
+import { needComponentsJson } from "../prelude/lazily.ts";
 import { isObject } from "../prelude/primordials.ts";
 import { type Body, EPHEMERAL, editBody, respondBody } from "./body.ts";
 
@@ -225,7 +225,7 @@ export function updates(talk: Talk): Pick<flora.ComponentInteractionContext, "up
 
 export function modalOpener(talk: Talk): flora.InteractionContext["showModal"] {
   return async (modal) => {
-    const data = modalJson(modal);
+    const data = needComponentsJson().modalJson(modal);
     if (talk.automatic) {
       throw tooLate(
         "showModal",

@@ -1,9 +1,8 @@
 // Who handles which event: `on`, `once`, `off`, and the running of handlers one after another.
 
 import { declare, setDeclaration } from "../prelude/host.ts";
+import { needMoreEvents } from "../prelude/lazily.ts";
 import { JSONStringify, ObjectKeys, StringSlice, TypeErrorIntrinsic, isThenable } from "../prelude/primordials.ts";
-
-declare function require(module: string): never;
 
 type Handler = (ctx: unknown) => unknown;
 
@@ -33,22 +32,12 @@ const USUAL = {
   interactionCreate: 1,
   componentInteraction: 1,
   modalSubmit: 1,
+  autocomplete: 1,
   reactionAdd: 1,
   reactionRemove: 1,
   reactionRemoveEmoji: 1,
   reactionRemoveAll: 1,
 } as unknown as { readonly [event: string]: 1 | undefined };
-
-type MoreEvents = typeof import("../lazy/more_events.ts");
-
-/** The other events, once some handler wanted one of them. */
-export let moreEvents: MoreEvents | undefined;
-
-/** Load them. */
-export function needMoreEvents(): MoreEvents {
-  moreEvents ??= require("../lazy/more_events.ts") as MoreEvents;
-  return moreEvents;
-}
 
 /** What the host calls the runs of cron jobs. */
 const CRON_PREFIX = "__cron:";

@@ -102,7 +102,6 @@ export const ROWS = {
 /** Why `event` is none; "" when it is one of the events above. `usual` are all the others. */
 export function whatIsWrongWith(event: string, usual: readonly string[]): string {
   const names = mapList(usual, (name) => name);
-  append(names, "autocomplete");
   const types = ObjectKeys(ROWS);
   for (let i = 0; i < types.length; i++) append(names, (ROWS[types[i] as string] as Row).event);
   for (let i = usual.length; i < names.length; i++) if (names[i] === event) return "";

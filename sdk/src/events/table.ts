@@ -2,22 +2,12 @@
 // the context that carries it. The host's table of all events is `flora_core/events.py`, whose tests hold this
 // one and `more_events.ts` against it.
 
-import {
-  type ContextMaker,
-  commandContext,
-  componentContext,
-  messageContext,
-  modalContext,
-  plainContext,
-  postContext,
-} from "../bot/contexts.ts";
-import { type Talk, talkOf } from "../bot/interaction_answers.ts";
+import { type ContextMaker, messageContext, plainContext, postContext } from "../bot/contexts.ts";
 import { isMe, learnMe } from "../bot/me.ts";
-import { attend } from "../bot/unanswered.ts";
 import { setEventSink } from "../prelude/host.ts";
+import { moreEvents, needInteractions } from "../prelude/lazily.ts";
 import type { DiscordInteraction, DiscordMessage, DiscordUser } from "./discord.ts";
-import { isHandled, moreEvents, runCron, runHandlers } from "./handlers.ts";
-import { commandInteraction, componentInteraction, modalSubmit } from "./interaction.ts";
+import { isHandled, runCron, runHandlers } from "./handlers.ts";
 import { message, messageUpdate } from "./message.ts";
 import { member, user } from "./people.ts";
 
@@ -43,41 +33,6 @@ const ROWS = {
   MESSAGE_REACTION_REMOVE_EMOJI: row("reactionRemoveEmoji", reaction, postContext),
   MESSAGE_REACTION_REMOVE_ALL: row("reactionRemoveAll", reactionRemoveAll, postContext),
 } as unknown as { readonly [type: string]: Row | undefined };
-
-const COMPONENT = 3;
-const AUTOCOMPLETE = 4;
-
-/** Discord has one event for all interactions; `type` tells them apart. */
-const INTERACTIONS = {
-  __proto__: null,
-  2: interactionRow("interactionCreate", commandInteraction, commandContext),
-  3: interactionRow("componentInteraction", componentInteraction, componentContext),
-  5: interactionRow("modalSubmit", modalSubmit, modalContext),
-} as unknown as { readonly [type: number]: InteractionRow | undefined };
-
-interface InteractionRow {
-  readonly event: flora.EventName;
-  readonly payload: (d: DiscordInteraction) => unknown;
-  readonly context: (msg: never, raw: DiscordInteraction, talk: Talk) => unknown;
-}
-
-function interactionRow<P>(
-  event: flora.EventName,
-  payload: (d: DiscordInteraction) => P,
-  context: (msg: P, raw: DiscordInteraction, talk: Talk) => unknown,
-): InteractionRow {
-  return { event, payload, context } as InteractionRow;
-}
-
-function runInteraction(d: DiscordInteraction): unknown {
-  if (d.type === AUTOCOMPLETE) return moreEvents?.runAutocomplete(d);
-  const row = INTERACTIONS[d.type];
-  if (row === undefined || !isHandled(row.event)) return undefined;
-  // Only a modal that a component opened has a message to update.
-  const talk = talkOf(d, d.type === COMPONENT || (d.type !== 2 && d.message !== undefined));
-  const ctx = row.context(row.payload(d) as never, d, talk);
-  return attend(talk, () => runHandlers(row.event, ctx, false));
-}
 
 function ready(d: { user: DiscordUser }): flora.EventReady {
   // Always empty: a guild is not told about the others.
@@ -131,7 +86,7 @@ function reactionRemoveAll(d: DiscordReference): flora.EventReactionRemoveAll {
 }
 
 setEventSink((type, d) => {
-  if (type === "INTERACTION_CREATE") return runInteraction(d as DiscordInteraction);
+  if (type === "INTERACTION_CREATE") return needInteractions().runInteraction(d as DiscordInteraction);
   const row = ROWS[type] ?? moreEvents?.ROWS[type];
   if (row === undefined) return runCron(type, d);
   if (type === "READY") learnMe((d as { user: DiscordUser }).user.id);
