@@ -35,6 +35,7 @@ SAYS: Final[dict[str, Callable[[str], Said | Ask]]] = {
     "--modal": talk.modal,
     "--cron": RunJob,
     "--kv": parse_kv,
+    "--autocomplete": talk.autocomplete,
 }
 
 
@@ -69,6 +70,10 @@ def dev(
     persist: Annotated[
         bool, typer.Option("--persist", help="Keep storage between runs, in the folder's .flora/dev.")
     ] = False,
+    autocomplete: Annotated[
+        list[str] | None,
+        typer.Option(help="Type in a slash command's last option.", metavar="'/NAME OPTION:TEXT'"),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for each answer.", min=0.1)] = 10.0,
     guild: Annotated[
         str | None, typer.Option(help="The guild to serve; with --deployments the one to ask.")
@@ -83,13 +88,13 @@ def dev(
     """Run a script on this machine: simulated Discord, gateway, runtime pod.
 
     Saving a file deploys it again. With DISCORD_TOKEN set, joins the Discord at DISCORD_API_URL (by default
-    Discord's own) instead of simulating one. With --send, --slash, --click, --select or --modal (repeatable,
-    in order) says that, with --cron and --kv runs a job or shows storage, and exits: 0 when all was answered
-    and ran well, 1 when something was not.
+    Discord's own) instead of simulating one. With --send, --slash, --click, --select, --modal or
+    --autocomplete (repeatable, in order) says that, with --cron and --kv runs a job or shows storage, and
+    exits: 0 when all was answered and ran well, 1 when something was not.
 
     Example: flora dev examples/basic --send '!ping'
     """
-    del send, slash, click, select, modal, cron, kv  # ``ordered_says`` takes them in their order
+    del send, slash, click, select, modal, autocomplete, cron, kv  # ``ordered_says`` takes them in order
     token = os.environ.get("DISCORD_TOKEN", "")
     if (folder is None) == (deployments is None):
         raise InvalidInput("name a folder with a script (flora dev my-bot), or use --deployments DIR")

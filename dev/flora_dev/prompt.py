@@ -18,8 +18,8 @@ from flora_dev.talk import OTHER_WORDS, parse_prompt
 from flora_dev.view import View
 
 HELP = (
-    "Write a message, /command option:value, :click ID, :select ID=VALUE, :modal FIELD=VALUE, :react 👍, "
-    + ", ".join(OTHER_WORDS)
+    "Write a message, /command option:value, :complete /command option:text, :click ID, :select ID=VALUE, "
+    ":modal FIELD=VALUE, :react 👍, " + ", ".join(OTHER_WORDS)
 )
 
 

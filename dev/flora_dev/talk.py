@@ -6,6 +6,7 @@ reaction. Short pauses after it catch the rest of what belongs to it (a follow-u
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ ANSWERS: Final[tuple[ActionKind, ...]] = ("message", "edit", "delete", "reaction
 LINGER_SECONDS: Final = 0.15
 _FAR: Final = 1 << 53
 """A position that no journal reaches."""
+_OPTION: Final = re.compile(r"\s([\w-]+):")
 
 
 @dataclass(slots=True, frozen=True)
@@ -54,6 +56,18 @@ def slash(text: str) -> Said:
     """A slash command, ``/name option:value``."""
     line = text if text.startswith("/") else f"/{text}"
     return Said(line, lambda people, channel: people.slash(line, channel=channel))
+
+
+def autocomplete(text: str) -> Said:
+    """Typing in the last option of a slash command, ``/name option:par``; raises InvalidInput."""
+    line = text if text.startswith("/") else f"/{text}"
+    options = _OPTION.findall(line)
+    if not options:
+        raise InvalidInput(f"--autocomplete {text!r}: write '/command option:text'; the last option is typed")
+    return Said(
+        f"[{line}…]",
+        lambda people, channel: people.autocomplete(line, options[-1], channel=channel),
+    )
 
 
 def click(custom_id: str) -> Said:
@@ -100,7 +114,12 @@ def react(text: str, last_message: Callable[[], str | None]) -> Said:
     return Said(f"({text})", act)
 
 
-PROMPT_WORDS: Final = {":click": click, ":select": select, ":modal": modal}
+PROMPT_WORDS: Final = {
+    ":click": click,
+    ":select": select,
+    ":modal": modal,
+    ":complete": autocomplete,
+}
 OTHER_WORDS: Final = (":cron NAME", ":kv [STORE [PREFIX]]", ":logs [N]", ":guilds", ":quit")
 """What else the prompt takes; nothing of it is said to the bot."""
 

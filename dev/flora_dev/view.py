@@ -214,7 +214,9 @@ def _readable(action: Action) -> list[str]:
         return [
             f"🤖 opened the modal {action.data.get('title', '')!r} (custom_id {action.data.get('custom_id')})"
         ]
-    if action.kind in ("reaction", "delete", "choices"):
+    if action.kind == "choices":
+        return [f"🤖 suggests {_choices(action.data.get('choices') or [])}"]
+    if action.kind in ("reaction", "delete"):
         return [f"🤖 {action.kind}: {action.data.get('emoji') or action.data or ''}"]
     mark = (
         "🤖 " + ("(edited) " if action.kind == "edit" else "") + ("(only you) " if action.ephemeral else "")
@@ -225,6 +227,15 @@ def _readable(action: Action) -> list[str]:
         lines += [f"   ▌ {field['name']}: {field['value']}" for field in embed.get("fields") or []]
     lines += [f"   {line}" for part in message.get("components") or [] for line in _component(part)]
     return lines
+
+
+def _choices(choices: list[dict[str, Any]]) -> str:
+    """Suggestions as they are shown, with their values where those are something else."""
+    shown = [
+        str(name) if name == value else f"{name} ({value})"
+        for name, value in ((choice.get("name"), choice.get("value")) for choice in choices)
+    ]
+    return ", ".join(shown) or "nothing"
 
 
 def _component(part: dict[str, Any]) -> list[str]:

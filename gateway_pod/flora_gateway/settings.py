@@ -62,7 +62,7 @@ class GatewaySettings(Settings):
     """Memory for events that one runtime pod has not acknowledged; above it they are dropped and counted."""
 
     guild_backlog: int = Field(2000, ge=1)
-    """Unacknowledged events of one guild above which messageCreate and messageUpdate are dropped."""
+    """Unacknowledged events of one guild above which droppable ones (see docs/events.md) are left out."""
 
     log_level: LogLevel = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"

@@ -4,7 +4,16 @@
 // Classes are the dear part of an isolate's start, some 6 KiB each. Most scripts use few of them, so these
 // modules are run when a script first touches one of their names: that is what esbuild makes of a `require`.
 
-import { createBot, flattenCommands, handleSubcommand, prefix, registerSlashCommands, slash } from "./bot/commands.ts";
+import {
+  createBot,
+  flattenCommands,
+  handleSubcommand,
+  messageCommand,
+  prefix,
+  registerSlashCommands,
+  slash,
+  userCommand,
+} from "./bot/commands.ts";
 import { flattenInteractionOptions, getSubcommand, getSubcommandGroup, hasRole } from "./bot/options.ts";
 import { ButtonStyle, ChannelType, ComponentType, InputTextStyle, MessageFlags } from "./builders/enums.ts";
 import { off, on, once } from "./events/handlers.ts";
@@ -25,6 +34,8 @@ export const sdk = {
   createBot,
   prefix,
   slash,
+  userCommand,
+  messageCommand,
   registerSlashCommands,
   flattenCommands,
   handleSubcommand,

@@ -143,6 +143,8 @@ declare namespace flora {
     descriptionLocalizations?: Localizations;
     options?: TOptions & OptionList;
     run(ctx: InteractionContext<OptionsOf<TOptions>>): unknown;
+    /** See `SlashCommand`. */
+    autocomplete?(ctx: AutocompleteContext): Suggestions;
   }
 
   /** `/command group subcommand`. */
@@ -172,7 +174,41 @@ declare namespace flora {
     subcommands?: { [K in keyof TSubcommands]: SlashSubcommand<TSubcommands[K]> };
     groups?: { [K in keyof TGroups]: SlashSubcommandGroup<TGroups[K]> };
     run?(ctx: InteractionContext<OptionsOf<TOptions>>): unknown;
+    /** What to suggest for options that have `autocomplete: true`, while somebody types: `ctx.focused`. */
+    autocomplete?(ctx: AutocompleteContext): Suggestions;
   }
+
+  /** A suggestion: what is shown, 1 to 100 characters, and what the command gets. One value may be both. */
+  type AutocompleteChoice = string | number | Choice<string | number>;
+
+  /** At most 25; undefined when `ctx.respond()` was called. */
+  type Suggestions =
+    | readonly AutocompleteChoice[]
+    | undefined
+    | void
+    | Promise<readonly AutocompleteChoice[] | undefined | void>;
+
+  /** What both kinds of menu commands have. @internal */
+  interface ContextCommandBase {
+    /** As it is shown, 1 to 32 characters; spaces and capitals are fine. */
+    name: string;
+    nameLocalizations?: Localizations;
+    defaultMemberPermissions?: string | number | bigint | null;
+    nsfw?: boolean;
+  }
+
+  /** A command in the menu that a right click on a user opens. */
+  interface UserCommand extends ContextCommandBase {
+    run(ctx: UserCommandContext): unknown;
+  }
+
+  /** A command in the menu that a right click on a message opens. */
+  interface MessageCommand extends ContextCommandBase {
+    run(ctx: MessageCommandContext): unknown;
+  }
+
+  /** What `userCommand()` and `messageCommand()` make. */
+  type ContextCommand = (UserCommand & { type: 2 }) | (MessageCommand & { type: 3 });
 
   /** Commands as `registerSlashCommands` takes them: subcommands are options. */
   interface FlattenedSlashCommand {
@@ -196,6 +232,19 @@ declare namespace flora {
     /** The same as `commands`. */
     prefixCommands?: readonly Command[];
     slashCommands?: { [K in keyof TSlash]: SlashCommand<TSlash[K]> };
+    /** Commands of the menus of users and messages. */
+    contextCommands?: readonly ContextCommand[];
+    /**
+     * Interactions that no handler has answered after 2 s are deferred, so that an answer may take 15 minutes:
+     * `reply()` then fills the "is thinking" message, which everybody sees unless `ephemeral` is set. What
+     * comes from a button or menu is deferred without anything to see. Default: true.
+     */
+    autoDefer?: boolean | { ephemeral?: boolean };
+    /**
+     * What a user is told, and nobody else sees, when a handler throws before it answered; false for nothing.
+     * Default: that something went wrong.
+     */
+    errorReply?: string | boolean;
   }
 
   /** A prefix command, as it is; for its types. */
@@ -205,6 +254,12 @@ declare namespace flora {
   function slash<const TOptions = [], const TSubcommands = [], const TGroups = []>(
     command: SlashCommand<TOptions, TSubcommands, TGroups>,
   ): SlashCommand;
+
+  /** A command in the menu of a user, for `contextCommands`. */
+  function userCommand(command: UserCommand): UserCommand & { type: 2 };
+
+  /** A command in the menu of a message, for `contextCommands`. */
+  function messageCommand(command: MessageCommand): MessageCommand & { type: 3 };
 
   /**
    * Handle commands. Prefix commands: the message's first word after the prefix is the name, the other

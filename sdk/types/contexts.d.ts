@@ -48,6 +48,13 @@ declare namespace flora {
     defer(options?: { ephemeral?: boolean }): Promise<void>;
     /** One more message after the first answer. */
     followup(content: string | MessageReplyOptions): Promise<EventMessage>;
+    /** Change a follow-up, given as what `followup()` resolved with, or by its id. */
+    editFollowup(followup: string | { id: string }, content: string | MessageEditOptions): Promise<EventMessage>;
+    deleteFollowup(followup: string | { id: string }): Promise<void>;
+    /** The reply as it is now; for a component that was updated, the message it belongs to. */
+    fetchReply(): Promise<EventMessage>;
+    /** Delete the reply; for a component that was updated, the message it belongs to. */
+    deleteReply(): Promise<void>;
     /** Users, members, roles, channels and attachments that were chosen, by id. */
     readonly resolved: Resolved;
   }
@@ -75,11 +82,50 @@ declare namespace flora {
   }
 
   /** A slash command. `options` has what the user filled in, by name. */
-  interface InteractionContext<TOptions = SlashCommandOptions> extends InteractionBaseContext<EventInteractionCreate> {
+  interface InteractionContext<TOptions = SlashCommandOptions>
+    extends InteractionBaseContext<EventInteractionCreate>, CommandTarget {
     /** Ids for options of the types user, role, channel, mentionable and attachment: see `resolved`. */
     options: TOptions;
     /** Answer with a form; what is entered comes back as the event `modalSubmit`. */
     showModal(modal: ModalBuilder | ModalOptions): Promise<void>;
+  }
+
+  /** What a command of a menu was used on; missing for slash commands. */
+  interface CommandTarget {
+    targetId?: string;
+    targetUser?: EventUser;
+    /** Not for a user who is no member. */
+    targetMember?: EventMember;
+    targetMessage?: EventMessage;
+  }
+
+  /** A command of a user's menu. */
+  interface UserCommandContext extends InteractionContext {
+    targetId: string;
+    targetUser: EventUser;
+    /** Not for a user who is no member. */
+    targetMember?: EventMember;
+  }
+
+  /** A command of a message's menu. */
+  interface MessageCommandContext extends InteractionContext {
+    targetId: string;
+    targetMessage: EventMessage;
+  }
+
+  /** Somebody types in an option of a slash command that has `autocomplete: true`. */
+  interface AutocompleteContext {
+    msg: EventAutocomplete;
+    raw: JsonValue;
+    /** The option that is being typed, and the text so far. */
+    focused: { name: string; value: string };
+    /** What is filled in already, with the text so far. */
+    options: SlashCommandOptions;
+    /**
+     * Suggest at most 25; only once.
+     * @throws FloraError
+     */
+    respond(choices: readonly AutocompleteChoice[]): Promise<void>;
   }
 
   /** What updates the message that a component belongs to. @internal */
@@ -115,7 +161,7 @@ declare namespace flora {
     messageUpdate: MessageUpdateContext;
     messageDelete: MessageDeleteContext;
     messageDeleteBulk: MessageDeleteBulkContext;
-    /** A slash command. */
+    /** A slash command, or a command of a menu. */
     interactionCreate: InteractionContext;
     /** A button or select menu. */
     componentInteraction: ComponentInteractionContext;
@@ -126,6 +172,43 @@ declare namespace flora {
     /** All reactions with one emoji were removed. */
     reactionRemoveEmoji: ReactionContext;
     reactionRemoveAll: ReactionRemoveAllContext;
+    /** Somebody types in an option of a slash command. */
+    autocomplete: AutocompleteContext;
+    pollVoteAdd: BaseContext<EventPollVote>;
+    pollVoteRemove: BaseContext<EventPollVote>;
+    memberAdd: BaseContext<EventGuildMember>;
+    memberRemove: BaseContext<EventGuildUser>;
+    memberUpdate: BaseContext<EventGuildMember>;
+    banAdd: BaseContext<EventGuildUser>;
+    banRemove: BaseContext<EventGuildUser>;
+    auditLogEntryCreate: BaseContext<EventAuditLogEntry>;
+    guildUpdate: BaseContext<EventGuild>;
+    roleCreate: BaseContext<EventRole>;
+    roleUpdate: BaseContext<EventRole>;
+    roleDelete: BaseContext<EventRoleDelete>;
+    channelCreate: BaseContext<EventChannel>;
+    channelUpdate: BaseContext<EventChannel>;
+    channelDelete: BaseContext<EventChannel>;
+    channelPinsUpdate: BaseContext<EventChannelPins>;
+    threadCreate: BaseContext<EventThread>;
+    threadUpdate: BaseContext<EventThread>;
+    threadDelete: BaseContext<EventThreadDelete>;
+    threadMembersUpdate: BaseContext<EventThreadMembers>;
+    voiceStateUpdate: BaseContext<EventVoiceState>;
+    inviteCreate: BaseContext<EventInvite>;
+    inviteDelete: BaseContext<EventInviteDelete>;
+    automodRuleCreate: BaseContext<EventAutomodRule>;
+    automodRuleUpdate: BaseContext<EventAutomodRule>;
+    automodRuleDelete: BaseContext<EventAutomodRule>;
+    automodAction: BaseContext<EventAutomodAction>;
+    scheduledEventCreate: BaseContext<EventScheduledEvent>;
+    scheduledEventUpdate: BaseContext<EventScheduledEvent>;
+    scheduledEventDelete: BaseContext<EventScheduledEvent>;
+    scheduledEventUserAdd: BaseContext<EventScheduledEventUser>;
+    scheduledEventUserRemove: BaseContext<EventScheduledEventUser>;
+    emojisUpdate: BaseContext<EventEmojis>;
+    stickersUpdate: BaseContext<EventStickers>;
+    webhooksUpdate: BaseContext<EventWebhooks>;
   }
 
   type EventName = keyof FloraEventMap;

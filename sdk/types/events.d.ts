@@ -278,22 +278,30 @@ declare namespace flora {
     name: string;
     type: number;
     value?: string | number | boolean;
+    /** Of an autocomplete: the one that is being typed. */
+    focused?: boolean;
     options?: CommandDataOption[];
   }
 
-  /** A slash command was used. */
+  /** A slash command was used, or a command of a user's or message's menu. */
   interface EventInteractionCreate extends EventInteraction {
     commandName: string;
     /** Discord's own JSON. */
     data: {
       id: string;
       name: string;
+      /** 1 for slash commands, 2 for those of users, 3 for those of messages. */
       type: number;
+      /** What a command of a menu was used on. */
+      target_id?: string;
       options?: CommandDataOption[];
       resolved?: JsonValue;
       [more: string]: unknown;
     };
   }
+
+  /** Somebody types in an option of a slash command. */
+  interface EventAutocomplete extends EventInteractionCreate {}
 
   /** A button was pressed or something was chosen in a select menu. */
   interface EventComponentInteraction extends EventInteraction {

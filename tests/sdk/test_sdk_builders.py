@@ -184,6 +184,7 @@ COMPONENTS = [
 
 
 @pytest.mark.parametrize(("code", "json"), EMBEDS + COMPONENTS)
+@pytest.mark.parity(16, 17, 18)
 def test_to_json(page: GuildUnderTest, code: str, json: Any) -> None:
     assert page.value(f"({code}).toJSON()") == json
 
@@ -231,6 +232,7 @@ def test_a_builder_may_change_after_to_json(page: GuildUnderTest) -> None:
     ) == {"fields": [{"name": "c", "value": "d", "inline": False}]}
 
 
+@pytest.mark.parity(17)
 def test_select_builders_share_their_base(page: GuildUnderTest) -> None:
     assert (
         page.value("[stringSelect('a'), userSelect('b')].every((s) => s instanceof SelectMenuBuilderBase)")
@@ -251,12 +253,14 @@ def test_select_builders_share_their_base(page: GuildUnderTest) -> None:
         ("ChannelType", {"GuildText": 0, "GuildForum": 15}),
     ],
 )
+@pytest.mark.parity(19)
 def test_constants(page: GuildUnderTest, enum: str, members: dict[str, int]) -> None:
     got = page.value(enum)
     assert members.items() <= got.items()
     assert page.value(f"Object.isFrozen({enum})") is True
 
 
+@pytest.mark.parity(19)
 def test_aliases_of_constants(page: GuildUnderTest) -> None:
     assert page.value("[ButtonStyles === ButtonStyle, InputTextStyles === InputTextStyle]") == [True, True]
 
@@ -308,6 +312,7 @@ def outgoing(guild: GuildUnderTest, options: str) -> dict[str, Any]:
         ("{ title: 't', type: 'rich', provider: {} }", {"title": "t"}),
     ],
 )
+@pytest.mark.parity(16)
 def test_embeds_become_discords_json(guild: GuildUnderTest, given: str, sent: Any) -> None:
     assert outgoing(guild, f"embeds: [{given}]")["embeds"] == [sent]
 
@@ -371,6 +376,7 @@ TEXT = {"type": 10, "content": "x"}
         ),
     ],
 )
+@pytest.mark.parity(17)
 def test_classic_components_become_rows(guild: GuildUnderTest, given: str, sent: Any) -> None:
     body = outgoing(guild, f"components: [{given}]")
     assert body["components"] == [sent]
@@ -411,6 +417,7 @@ def test_classic_components_become_rows(guild: GuildUnderTest, given: str, sent:
         ("{ type: 10, content: 'x', id: 7 }", TEXT | {"id": 7}),
     ],
 )
+@pytest.mark.parity(18)
 def test_components_v2_set_their_flag(guild: GuildUnderTest, given: str, sent: Any) -> None:
     body = outgoing(guild, f"components: [{given}], flags: 4096")
     assert body["components"] == [sent]
@@ -480,6 +487,7 @@ def test_emoji_of_buttons(guild: GuildUnderTest, given: str, sent: Any) -> None:
         ("{ type: 13 }", "File requires file"),
     ],
 )
+@pytest.mark.parity(20)
 def test_wrong_components_are_refused_in_the_hosts_words(
     guild: GuildUnderTest, given: str, told: str
 ) -> None:

@@ -32,6 +32,7 @@ def registered(guild: GuildUnderTest, commands: str) -> Any:
         ("!ping \U0001f525", ["\U0001f525"]),
     ],
 )
+@pytest.mark.parity(5)
 def test_the_words_after_the_name_are_the_arguments(
     guild: GuildUnderTest, content: str, args: list[str]
 ) -> None:
@@ -41,12 +42,14 @@ def test_the_words_after_the_name_are_the_arguments(
 
 
 @pytest.mark.parametrize("content", ["ping", "!pin", "!PING", "!pingx", "!", "", "  ", "x !ping", "?ping"])
+@pytest.mark.parity(5)
 def test_anything_else_is_no_command(guild: GuildUnderTest, content: str) -> None:
     guild.load(f"createBot({{ commands: [{PING}] }})")
     guild.event("MESSAGE_CREATE", message(content))
     assert guild.lines == []
 
 
+@pytest.mark.parity(5)
 def test_bots_are_ignored(guild: GuildUnderTest) -> None:
     guild.load(f"createBot({{ commands: [{PING}] }})")
     guild.event("MESSAGE_CREATE", message("!ping", author=BOT | {"id": "55"}))
@@ -99,6 +102,7 @@ def test_an_error_in_a_command_is_the_events_error(guild: GuildUnderTest) -> Non
 # -------------------------------------------------------------------- createBot
 
 
+@pytest.mark.parity(8)
 def test_create_bot_subscribes_to_what_it_needs(guild: GuildUnderTest) -> None:
     guild.load(f"createBot({{ commands: [{PING}] }})")
     assert guild.declaration == {"events": ["messageCreate"], "own": False, "commands": None}
@@ -118,6 +122,7 @@ def test_create_bot_without_commands_asks_for_nothing(guild: GuildUnderTest) -> 
     assert guild.out.declarations == []
 
 
+@pytest.mark.parity(8)
 def test_a_second_create_bot_is_logged_and_ignored(guild: GuildUnderTest) -> None:
     guild.load(f"createBot({{ commands: [{PING}] }}); createBot({{ commands: [{PING}] }})")
     guild.event("MESSAGE_CREATE", message("!ping"))
@@ -136,10 +141,12 @@ def test_commands_of_the_wrong_form_are_logged(guild: GuildUnderTest) -> None:
 # -------------------------------------------------------------------- slash commands
 
 
+@pytest.mark.parity(4, 6)
 def test_prefix_and_slash_return_what_they_get(guild: GuildUnderTest) -> None:
     assert guild.value("(() => { const c = {}; return [prefix(c) === c, slash(c) === c] })()") == [True, True]
 
 
+@pytest.mark.parity(6)
 def test_a_slash_command_is_routed_by_name(guild: GuildUnderTest) -> None:
     guild.load(
         "createBot({ slashCommands: [slash({ name: 'a', description: 'a', run: () => console.log('a') }),"
@@ -177,6 +184,7 @@ TREE = """slash({
         ),
     ],
 )
+@pytest.mark.parity(10)
 def test_subcommands_and_groups_are_routed(guild: GuildUnderTest, used: dict[str, Any], line: str) -> None:
     guild.load(f"createBot({{ slashCommands: [{TREE}] }})")
     guild.event("INTERACTION_CREATE", command("tree", used))
@@ -211,12 +219,14 @@ def test_handle_subcommand_works_in_handlers_of_ones_own(guild: GuildUnderTest) 
     assert guild.lines == ["list"]
 
 
+@pytest.mark.parity(12)
 def test_get_subcommand_is_undefined_for_plain_options(guild: GuildUnderTest) -> None:
     guild.load("on('interactionCreate', (ctx) => console.log(getSubcommand(ctx), getSubcommandGroup(ctx)))")
     guild.event("INTERACTION_CREATE", command("a", option("n", "x")))
     assert guild.lines == ["undefined undefined"]
 
 
+@pytest.mark.parity(12)
 def test_has_role(guild: GuildUnderTest) -> None:
     guild.load(f"on('interactionCreate', (ctx) => console.log(hasRole(ctx, '{ROLE_ID}'), hasRole(ctx, '1')))")
     guild.event("INTERACTION_CREATE", command("a"))
@@ -224,6 +234,7 @@ def test_has_role(guild: GuildUnderTest) -> None:
     assert guild.value("hasRole({ msg: {} }, '1')") is False
 
 
+@pytest.mark.parity(9)
 def test_flatten_interaction_options(guild: GuildUnderTest) -> None:
     options = [
         option("a", 1, 4),
@@ -242,6 +253,7 @@ def test_flatten_interaction_options(guild: GuildUnderTest) -> None:
 # -------------------------------------------------------------------- registration
 
 
+@pytest.mark.parity(7)
 def test_every_property_of_a_command_becomes_discords_json(guild: GuildUnderTest) -> None:
     assert registered(
         guild,
@@ -365,6 +377,7 @@ def test_default_member_permissions_are_a_decimal_string(
     assert got["default_member_permissions"] == sent
 
 
+@pytest.mark.parity(11)
 def test_registering_while_loading_resolves_at_once_and_is_only_declared(guild: GuildUnderTest) -> None:
     guild.load("console.log(await registerSlashCommands([{ name: 'a', description: 'b' }]))")
     assert guild.lines == ["undefined"]
@@ -372,6 +385,7 @@ def test_registering_while_loading_resolves_at_once_and_is_only_declared(guild: 
     assert guild.declaration["commands"] == [{"type": 1, "name": "a", "description": "b"}]
 
 
+@pytest.mark.parity(11)
 def test_registering_later_calls_discord_and_changes_the_declaration(guild: GuildUnderTest) -> None:
     guild.load(
         "on('messageCreate', async () => { console.log(await registerSlashCommands([{ name: 'a',"

@@ -60,6 +60,7 @@ def error_of(guild: GuildUnderTest, number: int) -> str:
 # -------------------------------------------------------------------- messages
 
 
+@pytest.mark.parity(13)
 def test_reply_answers_the_source_message(guild: GuildUnderTest) -> None:
     on_message(guild, "await ctx.reply('pong')")
     assert guild.op.name == "sendMessage"
@@ -84,6 +85,7 @@ def test_reply_resolves_with_the_created_message(guild: GuildUnderTest) -> None:
 
 
 @pytest.mark.parametrize(("reply_to", "reference"), [("null", None), ("'5'", "5"), ("undefined", MESSAGE_ID)])
+@pytest.mark.parity(13)
 def test_reply_to_chooses_the_message(guild: GuildUnderTest, reply_to: str, reference: str | None) -> None:
     on_message(guild, f"await ctx.reply({{ content: 'x', replyTo: {reply_to} }})")
     got = guild.op.body.get("message_reference")
@@ -210,6 +212,7 @@ def test_edit_waits_for_a_reply_that_is_under_way(guild: GuildUnderTest) -> None
     assert guild.op.path["message"] == "9"
 
 
+@pytest.mark.parity(15)
 def test_edit_without_a_reply_changes_the_bots_own_message(guild: GuildUnderTest) -> None:
     on_message(guild, "await ctx.edit({ content: null, flags: 4 })", message(author=BOT))
     assert guild.op.args == {
@@ -219,6 +222,7 @@ def test_edit_without_a_reply_changes_the_bots_own_message(guild: GuildUnderTest
 
 
 @pytest.mark.parametrize("author", [USER, BOT | {"id": "55"}])
+@pytest.mark.parity(15)
 def test_edit_refuses_to_change_somebody_elses_message(guild: GuildUnderTest, author: dict[str, Any]) -> None:
     number = on_message(guild, "await ctx.edit('x')", message(author=author))
     assert error_of(guild, number).startswith(
@@ -265,6 +269,7 @@ def test_ready_has_no_channel_to_answer_in(guild: GuildUnderTest, method: str) -
 # -------------------------------------------------------------------- interactions
 
 
+@pytest.mark.parity(14)
 def test_the_first_reply_is_the_response(guild: GuildUnderTest) -> None:
     on_interaction(guild, "console.log((await ctx.reply('hi')).id)")
     assert guild.op.name == "sendInteractionResponse"
@@ -331,6 +336,7 @@ def test_a_refused_response_leaves_the_interaction_open(guild: GuildUnderTest) -
     assert guild.op.body["data"] == {"content": "shorter"}
 
 
+@pytest.mark.parity(14)
 def test_ephemeral_keeps_other_flags(guild: GuildUnderTest) -> None:
     on_interaction(
         guild, "await ctx.reply({ ephemeral: true, components: [textDisplay('v2')], flags: 4096 })"
@@ -349,6 +355,7 @@ def test_an_empty_response_is_invalid(guild: GuildUnderTest) -> None:
     ("options", "body"),
     [("", {"type": 5}), ("{ ephemeral: true }", {"type": 5, "data": {"flags": EPHEMERAL}})],
 )
+@pytest.mark.parity(35)
 def test_defer(guild: GuildUnderTest, options: str, body: dict[str, Any]) -> None:
     on_interaction(guild, f"await ctx.defer({options})")
     assert guild.op.name == "deferInteractionResponse"
@@ -371,6 +378,7 @@ def test_the_reply_after_defer_fills_the_deferred_message(guild: GuildUnderTest)
     assert guild.op.name == "createFollowupMessage"
 
 
+@pytest.mark.parity(35)
 def test_edit_changes_the_reply(guild: GuildUnderTest) -> None:
     on_interaction(guild, "await ctx.reply('one'); console.log((await ctx.edit('two')).content)")
     guild.resolve()
@@ -388,6 +396,7 @@ def test_edit_after_defer_fills_the_deferred_message(guild: GuildUnderTest) -> N
     assert guild.op.name == "createFollowupMessage"
 
 
+@pytest.mark.parity(35)
 def test_followup(guild: GuildUnderTest) -> None:
     on_interaction(
         guild,
@@ -456,6 +465,7 @@ def test_after_a_modal_there_are_follow_ups(guild: GuildUnderTest) -> None:
     assert guild.op.name == "createFollowupMessage"
 
 
+@pytest.mark.parity(9)
 def test_options_are_flat_and_resolved_has_what_ids_stand_for(guild: GuildUnderTest) -> None:
     on_interaction(
         guild,
@@ -505,6 +515,7 @@ def test_without_options_and_references_there_are_empty_ones(guild: GuildUnderTe
 # -------------------------------------------------------------------- components and modals
 
 
+@pytest.mark.parity(35)
 def test_update_answers_with_the_components_message(guild: GuildUnderTest) -> None:
     on_interaction(
         guild, "await ctx.update({ content: 'new', components: [] }); await ctx.update('newer')", component()

@@ -9,10 +9,42 @@ from typing import Any
 
 import node
 import pytest
-from harness import BOT_ID, GuildUnderTest
-from payloads import BOT, USER, USER_ID, command, component, message, modal, option, reaction, sent
+from harness import BOT_ID, GUILD_ID, GuildUnderTest
+from payloads import (
+    BOT,
+    CHANNEL_ID,
+    MESSAGE_ID,
+    USER,
+    USER_ID,
+    command,
+    component,
+    interaction,
+    message,
+    modal,
+    option,
+    reaction,
+    sent,
+)
+
+from flora_core.events import TABLE
+from tests.event_samples import Samples
 
 DOCS = Path(__file__).parents[2] / "docs"
+
+SAMPLES = Samples(guild=GUILD_ID, channel=CHANNEL_ID, user=USER_ID)
+
+
+def typing(name: str) -> dict[str, Any]:
+    """The first letter of an option."""
+    return interaction(4, {"name": name, "type": 1, "options": [option("city", "B") | {"focused": True}]})
+
+
+def menu(kind: int, name: str) -> dict[str, Any]:
+    """A command in the menu of a user or message."""
+    resolved = {"users": {USER_ID: USER}, "messages": {MESSAGE_ID: message("one two")}}
+    target = USER_ID if kind == 2 else MESSAGE_ID
+    return interaction(2, {"name": name, "type": kind, "target_id": target, "resolved": resolved})
+
 
 EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("READY", {"user": BOT, "application": {"id": BOT_ID}}),
@@ -42,6 +74,13 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
         "INTERACTION_CREATE",
         modal("feedback", [{"type": 18, "component": {"type": 4, "custom_id": "text", "value": "fine"}}]),
     ),
+    *(("INTERACTION_CREATE", command(name)) for name in ("countdown", "card", "research")),
+    ("INTERACTION_CREATE", command("divide", option("by", 5, 4))),
+    ("INTERACTION_CREATE", command("introduce", option("who", USER_ID, 6), option("role", "5", 8))),
+    *(("INTERACTION_CREATE", typing(name)) for name in ("time", "dice")),
+    ("INTERACTION_CREATE", menu(2, "How long here?")),
+    ("INTERACTION_CREATE", menu(3, "Count words")),
+    *((kind.type, SAMPLES.of(kind)) for kind in TABLE if kind.type not in ("READY", "INTERACTION_CREATE")),
 ]
 
 

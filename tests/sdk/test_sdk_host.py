@@ -291,7 +291,7 @@ def test_the_declaration_names_the_handled_events_and_comes_when_it_changes(guil
         {"events": ["messageCreate", "reactionAdd"], "own": False, "commands": None}
     ]
     guild.run("globalThis.h = () => {}; on('ready', h)")
-    assert guild.declaration["events"] == ["ready", "messageCreate", "reactionAdd"]
+    assert guild.declaration["events"] == ["messageCreate", "reactionAdd", "ready"]
     guild.run("off('ready', h); off('ready', h)")
     assert guild.declaration["events"] == ["messageCreate", "reactionAdd"]
     count = len(guild.out.declarations)

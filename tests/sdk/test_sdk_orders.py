@@ -64,9 +64,9 @@ class Interaction:
             return self._edit()
         if method == "update":
             return EDIT if state == "updated" else None
-        if method == "reply" and state == "deferred":
+        if state == "deferred":
             self.state = "replied"
-            return EDIT
+            return EDIT if method == "reply" else FOLLOW
         return FOLLOW
 
     def _first(self, method: str) -> str | None:

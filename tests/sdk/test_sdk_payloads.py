@@ -91,12 +91,14 @@ def seen(guild: GuildUnderTest, event: str, kind: str, data: dict[str, Any]) -> 
     return guild.value("ctx.msg")
 
 
+@pytest.mark.parity(29)
 def test_ready(guild: GuildUnderTest) -> None:
     user = {"id": BOT_ID, "username": "flora", "discriminator": 4242, "avatar": None, "bot": True}
     got = seen(guild, "ready", "READY", {"user": BOT, "application": {"id": BOT_ID}})
     assert got == {"user": user, "guildIds": []}
 
 
+@pytest.mark.parity(30)
 def test_message_create(guild: GuildUnderTest) -> None:
     assert seen(guild, "messageCreate", "MESSAGE_CREATE", message()) == MESSAGE_SEEN
 
@@ -236,6 +238,7 @@ def test_the_discriminator_is_a_number_where_there_is_one(
     )
 
 
+@pytest.mark.parity(30)
 def test_message_update_has_the_message_and_once_more_as_new(guild: GuildUnderTest) -> None:
     got = seen(guild, "messageUpdate", "MESSAGE_UPDATE", message("edited"))
     edited = MESSAGE_SEEN | {"content": "edited"}
@@ -254,17 +257,20 @@ def test_a_partial_message_update_leaves_out_what_it_does_not_know(guild: GuildU
     assert got["channelId"] == "2"
 
 
+@pytest.mark.parity(30)
 def test_message_delete(guild: GuildUnderTest) -> None:
     got = seen(guild, "messageDelete", "MESSAGE_DELETE", {"id": "1", "channel_id": "2", "guild_id": "3"})
     assert got == {"id": "1", "channelId": "2", "guildId": "3"}
 
 
+@pytest.mark.parity(30)
 def test_message_delete_bulk(guild: GuildUnderTest) -> None:
     data = {"ids": ["1", "5"], "channel_id": "2", "guild_id": "3"}
     got = seen(guild, "messageDeleteBulk", "MESSAGE_DELETE_BULK", data)
     assert got == {"ids": ["1", "5"], "channelId": "2", "guildId": "3"}
 
 
+@pytest.mark.parity(31)
 def test_interaction_create(guild: GuildUnderTest) -> None:
     data = command("hello", option("name", "Bob"))
     got = seen(guild, "interactionCreate", "INTERACTION_CREATE", data)
@@ -279,6 +285,7 @@ def test_an_interaction_outside_a_guild_has_its_user(guild: GuildUnderTest) -> N
     assert "member" not in got
 
 
+@pytest.mark.parity(32)
 def test_component_interaction(guild: GuildUnderTest) -> None:
     data = component("pick", component_type=3, values=["a", "b"])
     got = seen(guild, "componentInteraction", "INTERACTION_CREATE", data)
@@ -292,6 +299,7 @@ def test_component_interaction(guild: GuildUnderTest) -> None:
     }
 
 
+@pytest.mark.parity(32)
 def test_modal_submit(guild: GuildUnderTest) -> None:
     data = modal("form", [{"type": 18, "component": {"type": 4, "custom_id": "name", "value": "Bob"}}])
     got = seen(guild, "modalSubmit", "INTERACTION_CREATE", data)
@@ -322,6 +330,7 @@ def test_interactions_of_other_types_are_nobodys(guild: GuildUnderTest) -> None:
         ("reactionRemoveEmoji", "MESSAGE_REACTION_REMOVE_EMOJI"),
     ],
 )
+@pytest.mark.parity(33)
 def test_reactions(guild: GuildUnderTest, event: str, kind: str) -> None:
     assert seen(guild, event, kind, reaction()) == {
         "userId": USER_ID,
@@ -348,6 +357,7 @@ def test_an_added_reaction_tells_who_and_whose(guild: GuildUnderTest) -> None:
     )
 
 
+@pytest.mark.parity(33)
 def test_reaction_remove_all(guild: GuildUnderTest) -> None:
     data = {"message_id": "1", "channel_id": "2", "guild_id": "3"}
     got = seen(guild, "reactionRemoveAll", "MESSAGE_REACTION_REMOVE_ALL", data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from harness import GuildUnderTest
-from payloads import command, component, message, modal, option, sent
+from payloads import command, component, interaction, message, modal, option, sent
 
 BOT = """
 on('messageCreate', async (ctx) => {
@@ -100,6 +100,35 @@ def test_interactions_survive(guild: GuildUnderTest, tampering: str) -> None:
         "INTERACTION_CREATE", modal("f", [{"type": 18, "component": {"custom_id": "name", "value": "Bob"}}])
     )
     assert guild.op.body == {"type": 4, "data": {"content": "Bob"}}
+
+
+SLOW_BOT = """
+on('autocomplete', (ctx) => ctx.respond([{ name: ctx.focused.value, value: ctx.focused.value }, 'x']));
+on('interactionCreate', async (ctx) => { await { then(go) { globalThis.go = go } }; throw new Error('late') });
+on('memberAdd', (ctx) => { if (ctx.msg.user.id !== '1') throw new Error('lost') });
+"""
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS.values(), ids=TAMPERINGS.keys())
+def test_suggestions_deferrals_and_apologies_survive(guild: GuildUnderTest, tampering: str) -> None:
+    guild.load(f"{SLOW_BOT}\n{tampering}")
+    focused = [option("what", "ca") | {"focused": True}]
+    guild.event("INTERACTION_CREATE", interaction(4, {"name": "find", "type": 1, "options": focused}))
+    assert guild.op.body["data"]["choices"] == [{"name": "ca", "value": "ca"}, {"name": "x", "value": "x"}]
+    guild.resolve()
+    number = guild.event("INTERACTION_CREATE", command("slow"))
+    guild.fire()
+    assert guild.op.body == {"type": 5}
+    guild.resolve()
+    guild.run("go()")
+    assert guild.op.name == "editOriginalInteractionResponse"
+    guild.resolve()
+    guild.feed()
+    assert guild.out.done[number] is not None
+    member = {"guild_id": "9", "user": {"id": "1", "username": "a"}, "roles": []}
+    number = guild.event("GUILD_MEMBER_ADD", member)
+    guild.feed()
+    assert guild.out.done[number] is None
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS.values(), ids=TAMPERINGS.keys())

@@ -145,6 +145,8 @@ class LoadedIn(Struct, frozen=True):
     commands: Raw
     """The slash commands the script registered, as Discord's JSON list, or null for none asked."""
     crons: list[CronIn] = field(default_factory=list[CronIn])
+    apology: str | None = None
+    """What users are told when a handler was cut off; None for the usual text, "" for nothing."""
 
 
 class FailedIn(Struct, frozen=True):

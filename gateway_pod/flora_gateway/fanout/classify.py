@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from flora_core.errors import MalformedFrame
-from flora_core.events import INTERACTION, MESSAGE, name_of
+from flora_core.events import GUILD_UPDATE, INTERACTION, MESSAGE, name_of
 from flora_core.wire import UNREADABLE
 from flora_core.wire.ndjson import flat
 
@@ -32,9 +32,14 @@ class _Interaction(_Event):
     type: int = 0
 
 
+class _Guild(Struct):
+    id: str
+
+
 _event = msgspec.json.Decoder(_Event).decode
 _message = msgspec.json.Decoder(_Message).decode
 _interaction = msgspec.json.Decoder(_Interaction).decode
+_guild = msgspec.json.Decoder(_Guild).decode
 
 
 @dataclass(slots=True)
@@ -62,6 +67,8 @@ def classify(type_: str, data: Raw) -> Classified:
         elif type_ == INTERACTION:
             event = _interaction(data)
             kind = event.type
+        elif type_ == GUILD_UPDATE:
+            event = _Event(guild_id=_guild(data).id)
         else:
             event = _event(data)
     except UNREADABLE as error:

@@ -29,6 +29,15 @@ from flora_gateway.shards.shard import Dispatch
 CHUNK_BYTES: Final = 1 << 18
 FLUSH_POLL_SECONDS: Final = 0.02
 
+SCOPED: Final = frozenset(
+    (
+        INTERACTION,
+        *("CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE"),
+        *("THREAD_CREATE", "THREAD_UPDATE", "THREAD_DELETE"),
+    )
+)
+"""Events for scripts that also tell which guild owns what."""
+
 _log = logger(__name__)
 
 
@@ -137,7 +146,7 @@ class Hub:
         if event.type == READY:
             self._broadcast(event)
             return None
-        if event.type == INTERACTION:
+        if event.type in SCOPED:
             self._scope.observe(event.type, event.data)
         return self._route(event, classify(event.type, event.data))
 

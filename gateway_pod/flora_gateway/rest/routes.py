@@ -157,6 +157,8 @@ _ROWS: Final = (
     _callback("deferInteractionResponse"),
     _callback("updateInteractionResponse"),
     _callback("openModal"),
+    _callback("sendAutocompleteResult"),
+    _followup("getOriginalInteractionResponse", Method.GET, "/messages/@original"),
     _followup("editOriginalInteractionResponse", Method.PATCH, "/messages/@original", body=BodyKind.OBJECT),
     _followup("deleteOriginalInteractionResponse", Method.DELETE, "/messages/@original"),
     # Without ``wait`` Discord answers a webhook's message with 204; a script wants the message.

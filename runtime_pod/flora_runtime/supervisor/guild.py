@@ -19,12 +19,14 @@ from typing import Final, Protocol
 import msgspec
 from msgspec import Raw
 
+from flora_core.events import INTERACTION
 from flora_core.window import SlidingWindow
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
 from flora_core.wire.pipe import CronIn, Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
 from flora_runtime.supervisor import log_rate, metrics
 from flora_runtime.supervisor.backlog import Backlog, Drop, Waiting
 from flora_runtime.supervisor.log_rate import LogRate
+from flora_runtime.supervisor.unanswered import APOLOGY, Unanswered
 
 _NUMBER: Final = struct.Struct("<Q")
 RETRY_SECONDS: Final = 5.0
@@ -35,6 +37,9 @@ STRIKES: Final = 3
 """Limits exceeded ..."""
 STRIKE_SECONDS: Final = 600.0
 """... within so many seconds, after which a script runs no more until it is deployed anew."""
+
+
+_CUT_OFF: Final = frozenset((Outcome.EXCEEDED_CPU, Outcome.EXCEEDED_MEMORY, Outcome.KILLED))
 
 
 class Presence(StrEnum):
@@ -75,6 +80,10 @@ class Port(Protocol):
 
     def call(self, guild: Guild, id_: int, name: str, args: Raw) -> None: ...
 
+    def apologise(self, guild: Guild, name: str, args: Raw) -> None:
+        """Make a call in the place of a script that is gone."""
+        ...
+
     def subscribe(self, guild: Guild, events: list[str], *, own: bool) -> None: ...
 
     def commands(self, guild: Guild, commands: Raw) -> None: ...
@@ -102,6 +111,7 @@ class Guild:
         self._port = port
         self._backlog = Backlog(limit=backlog)
         self._log_rate = LogRate()
+        self._unanswered = Unanswered()
         self._strikes = SlidingWindow(STRIKES, seconds=STRIKE_SECONDS)
         self._quarantined = False
         self._deploying = False
@@ -229,16 +239,37 @@ class Guild:
     def on_turn(self, turn: Turn) -> None:
         """A turn ended: events started, ops to carry out, handlers that settled."""
         if turn.started:
-            for event in self._backlog.started(turn.started):
-                self._port.safe(event.offset)
+            self._started(self._backlog.started(turn.started))
         for done in turn.done:
             type_ = self._backlog.settled(done.event)
             if type_ is not None:
                 self._port.settled(self, type_, done)
+                if type_ == INTERACTION:
+                    self._interaction_settled(done)
         for call in turn.ops:
+            if self._unanswered:
+                self._unanswered.called(call.name, call.args)
             self._port.call(self, call.id, call.name, call.args)
         if turn.started and self.presence is Presence.LIVE:
             self._pump()
+
+    def _started(self, events: list[Waiting]) -> None:
+        for event in events:
+            self._port.safe(event.offset)
+            if event.type == INTERACTION:
+                self._unanswered.started(event.number, event.body)
+
+    def _interaction_settled(self, done: Done) -> None:
+        """Its handlers are through; when they were cut off, the user is told."""
+        if done.outcome in _CUT_OFF:
+            self._give_up(done.event)
+        else:
+            self._unanswered.settled(done.event)
+
+    def _give_up(self, number: int) -> None:
+        call = self._unanswered.give_up(number)
+        if call is not None:
+            self._port.apologise(self, call.name, Raw(call.args))
 
     def on_loaded(self, loaded: LoadedIn) -> None:
         """What was deploying runs now; or the running script changed what it handles."""
@@ -254,6 +285,7 @@ class Guild:
             if self.target != assignment:
                 self._ask_for_deploy()
             self._pump()
+        self._unanswered.text = APOLOGY if loaded.apology is None else loaded.apology
         port.subscribe(self, loaded.events, own=loaded.own_messages)
         port.commands(self, loaded.commands)
         port.crons(self, loaded.crons)
@@ -360,12 +392,12 @@ class Guild:
 
     def _lose(self, started: int, outcome: Outcome, why: str) -> None:
         self.presence = Presence.ABSENT
-        for event in self._backlog.unsend(started):
-            self._port.safe(event.offset)
+        self._started(self._backlog.unsend(started))
         lost = list(self._backlog.open)
         for number in lost:
             type_ = self._backlog.settled(number) or ""
             self._port.settled(self, type_, Done(number, outcome, 0.0))
+            self._give_up(number)
         if lost:
             events = "an event" if len(lost) == 1 else f"{len(lost)} events"
             self.log(

@@ -38,6 +38,7 @@ pending = Gauge("flora_runtime_events_pending", "Events that wait or are being h
 ops = Counter("flora_runtime_ops_total", "Calls that scripts made")
 ops_failed = Counter("flora_runtime_ops_failed_total", "Calls that failed", ["code"])
 ops_waiting = Gauge("flora_runtime_ops_waiting", "Calls without an answer yet")
+apologies = Counter("flora_runtime_apologies_total", "Interactions answered for an isolate that was gone")
 cron_jobs = Gauge("flora_runtime_cron_jobs", "Jobs by the clock of all guilds")
 cron_runs = Series(Counter("flora_runtime_cron_runs_total", "Runs that were due", ["outcome"]))
 bad_frames = Counter("flora_runtime_bad_frames_total", "Frames that could not be read", ["stream", "reason"])

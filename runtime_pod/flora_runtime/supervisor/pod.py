@@ -67,7 +67,8 @@ QUEUE_SECONDS: Final = 5.0
 """How much longer they wait: the run may have to wait for its turn."""
 
 HOST_OP: Final = 0
-"""Id of ops that no promise waits for: those the supervisor makes itself."""
+"""Ids of ops that no promise waits for, those the supervisor makes itself: this one for commands, those below
+it for apologies, of whose answers nobody wants to hear."""
 
 _log = logger(__name__)
 
@@ -97,6 +98,7 @@ class RuntimePod:
         ]
         self._commands = CommandPushes(self._push_commands)
         self._draining = False
+        self._last_apology = HOST_OP
         self._session: aiohttp.ClientSession | None = None
         self._kv = KvService(settings.data_dir / "kv")
         self._crons = CronClock(settings.data_dir / "crons", start=self._start_cron)
@@ -226,7 +228,7 @@ class RuntimePod:
     def on_result(self, result: Result) -> None:
         if result.op == HOST_OP:
             self._host_result(result)
-        elif self._link.upstream.answered(result.guild, result.op):
+        elif self._link.upstream.answered(result.guild, result.op) and result.op > HOST_OP:
             self._give_result(result.guild, result.op, ok=result.ok, value=bytes(result.value))
 
     def _give_result(self, guild_id: str, op: int, *, ok: bool, value: bytes) -> None:
@@ -245,7 +247,7 @@ class RuntimePod:
     def _refuse(self, guild: str, op: int, error: OpError) -> None:
         if op == HOST_OP:
             self._pushed(guild, error)
-        else:
+        elif op > HOST_OP:
             self._give_result(guild, op, ok=False, value=msgspec.json.encode(error))
 
     # ---------------------------------------------------------------- Port
@@ -275,6 +277,11 @@ class RuntimePod:
             self._kv.call(GuildId(guild.id), name, args, self._answer_to(guild.id, id_))
             return
         self._link.upstream.call(guild.id, id_, name, args, now=self.now())
+
+    def apologise(self, guild: Guild, name: str, args: Raw) -> None:
+        metrics.apologies.inc()
+        self._last_apology -= 1
+        self._link.upstream.call(guild.id, self._last_apology, name, args, now=self.now())
 
     def _answer_to(self, guild: str, op: int) -> Callable[[bool, bytes], None]:
         return lambda ok, value: self._give_result(guild, op, ok=ok, value=value)

@@ -74,8 +74,8 @@ class RuntimeSettings(Settings):
     """Size of a bundle's code."""
 
     backlog_limit: int = Field(2000, ge=1)
-    """Events of one guild that may wait; above it messageCreate and messageUpdate are dropped and counted.
-    The others are kept up to ten times as many."""
+    """Events of one guild that may wait; above it droppable ones (see docs/events.md) are left out and
+    counted. The others are kept up to ten times as many."""
 
     worker_silence_secs: float = Field(3, ge=0.5)
     """A worker that says nothing for this long is killed and replaced."""

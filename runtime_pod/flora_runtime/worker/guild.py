@@ -198,6 +198,7 @@ class Guild:
                 own_messages=declaration.own,
                 commands=Raw(_encode(declaration.commands)),
                 crons=declaration.crons,
+                apology=declaration.apology,
             ),
         )
 

@@ -42,6 +42,8 @@ class Declaration(Struct, frozen=True):
     commands: list[Raw] | None = None
     """Discord's JSON list of slash commands; null when the script registered none."""
     crons: list[CronIn] = field(default_factory=list[CronIn])
+    apology: str | None = None
+    """What users are told when a handler fails; None for the usual text."""
 
 
 class Outbox(Struct, frozen=True):

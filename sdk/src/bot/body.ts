@@ -1,9 +1,9 @@
 // What a script passes to reply() and edit(), as Discord's JSON for a message.
 
-import { componentsJson } from "../builders/components_json.ts";
 import { embedJson } from "../builders/embed_json.ts";
 import { invalidInput } from "../prelude/errors.ts";
 import { configuration } from "../prelude/host.ts";
+import { needComponentsJson } from "../prelude/lazily.ts";
 import {
   ArrayIsArray,
   MathRandom,
@@ -79,7 +79,7 @@ function bodyOf(options: Input): Body {
   if (allowedMentions !== undefined) body.allowed_mentions = mentionsJson(allowedMentions);
   if (flags !== undefined) body.flags = NumberIntrinsic(flags);
   if (components !== undefined) {
-    const { json, v2 } = componentsJson(listOf(components, "components"));
+    const { json, v2 } = needComponentsJson().componentsJson(listOf(components, "components"));
     body.components = json;
     if (v2) body.flags = (body.flags ?? 0) | COMPONENTS_V2;
   }

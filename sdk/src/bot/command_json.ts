@@ -19,7 +19,10 @@ const TYPES = {
   attachment: 11,
 } as unknown as { readonly [type: string]: number | undefined };
 
-const CHAT_INPUT = 1;
+// Types of commands.
+export const CHAT_INPUT = 1;
+export const USER = 2;
+export const MESSAGE = 3;
 
 type Localizations = { readonly [locale: string]: string };
 

@@ -3,6 +3,7 @@
 import { declareCommands, on } from "../events/handlers.ts";
 import { log, loading, op, reportRejection } from "../prelude/host.ts";
 import { toJson } from "../prelude/json.ts";
+import { needInteractions } from "../prelude/lazily.ts";
 import {
   ArrayIsArray,
   PromiseIntrinsic,
@@ -13,7 +14,7 @@ import {
   mapList,
   rejected,
 } from "../prelude/primordials.ts";
-import { commandJson } from "./command_json.ts";
+import { CHAT_INPUT, MESSAGE, USER, commandJson } from "./command_json.ts";
 import { getSubcommand, getSubcommandGroup } from "./options.ts";
 import { words } from "./words.ts";
 
@@ -21,10 +22,15 @@ export const prefix: typeof flora.prefix = (command) => command;
 
 export const slash = ((command: unknown) => command) as typeof flora.slash;
 
+export const userCommand: typeof flora.userCommand = (command) => ({ ...command, type: USER });
+
+export const messageCommand: typeof flora.messageCommand = (command) => ({ ...command, type: MESSAGE });
+
 /** What registerSlashCommands() takes: subcommands turned into options. */
 export const flattenCommands: typeof flora.flattenCommands = (commands) =>
   mapList(commands, ({ subcommands, groups, options, ...rest }) => {
     delete (rest as { run?: unknown }).run;
+    delete rest.autocomplete;
     const branches: flora.SlashCommandOption[] = [];
     if (subcommands)
       for (let i = 0; i < subcommands.length; i++) append(branches, subcommandOption(subcommands[i] as never));
@@ -38,7 +44,7 @@ export const flattenCommands: typeof flora.flattenCommands = (commands) =>
   });
 
 function subcommandOption(subcommand: flora.SlashSubcommand): flora.SubcommandOption {
-  const { run: _, ...rest } = subcommand;
+  const { run: _run, autocomplete: _autocomplete, ...rest } = subcommand;
   return { ...rest, type: "subcommand" } as flora.SubcommandOption;
 }
 
@@ -70,6 +76,8 @@ function named<T extends { name: string }>(list: readonly T[] | undefined, name:
   return undefined;
 }
 
+type Registered = Parameters<typeof flora.registerSlashCommands>[0][number];
+
 let created = false;
 
 export const createBot = ((options: flora.CreateOptions): void => {
@@ -80,11 +88,19 @@ export const createBot = ((options: flora.CreateOptions): void => {
   created = true;
   const commands = options.commands ?? options.prefixCommands ?? [];
   const slashCommands = (options.slashCommands ?? []) as readonly flora.SlashCommand[];
+  const menuCommands = options.contextCommands ?? [];
+  if (options.autoDefer !== undefined || options.errorReply !== undefined) needInteractions().setManners(options);
   if (commands.length > 0) on("messageCreate", (ctx) => runPrefix(ctx, options.prefix ?? "!", commands));
-  if (slashCommands.length > 0) {
-    on("interactionCreate", (ctx) => runSlash(ctx, slashCommands));
-    void reportRejection(registerSlashCommands(flattenCommands(slashCommands)));
+  if (slashCommands.length === 0 && menuCommands.length === 0) return;
+  on("interactionCreate", (ctx) => runCommand(ctx, slashCommands, menuCommands));
+  if (anySuggests(slashCommands)) {
+    on("autocomplete", (ctx) =>
+      needInteractions().answerAutocomplete(ctx, named(slashCommands, ctx.msg.commandName)),
+    );
   }
+  const all: Registered[] = flattenCommands(slashCommands);
+  for (let i = 0; i < menuCommands.length; i++) append(all, menuCommands[i] as never);
+  void reportRejection(registerSlashCommands(all));
 }) as typeof flora.createBot;
 
 function runPrefix(ctx: flora.MessageContext, prefix: string, commands: readonly flora.Command[]): unknown {
@@ -97,9 +113,35 @@ function runPrefix(ctx: flora.MessageContext, prefix: string, commands: readonly
   return command?.run({ ...ctx, args: args.rest });
 }
 
-function runSlash(ctx: flora.InteractionContext, commands: readonly flora.SlashCommand[]): unknown {
-  const command = named(commands, ctx.msg.commandName);
+function runCommand(
+  ctx: flora.InteractionContext,
+  slashCommands: readonly flora.SlashCommand[],
+  menuCommands: readonly flora.ContextCommand[],
+): unknown {
+  const { commandName, data } = ctx.msg;
+  const type = data?.type ?? CHAT_INPUT;
+  if (type === CHAT_INPUT) return runSlash(ctx, named(slashCommands, commandName));
+  for (let i = 0; i < menuCommands.length; i++) {
+    const command = menuCommands[i] as flora.ContextCommand;
+    if (command.name === commandName && command.type === type) return command.run(ctx as never);
+  }
+  return undefined;
+}
+
+function runSlash(ctx: flora.InteractionContext, command: flora.SlashCommand | undefined): unknown {
   if (command === undefined) return undefined;
   if (command.subcommands?.length || command.groups?.length) return handleSubcommand(ctx, command);
   return command.run?.(ctx);
+}
+
+type Suggests = { readonly autocomplete?: unknown; readonly subcommands?: unknown; readonly groups?: unknown };
+
+/** Whether a command, or anything below it, has an `autocomplete`. */
+function anySuggests(list: unknown): boolean {
+  if (!ArrayIsArray(list)) return false;
+  for (let i = 0; i < list.length; i++) {
+    const { autocomplete, subcommands, groups } = list[i] as Suggests;
+    if (typeof autocomplete === "function" || anySuggests(subcommands) || anySuggests(groups)) return true;
+  }
+  return false;
 }

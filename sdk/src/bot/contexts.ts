@@ -1,16 +1,13 @@
 // The contexts that handlers get: the payload, the raw event, and ways to answer. Methods are closures, so
 // that scripts may take them apart: `({ msg, reply }) => reply("hi")`.
 
-import type { DiscordInteraction, DiscordMessage } from "../events/discord.ts";
-import { modalFields, resolved } from "../events/interaction.ts";
+import type { DiscordMessage } from "../events/discord.ts";
 import { message } from "../events/message.ts";
 import { invalidInput } from "../prelude/errors.ts";
 import { op } from "../prelude/host.ts";
 import { promised, rejected } from "../prelude/primordials.ts";
 import { type Body, editBody, nonce, sendBody } from "./body.ts";
-import { answers } from "./interaction_answers.ts";
 import { isMe, knowsMe, learnMe } from "./me.ts";
-import { flattenInteractionOptions } from "./options.ts";
 
 /** Makes the context for one event; all of its handlers share it. */
 export type ContextMaker<P = never, D = never> = (msg: P, raw: D) => unknown;
@@ -93,59 +90,9 @@ export function plainContext<P>(msg: P, raw: unknown): flora.BaseContext<P> {
   return { msg, raw: raw as flora.JsonValue, reply: nowhere, edit: nowhere };
 }
 
-export function commandContext(msg: flora.EventInteractionCreate, raw: DiscordInteraction): flora.InteractionContext {
-  const { reply, edit, defer, followup, showModal } = answers(raw, false);
-  return {
-    msg,
-    raw: raw as unknown as flora.JsonValue,
-    options: flattenInteractionOptions(raw.data?.options ?? []),
-    get resolved() {
-      return resolved(raw);
-    },
-    reply,
-    edit,
-    defer,
-    followup,
-    showModal,
-  };
-}
-
-export function componentContext(
-  msg: flora.EventComponentInteraction,
-  raw: DiscordInteraction,
-): flora.ComponentInteractionContext {
-  const { reply, edit, defer, followup, showModal, update, deferUpdate } = answers(raw, true);
-  return {
-    msg,
-    raw: raw as unknown as flora.JsonValue,
-    get resolved() {
-      return resolved(raw);
-    },
-    reply,
-    edit,
-    defer,
-    followup,
-    showModal,
-    update,
-    deferUpdate,
-  };
-}
-
-export function modalContext(msg: flora.EventModalSubmit, raw: DiscordInteraction): flora.ModalSubmitContext {
-  // Only a modal that a component opened has a message to update.
-  const { reply, edit, defer, followup, update, deferUpdate } = answers(raw, raw.message !== undefined);
-  return {
-    msg,
-    raw: raw as unknown as flora.JsonValue,
-    fields: modalFields(raw.data?.components),
-    get resolved() {
-      return resolved(raw);
-    },
-    reply,
-    edit,
-    defer,
-    followup,
-    update,
-    deferUpdate,
-  };
+/** For what happens in a channel, but to no message: an answer is a message there. */
+export function placeContext<P>(channel: string | null | undefined, msg: P, raw: unknown): flora.BaseContext<P> {
+  if (!channel) return plainContext(msg, raw);
+  const { reply, edit } = conversation(channel, undefined, () => false);
+  return { msg, raw: raw as flora.JsonValue, reply, edit };
 }

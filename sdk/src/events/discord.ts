@@ -91,6 +91,8 @@ interface DiscordInteractionData {
   type?: number;
   options?: DiscordOption[];
   resolved?: unknown;
+  /** Of commands of a menu: the user or message. */
+  target_id?: string;
   custom_id?: string;
   component_type?: number;
   values?: string[];
@@ -101,5 +103,7 @@ export interface DiscordOption {
   name: string;
   type: number;
   value?: string | number | boolean;
+  /** In an autocomplete: the one that is being typed. */
+  focused?: boolean;
   options?: DiscordOption[];
 }

@@ -1,8 +1,8 @@
 // Who handles which event: `on`, `once`, `off`, and the running of handlers one after another.
 
 import { declare, setDeclaration } from "../prelude/host.ts";
-import { StringSlice, TypeErrorIntrinsic, isThenable } from "../prelude/primordials.ts";
-import { nearNames } from "./near_names.ts";
+import { needMoreEvents } from "../prelude/lazily.ts";
+import { JSONStringify, ObjectKeys, StringSlice, TypeErrorIntrinsic, isThenable } from "../prelude/primordials.ts";
 
 type Handler = (ctx: unknown) => unknown;
 
@@ -21,33 +21,38 @@ interface List {
   last: Node | undefined;
 }
 
-const EVENTS: readonly flora.EventName[] = [
-  "ready",
-  "messageCreate",
-  "messageUpdate",
-  "messageDelete",
-  "messageDeleteBulk",
-  "interactionCreate",
-  "componentInteraction",
-  "modalSubmit",
-  "reactionAdd",
-  "reactionRemove",
-  "reactionRemoveEmoji",
-  "reactionRemoveAll",
-];
+/** The events that most scripts live on. The others, and what belongs to them, come when one is named. */
+const USUAL = {
+  __proto__: null,
+  ready: 1,
+  messageCreate: 1,
+  messageUpdate: 1,
+  messageDelete: 1,
+  messageDeleteBulk: 1,
+  interactionCreate: 1,
+  componentInteraction: 1,
+  modalSubmit: 1,
+  autocomplete: 1,
+  reactionAdd: 1,
+  reactionRemove: 1,
+  reactionRemoveEmoji: 1,
+  reactionRemoveAll: 1,
+} as unknown as { readonly [event: string]: 1 | undefined };
 
 /** What the host calls the runs of cron jobs. */
 const CRON_PREFIX = "__cron:";
 
-// Without a prototype: no event is called "constructor".
+// Without a prototype: no event is called "constructor". One list for each event that was ever named.
 const lists = { __proto__: null } as unknown as Record<string, List>;
-for (let i = 0; i < EVENTS.length; i++) lists[EVENTS[i] as string] = { first: undefined, last: undefined };
 
 /** JSON of Discord's commands; "null" until the script registers some. */
 let commands = "null";
 
 /** JSON of the jobs by the clock; "" until the script has some. */
 let crons = "";
+
+/** JSON of what users are told when a handler fails; "" for the usual text. */
+let apology = "";
 
 function listOf(event: unknown): List {
   const list = lists[event as string];
@@ -56,7 +61,11 @@ function listOf(event: unknown): List {
   if (StringSlice(event, 0, CRON_PREFIX.length) === CRON_PREFIX) {
     throw new TypeErrorIntrinsic(`event names that start with "${CRON_PREFIX}" are reserved for cron()`);
   }
-  throw new TypeErrorIntrinsic(`there is no event "${event}"; ${nearNames(event, EVENTS)}`);
+  if (USUAL[event] === undefined) {
+    const wrong = needMoreEvents().whatIsWrongWith(event, ObjectKeys(USUAL));
+    if (wrong !== "") throw new TypeErrorIntrinsic(wrong);
+  }
+  return (lists[event] = { first: undefined, last: undefined });
 }
 
 function add(event: string, handler: Handler, once: boolean, own: boolean): void {
@@ -140,6 +149,12 @@ export function declareCommands(json: string): void {
   declare();
 }
 
+/** What users are told when a handler fails: the host says it where the script no longer can. */
+export function declareApology(text: string): void {
+  apology = JSONStringify(text);
+  declare();
+}
+
 /** The script's jobs by the clock, as the host reads them. */
 export function declareCrons(json: string): void {
   crons = json;
@@ -163,12 +178,14 @@ export function runCron(type: string, data: unknown): unknown {
 setDeclaration(() => {
   let names = "";
   let own = false;
-  for (let i = 0; i < EVENTS.length; i++) {
-    const event = EVENTS[i] as string;
+  const events = ObjectKeys(lists);
+  for (let i = 0; i < events.length; i++) {
+    const event = events[i] as string;
     let node = (lists[event] as List).first;
     if (node !== undefined) names += `${names === "" ? "" : ","}"${event}"`;
     for (; node !== undefined; node = node.next) own ||= node.own;
   }
   const jobs = crons === "" ? "" : `,"crons":${crons}`;
-  return `{"events":[${names}],"own":${own},"commands":${commands}${jobs}}`;
+  const sorry = apology === "" ? "" : `,"apology":${apology}`;
+  return `{"events":[${names}],"own":${own},"commands":${commands}${jobs}${sorry}}`;
 });

@@ -1,6 +1,6 @@
 // "Did you mean": the names nearest to a mistyped one.
 
-import { MathMin, StringToLowerCase } from "../prelude/primordials.ts";
+import { MathMin, StringSlice, StringToLowerCase } from "../prelude/primordials.ts";
 
 /** "did you mean …?" with the names that are nearest, when any is near; else the list of all. */
 export function nearNames(typed: string, names: readonly string[]): string {
@@ -11,7 +11,9 @@ export function nearNames(typed: string, names: readonly string[]): string {
   for (let i = 0; i < names.length; i++) {
     const name = names[i] as string;
     all += `${all === "" ? "" : ", "}${name}`;
-    const apart = distance(wanted, StringToLowerCase(name));
+    const small = StringToLowerCase(name);
+    // Other libraries say "guildMemberAdd" where flora says "memberAdd".
+    const apart = StringSlice(wanted, -small.length) === small ? 0 : distance(wanted, small);
     if (apart > nearest || apart > name.length / 3) continue;
     near = apart < nearest ? `"${name}"` : `${near} or "${name}"`;
     nearest = apart;

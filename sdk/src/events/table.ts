@@ -1,30 +1,23 @@
-// The one table of events: Discord's gateway name -> flora's name, the payload as scripts see it, and the
-// context that carries it.
+// The table of the usual events: Discord's gateway name -> flora's name, the payload as scripts see it, and
+// the context that carries it. The host's table of all events is `flora_core/events.py`, whose tests hold this
+// one and `more_events.ts` against it.
 
-import {
-  type ContextMaker,
-  commandContext,
-  componentContext,
-  messageContext,
-  modalContext,
-  plainContext,
-  postContext,
-} from "../bot/contexts.ts";
+import { type ContextMaker, messageContext, plainContext, postContext } from "../bot/contexts.ts";
 import { isMe, learnMe } from "../bot/me.ts";
 import { setEventSink } from "../prelude/host.ts";
+import { moreEvents, needInteractions } from "../prelude/lazily.ts";
 import type { DiscordInteraction, DiscordMessage, DiscordUser } from "./discord.ts";
 import { isHandled, runCron, runHandlers } from "./handlers.ts";
-import { commandInteraction, componentInteraction, modalSubmit } from "./interaction.ts";
 import { message, messageUpdate } from "./message.ts";
 import { member, user } from "./people.ts";
 
-interface Row {
+export interface Row {
   readonly event: flora.EventName;
   readonly payload: (d: never) => unknown;
   readonly context: ContextMaker;
 }
 
-function row<D, P>(event: flora.EventName, payload: (d: D) => P, context: ContextMaker<P, D>): Row {
+export function row<D, P>(event: flora.EventName, payload: (d: D) => P, context: ContextMaker<P, D>): Row {
   return { event, payload, context: context as ContextMaker };
 }
 
@@ -39,10 +32,6 @@ const ROWS = {
   MESSAGE_REACTION_REMOVE: row("reactionRemove", reaction, postContext),
   MESSAGE_REACTION_REMOVE_EMOJI: row("reactionRemoveEmoji", reaction, postContext),
   MESSAGE_REACTION_REMOVE_ALL: row("reactionRemoveAll", reactionRemoveAll, postContext),
-  // Discord has one event for all interactions; `type` tells them apart. Autocomplete (4) is not handled.
-  "INTERACTION_CREATE:2": row("interactionCreate", commandInteraction, commandContext),
-  "INTERACTION_CREATE:3": row("componentInteraction", componentInteraction, componentContext),
-  "INTERACTION_CREATE:5": row("modalSubmit", modalSubmit, modalContext),
 } as unknown as { readonly [type: string]: Row | undefined };
 
 function ready(d: { user: DiscordUser }): flora.EventReady {
@@ -97,7 +86,8 @@ function reactionRemoveAll(d: DiscordReference): flora.EventReactionRemoveAll {
 }
 
 setEventSink((type, d) => {
-  const row = ROWS[type === "INTERACTION_CREATE" ? `${type}:${(d as DiscordInteraction).type}` : type];
+  if (type === "INTERACTION_CREATE") return needInteractions().runInteraction(d as DiscordInteraction);
+  const row = ROWS[type] ?? moreEvents?.ROWS[type];
   if (row === undefined) return runCron(type, d);
   if (type === "READY") learnMe((d as { user: DiscordUser }).user.id);
   if (!isHandled(row.event)) return undefined;

@@ -159,6 +159,11 @@ async function fail(answer: unknown): Promise<never> {
 /** Run `callback` once after `milliseconds`; returns a number for `clearTimer`. */
 export function setTimer(milliseconds: number, callback: () => void): number {
   if (timerCount >= TIMER_LIMIT) throw new RangeErrorIntrinsic("too many timers: 1,000 are already waiting");
+  return startTimer(milliseconds, callback);
+}
+
+/** The same for the SDK's own, which no limit on a script's timers may keep from running. */
+export function startTimer(milliseconds: number, callback: () => void): number {
   const id = lastId + 1;
   timersSet += grow(`${timersSet === "" ? "" : ","}[${id},${milliseconds}]`);
   lastId = id;

@@ -219,3 +219,59 @@ on("interactionCreate", async (ctx) => {
   expectType<SlashCommandOptions>()(flattenInteractionOptions([]));
   await handleSubcommand(ctx, hello);
 });
+
+createBot({
+  autoDefer: { ephemeral: true },
+  errorReply: false,
+  contextCommands: [
+    userCommand({
+      name: "Look up",
+      run(ctx) {
+        expectType<EventUser>()(ctx.targetUser);
+        expectType<EventMember | undefined>()(ctx.targetMember);
+      },
+    }),
+    messageCommand({
+      name: "Look up",
+      async run(ctx) {
+        expectType<EventMessage>()(ctx.targetMessage);
+        const followup = await ctx.followup("x");
+        expectType<EventMessage>()(await ctx.editFollowup(followup, { content: null }));
+        expectType<EventMessage>()(await ctx.fetchReply());
+        expectType<void>()(await ctx.deleteReply());
+        // @ts-expect-error what was it again?
+        await ctx.deleteFollowup();
+      },
+    }),
+  ],
+  slashCommands: [
+    {
+      name: "find",
+      description: "finds",
+      options: [{ name: "what", description: "what", autocomplete: true }],
+      autocomplete(ctx) {
+        expectType<string>()(ctx.focused.value);
+        return [{ name: "One", value: 1 }, "two", 3];
+      },
+      run: (ctx) => expectType<string | undefined>()(ctx.options.what),
+    },
+    {
+      name: "wrong",
+      description: "suggests something else",
+      // @ts-expect-error neither text nor number
+      autocomplete: () => [true],
+    },
+  ],
+});
+// @ts-expect-error a slash command is no command of a menu
+createBot({ contextCommands: [{ name: "x", type: 1, run() {} }] });
+// @ts-expect-error a number is no text
+createBot({ errorReply: 5 });
+
+on("autocomplete", async (ctx) => {
+  expectType<void>()(await ctx.respond(["a"]));
+  // @ts-expect-error there is nobody to reply to yet
+  ctx.reply("x");
+});
+on("memberAdd", (ctx) => expectType<string[]>()(ctx.msg.roles));
+on("voiceStateUpdate", (ctx) => expectType<string | null>()(ctx.msg.channelId));

@@ -47,6 +47,7 @@ async def test_events_of_a_guild_arrive_in_order(path: PathUnderTest) -> None:
     assert await path.wait_contents(200) == [f"echo {number}" for number in range(200)]
 
 
+@pytest.mark.parity(11)
 async def test_slash_commands_are_pushed_after_a_load_and_once(path: PathUnderTest) -> None:
     script = "createBot({ slashCommands: [slash({ name: 'hi', description: 'Says hi', run() {} })] });"
     await path.deploy("1", script)
@@ -141,6 +142,7 @@ async def test_guilds_on_different_workers_answer_side_by_side(path: PathUnderTe
     assert set(await path.wait_contents(2)) == {f"echo from {guild}" for guild in guilds}
 
 
+@pytest.mark.parity(29)
 async def test_ready_is_broadcast_without_telling_of_other_guilds(path: PathUnderTest) -> None:
     await path.deploy("1", "on('ready', (ctx) => console.log(JSON.stringify(ctx.msg)));")
     path.dispatch(

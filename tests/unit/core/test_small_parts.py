@@ -1,4 +1,4 @@
-"""The event table, built files, queries, and what a process owes whoever started it."""
+"""Built files, queries, and what a process owes whoever started it."""
 
 from __future__ import annotations
 
@@ -18,38 +18,8 @@ from hypothesis import strategies as st
 from flora_core import assets, process, throughput
 from flora_core.assets import asset
 from flora_core.errors import AssetsMissing
-from flora_core.events import DROPPABLE, EVENTS, INTERACTION, InteractionType, name_of
 from flora_core.process import PARENT_VARIABLE, announce, outlive_no_parent
 from flora_core.serving import number_in_query, pod_in_path
-
-# ---------------------------------------------------------------- events
-
-
-def test_no_two_events_have_a_name_in_common() -> None:
-    names = [name for kind in EVENTS.values() for name in kind.names]
-    assert len(names) == len(set(names))
-
-
-@pytest.mark.parametrize("type_", [type_ for type_ in EVENTS if type_ != INTERACTION])
-def test_every_event_of_the_table_has_its_name(type_: str) -> None:
-    assert (name_of(type_),) == EVENTS[type_].names
-
-
-def test_an_interaction_is_named_by_its_type_and_only_by_names_of_the_table() -> None:
-    named = {kind: name_of(INTERACTION, interaction=kind) for kind in range(10)}
-    assert {name for name in named.values() if name} == set(EVENTS[INTERACTION].names)
-    assert named[InteractionType.PING] is None
-    assert named[InteractionType.AUTOCOMPLETE] is None
-
-
-@given(st.text())
-def test_what_is_not_in_the_table_has_no_name(type_: str) -> None:
-    assert (name_of(type_) is None) == (type_ not in EVENTS or type_ == INTERACTION)
-
-
-def test_only_messages_may_be_dropped_and_never_what_somebody_waits_for() -> None:
-    assert {"MESSAGE_CREATE", "MESSAGE_UPDATE"} == DROPPABLE
-
 
 # ---------------------------------------------------------------- built files
 

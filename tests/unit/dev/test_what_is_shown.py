@@ -214,6 +214,16 @@ ANSWERS: dict[str, tuple[Action, list[str]]] = {
         ["🤖 opened the modal 'Order' (custom_id order)"],
     ),
     "reaction": (Action(1, 0.0, "reaction", data={"emoji": "👍"}), ["🤖 reaction: 👍"]),
+    "suggestions": (
+        Action(
+            1,
+            0.0,
+            "choices",
+            data={"choices": [{"name": "cat", "value": "cat"}, {"name": "Dog", "value": 7}]},
+        ),
+        ["🤖 suggests cat, Dog (7)"],
+    ),
+    "no suggestions": (Action(1, 0.0, "choices", data={"choices": []}), ["🤖 suggests nothing"]),
     "delete": (Action(1, 0.0, "delete"), ["🤖 delete: "]),
     "embed": (
         message(embeds=[{"title": "T", "description": "D", "fields": [{"name": "n", "value": "v"}]}]),

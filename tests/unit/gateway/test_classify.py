@@ -28,10 +28,24 @@ def test_a_message_has_a_guild_a_channel_and_an_author() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(2, "interactionCreate"), (3, "componentInteraction"), (5, "modalSubmit"), (4, None), (99, None)],
+    [
+        (2, "interactionCreate"),
+        (3, "componentInteraction"),
+        (5, "modalSubmit"),
+        (4, "autocomplete"),
+        (1, None),
+        (99, None),
+    ],
 )
 def test_interactions_are_several_events_of_ours(kind: int, name: str | None) -> None:
     assert classify("INTERACTION_CREATE", raw(type=kind, guild_id="1")).name == name
+
+
+def test_the_guild_of_a_guild_update_is_its_id() -> None:
+    found = classify("GUILD_UPDATE", raw(id="2", name="x", guild_id="3"))
+    assert (found.name, found.guild) == ("guildUpdate", "2")
+    with pytest.raises(MalformedFrame, match="GUILD_UPDATE"):
+        classify("GUILD_UPDATE", raw(guild_id="3"))
 
 
 def test_an_event_without_a_guild_says_so() -> None:

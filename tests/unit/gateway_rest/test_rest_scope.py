@@ -182,6 +182,7 @@ def interaction(scope: ScopeMap, token: str = "tok", guild: str = "1", number: s
     observe(scope, "INTERACTION_CREATE", id=number, token=token, guild_id=guild, channel_id="c", type=2)
 
 
+@pytest.mark.parity(35)
 def test_an_interaction_is_its_guilds_for_fifteen_minutes(scope: ScopeMap, clock: Clock) -> None:
     interaction(scope)
     assert scope.guild_of_channel("c") == "1"

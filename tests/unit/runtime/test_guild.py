@@ -27,6 +27,7 @@ class RecordingPort:
     safe_offsets: list[int] = field(default_factory=list)
     drops: list[tuple[str, int]] = field(default_factory=list)
     calls: list[tuple[int, str]] = field(default_factory=list)
+    apologies: list[tuple[str, Raw]] = field(default_factory=list)
     subscriptions: list[list[str]] = field(default_factory=list)
     commands_seen: list[bytes] = field(default_factory=list)
     reports: list[Loaded | Failed] = field(default_factory=list)
@@ -50,6 +51,9 @@ class RecordingPort:
 
     def call(self, guild: Guild, id_: int, name: str, args: Raw) -> None:
         self.calls.append((id_, name))
+
+    def apologise(self, guild: Guild, name: str, args: Raw) -> None:
+        self.apologies.append((name, args))
 
     def subscribe(self, guild: Guild, events: list[str], *, own: bool) -> None:
         self.subscriptions.append(events)
