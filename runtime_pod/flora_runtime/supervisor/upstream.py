@@ -15,16 +15,17 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 from msgspec import Raw
 
-from flora_core.wire.gateway import Ack, Beat, Hello, Op, OpError, Subscribe, upstream
+from flora_core.wire.gateway import OP_LINE_LIMIT, Ack, Beat, Hello, Op, OpError, Subscribe, upstream
 
 RESULT_SECONDS: Final = 60.0
 """How long an op may go without a result: longer than every deadline of the gateway."""
 
 WAITING_LIMIT: Final = 50_000
 GUILD_WAITING_LIMIT: Final = 1_000
-BYTES_LIMIT: Final = 32 << 20
+BYTES_LIMIT: Final = 48 << 20
 """Of all waiting ops' arguments: they are all sent again to a new gateway, within what a stream may hold."""
-GUILD_BYTES_LIMIT: Final = 4 << 20
+GUILD_BYTES_LIMIT: Final = OP_LINE_LIMIT
+"""One op with all the files that it may have, or many without."""
 
 
 class Writer(Protocol):

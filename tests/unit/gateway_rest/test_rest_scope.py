@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flora_gateway.rest.calls import Refused, Verdict, Why
-from flora_gateway.rest.lookup import NOBODY_KEPT, NOBODY_SECONDS, WAITING, ChannelLookup, Owner
+from flora_gateway.rest.lookup import NOBODY_KEPT, NOBODY_SECONDS, WAITING, Owner, OwnerLookup
 from flora_gateway.rest.scope import ScopeMap
 from flora_gateway.rest.transport import RequestTimedOut, Response
 
@@ -245,7 +245,9 @@ class Desk:
 
     def __post_init__(self) -> None:
         self._answers: list[Any] = []
-        self.lookup = ChannelLookup(self._ask, self.scope, per_minute=self.per_minute, clock=self.clock)
+        self.lookup = OwnerLookup(
+            self._ask, self.scope.learn_channel, per_minute=self.per_minute, clock=self.clock
+        )
 
     def _ask(self, guild: str, channel: str, on_verdict: Any) -> None:
         self.asked.append((guild, channel))
