@@ -8,7 +8,7 @@ import type { DiscordInteraction, DiscordMessage } from "../events/discord.ts";
 import { message } from "../events/message.ts";
 import { type FloraError, invalidInput } from "../prelude/errors.ts";
 import { op } from "../prelude/host.ts";
-import { type Body, EPHEMERAL, editBody, respondBody } from "./body.ts";
+import { type Body, EPHEMERAL, carry, editBody, respondBody } from "./body.ts";
 
 const NONE = 0;
 /** "The bot is thinking": the next reply fills that message. */
@@ -39,12 +39,12 @@ export function answers(interaction: DiscordInteraction, onMessage: boolean): An
   async function begin<T>(
     next: number,
     name: string,
-    body: unknown,
+    body: { type: number; data?: unknown },
     query?: Query,
     convert?: (result: unknown) => T,
   ): Promise<T> {
     state = next;
-    const sending = op(name, { path, query, body }, convert);
+    const sending = op(name, carry({ path, query, body }, body.data as Body | undefined), convert);
     last = sending;
     try {
       return await sending;
@@ -64,7 +64,7 @@ export function answers(interaction: DiscordInteraction, onMessage: boolean): An
     } catch {
       // Whoever made that call hears about it.
     }
-    const call = { path: { token: path.token }, body };
+    const call = carry({ path: { token: path.token }, body }, body);
     return await op(name, call, message as (result: unknown) => flora.EventMessage);
   }
 
