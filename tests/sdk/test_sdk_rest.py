@@ -336,13 +336,13 @@ deleteGuildCommand getGuildCommands getGuildCommand editGuildCommandPermissions 
 getGuildCommandPermissions kickMember banMember unbanMember addMemberRole removeMemberRole editMember
 editCurrentMember createChannel editChannel deleteChannel createThread createThreadFromMessage joinThread
 leaveThread addThreadMember removeThreadMember executeWebhook editWebhook deleteWebhook
-""".split()
+"""
 
 
 @pytest.mark.parity(21)
 def test_every_method_of_the_original_is_there(guild: GuildUnderTest) -> None:
-    assert len(ORIGINAL) == 48
-    assert set(ORIGINAL) <= set(guild.value("Object.keys(rest)"))
+    assert len(ORIGINAL.split()) == 48
+    assert set(ORIGINAL.split()) <= set(guild.value("Object.keys(rest)"))
 
 
 def test_every_method_is_tried_here_and_has_a_row_in_the_gateways_table(guild: GuildUnderTest) -> None:

@@ -87,8 +87,7 @@ def own_path(route: Route) -> dict[str, str]:
         "emoji": "👍",
     }
     others = dict.fromkeys(("message", "user", "role", "command", "target"), "50")
-    path = {name: value for name, value in (given | others).items() if f"{{{name}}}" in route.path}
-    return path
+    return {name: value for name, value in (given | others).items() if f"{{{name}}}" in route.path}
 
 
 def body_of(route: Route, **fields: Any) -> dict[str, Any]:
