@@ -52,6 +52,14 @@ class Ownership:
         on_finding: OnFinding,
     ) -> None:
         """Call ``on_finding``, now or later. Guilds and interactions in the path are not looked at."""
+        # Most calls, by far.
+        if (
+            named is NOTHING
+            and rule is ScopeRule.CHANNEL
+            and self._scope.guild_of_channel(path["channel"]) == guild
+        ):
+            on_finding(OWN)
+            return
         unknown: list[_Unknown] = []
         for what, owner, lookup, key in self._things(rule, path, named):
             if owner is None:

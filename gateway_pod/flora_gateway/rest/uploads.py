@@ -72,7 +72,10 @@ def describe(body: bytes, files: list[File], where: Files) -> bytes:
         kept: Any = message.get("attachments") or []
         if not isinstance(kept, list):
             raise InvalidInput("attachments: must be a list")
-        message["attachments"] = [*cast("list[Any]", kept), *(_declared(number, file) for number, file in enumerate(files))]
+        message["attachments"] = [
+            *cast("list[Any]", kept),
+            *(_declared(number, file) for number, file in enumerate(files)),
+        ]
     except (*UNREADABLE, LookupError, TypeError, AttributeError):
         at = f" {where.value!r}" if where.value else ""
         raise InvalidInput(f"body: has no message{at} that files could go with") from None
