@@ -254,6 +254,7 @@ async def test_what_cannot_be_a_token_stops_the_start_and_is_not_shown(
 # Scope
 
 
+@pytest.mark.parity(40)
 async def test_another_guilds_channel_is_out_of_reach(gateway: Gateway, discord: FakeDiscord) -> None:
     before = metric("flora_gateway_scope_forbidden_total")
     error = await failure(gateway.send(channel=THEIRS))
@@ -263,6 +264,7 @@ async def test_another_guilds_channel_is_out_of_reach(gateway: Gateway, discord:
     assert metric("flora_gateway_scope_forbidden_total") == before + 1
 
 
+@pytest.mark.parity(41)
 async def test_a_channel_that_no_event_told_of_is_looked_up_once(
     gateway: Gateway, discord: FakeDiscord
 ) -> None:
@@ -302,6 +304,7 @@ async def test_a_lookup_that_fails_is_not_taken_for_a_no(gateway: Gateway, disco
     assert (await gateway.send(channel=UNKNOWN))["content"] == "hi"
 
 
+@pytest.mark.parity(40)
 async def test_a_guild_in_the_path_must_be_the_one_that_asks(gateway: Gateway, discord: FakeDiscord) -> None:
     error = await failure(gateway.start("upsertGuildCommands", path={"guild": OTHER}, body=[]))
     assert error.code == "SCOPE_FORBIDDEN"
