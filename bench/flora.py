@@ -121,6 +121,7 @@ async def start_gateway(control: Control, discord_url: str, *, folder: Path, por
             "DISCORD_TOKEN": "stub-flora",
             "DISCORD_API_URL": f"{discord_url}/api/v10",
             "DISCORD_GLOBAL_LIMIT": "0",  # 50 calls a second, else
+            "DISCORD_GUILD_LIMIT": "0",  # 50 in ten seconds
         },
     )
 

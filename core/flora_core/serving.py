@@ -10,6 +10,7 @@ from flora_core.errors import InvalidInput, WireError
 from flora_core.ids import PodName, parse_pod_name
 from flora_core.streams import CONTENT_TYPE, read_lines
 from flora_core.wire.gateway import SILENCE_SECONDS
+from flora_core.wire.ndjson import LINE_LIMIT
 
 
 async def start_stream(request: web.Request) -> web.StreamResponse:
@@ -21,10 +22,15 @@ async def start_stream(request: web.Request) -> web.StreamResponse:
 
 
 async def read_stream_body(
-    request: web.Request, *, on_error: Callable[[WireError], None], silence: float = SILENCE_SECONDS
+    request: web.Request,
+    *,
+    on_error: Callable[[WireError], None],
+    silence: float = SILENCE_SECONDS,
+    limit: int = LINE_LIMIT,
 ) -> AsyncIterator[list[bytes]]:
     """The lines of an upward stream, in batches as they arrive, until it ends, breaks or falls silent."""
-    lines = read_lines(request.content, on_error=on_error, silence=silence, silent=TimeoutError("silent"))
+    silent = TimeoutError("silent")
+    lines = read_lines(request.content, on_error=on_error, silence=silence, silent=silent, limit=limit)
     try:
         async for batch in lines:
             yield batch

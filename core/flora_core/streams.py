@@ -27,7 +27,7 @@ from flora_core.wire.ndjson import LINE_LIMIT, LineSplitter
 
 DIAL_SECONDS: Final = 5.0
 CHUNK_BYTES: Final = 1 << 18
-WRITE_LIMIT: Final = 64 << 20
+WRITE_LIMIT: Final = 128 << 20
 """Bytes a writer keeps for a peer that does not read. Callers bound what they queue far below."""
 
 QUIET_SECONDS: Final = 0.001

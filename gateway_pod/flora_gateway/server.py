@@ -17,6 +17,7 @@ from flora_core.streams import Coalescer, takes_more, write_chunk
 from flora_core.telemetry import add_telemetry_routes, logger
 from flora_core.wire.gateway import (
     BEAT_SECONDS,
+    OP_LINE_LIMIT,
     Ack,
     Beat,
     Hello,
@@ -172,7 +173,7 @@ class GatewayServer:
         name = await self._require(request)
         pod = self._hub.pod_process(name, request.query.get("process", ""))
         taken = 0
-        async for batch in read_stream_body(request, on_error=self._bad_frame):
+        async for batch in read_stream_body(request, on_error=self._bad_frame, limit=OP_LINE_LIMIT):
             for line in batch:
                 self._take_line(name, pod, line)
             taken += len(batch)

@@ -1,4 +1,4 @@
-// Everything a script finds without importing it. What comes later (secrets, fetch, rest) joins
+// Everything a script finds without importing it. What comes later (secrets, fetch) joins
 // here: one more line in the section it belongs to.
 //
 // Classes are the dear part of an isolate's start, some 6 KiB each. Most scripts use few of them, so these
@@ -80,6 +80,7 @@ export const lazySdk = [
   lazy<typeof import("./lazy/embed.ts")>(() => require("./lazy/embed.ts"), "EmbedBuilder", "embed"),
   lazy<typeof import("./lazy/cron.ts")>(() => require("./lazy/cron.ts"), "cron"),
   lazy<typeof import("./lazy/kv.ts")>(() => require("./lazy/kv.ts"), "KvStore", "kv", "store"),
+  lazy<typeof import("./lazy/rest.ts")>(() => require("./lazy/rest.ts"), "rest"),
   lazy<typeof import("./lazy/permissions.ts")>(() => require("./lazy/permissions.ts"), "Permissions"),
   lazy<typeof import("./lazy/components.ts")>(
     () => require("./lazy/components.ts"),

@@ -80,11 +80,42 @@ declare namespace flora {
     repliedUser?: boolean;
   }
 
+  /**
+   * A file that goes with a message. By value all files of one turn have 700 KiB together; of a larger one give
+   * the URL, which flora fetches.
+   */
+  type RawAttachment =
+    | {
+        name: string;
+        /** Text, or bytes. */
+        data: string | ArrayBuffer | ArrayBufferView;
+        /** What a screen reader says. */
+        description?: string;
+      }
+    | {
+        url: string;
+        /** The URL's last part unless told. */
+        name?: string;
+        description?: string;
+      }
+    | { Url: { url: string; filename?: string; description?: string } }
+    | { url: { url: string; filename?: string; description?: string } }
+    | { Base64: { data: string; filename: string; description?: string } }
+    | { base64: { data: string; filename: string; description?: string } };
+
+  /** An attachment that a message has, and that an edit keeps. */
+  interface KeptAttachment {
+    id: string;
+    description?: string;
+  }
+
   interface MessageReplyOptions {
     content?: string;
     embeds?: readonly (RawEmbed | EmbedBuilder)[];
     /** Builders or Discord's JSON. Buttons and select menus may stand without a row. */
     components?: readonly ComponentLike[];
+    /** Files, at most ten. */
+    attachments?: readonly RawAttachment[];
     tts?: boolean;
     allowedMentions?: RawAllowedMentions;
     /** Another message to reply to; null for a message that is no reply. Not for interactions. */
@@ -93,7 +124,10 @@ declare namespace flora {
     ephemeral?: boolean;
     /** Bits of `MessageFlags`. */
     flags?: number | bigint;
-    /** At most 25 characters; a second message with the same one is not sent. flora sets one otherwise. */
+    /**
+     * A second message with the same one, from this guild and within minutes, is not sent; flora sets one
+     * otherwise. What Discord shows is made of it, and is another text.
+     */
     nonce?: string | number;
   }
 
@@ -103,6 +137,8 @@ declare namespace flora {
     content?: string | null;
     embeds?: readonly (RawEmbed | EmbedBuilder)[];
     components?: readonly ComponentLike[];
+    /** All files that the message has then: new ones, and those it keeps. */
+    attachments?: readonly (RawAttachment | KeptAttachment)[];
     allowedMentions?: RawAllowedMentions;
     flags?: number | bigint;
   }

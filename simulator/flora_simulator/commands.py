@@ -37,19 +37,23 @@ _UNKNOWN: Final = 10063
 
 
 def command_endpoints(backend: LiveBackend) -> list[Endpoint]:
-    """List, get, upsert, edit, delete and bulk overwrite, for global and guild commands."""
+    """List, get, upsert, edit, delete and overwrite, for global and guild commands; who may use them."""
     commands = Commands(backend)
     return [
-        Endpoint(method, template + suffix, run)
-        for template in (_GLOBAL, _GUILD)
-        for method, suffix, run in (
-            ("GET", "", commands.list),
-            ("PUT", "", commands.overwrite),
-            ("POST", "", commands.upsert),
-            ("GET", "/{command_id}", commands.get),
-            ("PATCH", "/{command_id}", commands.edit),
-            ("DELETE", "/{command_id}", commands.delete),
-        )
+        Endpoint("GET", f"{_GUILD}/permissions", commands.list_permissions),
+        Endpoint("PUT", f"{_GUILD}/{{command_id}}/permissions", commands.set_permissions),
+        *(
+            Endpoint(method, template + suffix, run)
+            for template in (_GLOBAL, _GUILD)
+            for method, suffix, run in (
+                ("GET", "", commands.list),
+                ("PUT", "", commands.overwrite),
+                ("POST", "", commands.upsert),
+                ("GET", "/{command_id}", commands.get),
+                ("PATCH", "/{command_id}", commands.edit),
+                ("DELETE", "/{command_id}", commands.delete),
+            )
+        ),
     ]
 
 
@@ -103,6 +107,25 @@ class Commands:
         key, _ = self._find(call)
         del self._backend.commands[_scope(call)][key]
 
+    def list_permissions(self, call: Call) -> list[Json]:
+        """What was set for the guild's commands."""
+        self._table(call)
+        guild = int(call.args["guild_id"])
+        return [
+            _permissions(call, str(command), permissions)
+            for (owner, command), permissions in self._backend.command_permissions.items()
+            if owner == guild
+        ]
+
+    def set_permissions(self, call: Call) -> Json:
+        """Overwrite them for one command. Discord does this for people only; here the bot may, too."""
+        _, command = self._find(call)
+        permissions: Any = call.body.get("permissions")
+        if not isinstance(permissions, list):
+            raise BackendError(400, 50035, "Invalid Form Body: permissions: This field is required")
+        self._backend.set_command_permissions(int(call.args["guild_id"]), int(command["id"]), permissions)
+        return _permissions(call, command["id"], permissions)
+
     def _table(self, call: Call) -> Mapping[tuple[str, int], Json]:
         if call.args["application_id"] != str(self._backend.application_id):
             raise BackendError(
@@ -137,6 +160,15 @@ class Commands:
         if (guild := call.args.get("guild_id")) is not None:
             stored["guild_id"] = guild
         return stored
+
+
+def _permissions(call: Call, command: str, permissions: list[Json]) -> Json:
+    return {
+        "id": command,
+        "application_id": call.args["application_id"],
+        "guild_id": call.args["guild_id"],
+        "permissions": permissions,
+    }
 
 
 def _scope(call: Call) -> Scope:

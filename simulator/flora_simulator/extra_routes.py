@@ -9,12 +9,13 @@ from flora_simulator.gateway import Hub
 from flora_simulator.live_backend import LiveBackend
 from flora_simulator.routing import Call, Endpoint
 from flora_simulator.settings import SimulatorSettings
-from flora_simulator.simcord_port import BackendError, Route, serializers
+from flora_simulator.simcord_port import BackendError, Route, errors, serializers
 
 Json = dict[str, Any]
 
 GATEWAY: Final = "/gateway"
 _PINS: Final = "/channels/{channel_id}/pins"
+_WEBHOOK: Final = "/webhooks/{webhook_id}/{token}"
 _NEW_PINS: Final = "/channels/{channel_id}/messages/pins"
 
 
@@ -84,6 +85,34 @@ class ExtraRoutes:
             or (member.nick or "").lower().startswith(query)
         ]
         return found[: int(call.params.get("limit", "1"))]
+
+
+def webhooks_in_threads(
+    simcord: list[Route], run: Callable[[Route, Call], Any], backend: LiveBackend
+) -> list[Endpoint]:
+    """What a webhook does, also in the thread that the query names: SimCord knows its own channel only."""
+
+    def in_thread(route: Route) -> Callable[[Call], Any]:
+        def answer(call: Call) -> Any:
+            thread = backend.channels.get(int(call.params.get("thread_id", "0")))
+            webhook = backend.webhooks.get(int(call.args["webhook_id"]))
+            if "thread_id" not in call.params or webhook is None:
+                return run(route, call)
+            if thread is None or thread.parent_id != webhook.channel_id:
+                raise errors.unknown_channel()
+            own, webhook.channel_id = webhook.channel_id, thread.id
+            try:
+                return run(route, call)
+            finally:
+                webhook.channel_id = own
+
+        return answer
+
+    return [
+        Endpoint(route.method, route.template, in_thread(route))
+        for route in simcord
+        if route.template.startswith(_WEBHOOK) and route.method != "GET"
+    ]
 
 
 def old_pins(simcord: list[Route], run: Callable[[Route, Call], Any]) -> list[Endpoint]:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
@@ -19,7 +20,7 @@ from aiohttp import web
 from flora_core.telemetry import logger
 from flora_simulator import discord_errors, ratelimits
 from flora_simulator.commands import command_endpoints
-from flora_simulator.extra_routes import GATEWAY, ExtraRoutes, old_pins
+from flora_simulator.extra_routes import GATEWAY, ExtraRoutes, old_pins, webhooks_in_threads
 from flora_simulator.faults import Faults
 from flora_simulator.gateway import Hub
 from flora_simulator.nonces import Nonces
@@ -83,6 +84,7 @@ class Rest:
                 *ExtraRoutes(world.backend, hub, settings).endpoints(),
                 *command_endpoints(world.backend),
                 *old_pins(simcord, self._run_simcord),
+                *webhooks_in_threads(simcord, self._run_simcord, world.backend),
                 *(Endpoint(r.method, r.template, partial(self._run_simcord, r)) for r in simcord),
             ]
         )
@@ -230,7 +232,7 @@ def _call(request: web.Request) -> Call:
         request.method,
         path.removeprefix(prefix),
         params=dict(request.query),
-        reason=request.headers.get("X-Audit-Log-Reason"),
+        reason=unquote(request.headers.get("X-Audit-Log-Reason", "")) or None,
         host=request.host,
     )
 

@@ -125,9 +125,26 @@ def test_nonces_stay_short_with_a_long_seed_and_differ_between_isolates(new_guil
     assert all(len(nonce) <= 25 for nonce in nonces)
 
 
-def test_a_scripts_own_nonce_is_kept(guild: GuildUnderTest) -> None:
-    on_message(guild, "await ctx.reply({ content: 'x', nonce: 'mine' })")
-    assert (guild.op.body["nonce"], guild.op.body["enforce_nonce"]) == ("mine", True)
+def test_a_scripts_own_nonce_is_the_same_each_time_and_nobody_elses(new_guild: NewGuild) -> None:
+    """Discord compares nonces among all messages of the bot, whichever guild they are in."""
+    nonces: set[str] = set()
+    for seed in ("0123456789ab", "ba9876543210"):
+        guild = new_guild(seed=seed)
+        on_message(
+            guild, "ctx.reply({ content: 'x', nonce: 1 }); await ctx.reply({ content: 'y', nonce: '1' })"
+        )
+        first, second = (body["nonce"] for body in guild.bodies)
+        assert first == second
+        assert len(first) <= 25
+        assert guild.bodies[0]["enforce_nonce"] is True
+        nonces.add(first)
+    assert len(nonces) == 2
+
+
+def test_different_nonces_stay_different(new_guild: NewGuild) -> None:
+    guild = new_guild(seed="0123456789ab")
+    on_message(guild, "for (let i = 0; i < 300; i++) ctx.reply({ content: 'x', nonce: 'n' + i })")
+    assert len({body["nonce"] for body in guild.bodies}) == 300
 
 
 def test_all_reply_options_become_discords_json(guild: GuildUnderTest) -> None:
@@ -167,8 +184,8 @@ def test_an_empty_message_is_invalid(guild: GuildUnderTest, given: str) -> None:
         ("{ embeds: ['x'] }", "embeds[]: must be an object"),
         ("{ embeds: [{ title: 'x', timestamp: 'tomorrow' }] }", "embeds[].timestamp: invalid timestamp"),
         (
-            "{ content: 'x', attachments: [{ Url: { url: 'https://x' } }] }",
-            "attachments: files cannot be sent yet; give their URL in the content or in an embed",
+            "{ content: 'x', attachments: [{ Url: { url: 7 } }] }",
+            "attachments[0].url: must be a URL as text",
         ),
     ],
 )

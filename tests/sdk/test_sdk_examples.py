@@ -50,7 +50,19 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("READY", {"user": BOT, "application": {"id": BOT_ID}}),
     *(
         ("MESSAGE_CREATE", message(text))
-        for text in ("!ping a b", "!roll 20", "!roll x", "!count", "!card", "!try", "good bot", "hello")
+        for text in (
+            "!ping a b",
+            "!clear",
+            "!report",
+            "!say hello",
+            "!roll 20",
+            "!roll x",
+            "!count",
+            "!card",
+            "!try",
+            "good bot",
+            "hello",
+        )
     ),
     ("MESSAGE_CREATE", message("mine", author=BOT)),
     ("MESSAGE_UPDATE", message("edited", edited_timestamp="2024-01-01T00:00:00Z")),
@@ -68,6 +80,7 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
         "INTERACTION_CREATE",
         command("counter", option("admin", kind=2, options=[option("reset", kind=1, options=[])])),
     ),
+    ("INTERACTION_CREATE", command("hush", option("who", USER_ID, 6))),
     *(("INTERACTION_CREATE", command(name)) for name in ("work", "poll", "feedback")),
     *(("INTERACTION_CREATE", component(custom_id, values=["1"])) for custom_id in ("sugar", "vote:tea")),
     (
@@ -107,7 +120,14 @@ def settle(guild: GuildUnderTest) -> None:
         while guild.out.ops:
             op = guild.out.ops[0]
             first = op.name in ("sendInteractionResponse", "updateInteractionResponse")
-            guild.resolve(op, {"resource": {"message": sent()}} if first else sent())
+            answer: Any = {"resource": {"message": sent()}} if first else sent()
+            if op.name == "fetchMessages":
+                answer = [sent(), sent()]
+            elif op.name == "createWebhook":
+                answer = {"id": "800000000000000008", "token": "hook"}
+            elif op.name == "kvGet":
+                answer = None
+            guild.resolve(op, answer)
         if guild.out.timers:
             guild.fire()
 

@@ -169,7 +169,7 @@ def test_a_flora_error_tells_code_status_and_delay(guild: GuildUnderTest) -> Non
 
 def test_arguments_that_are_no_json_are_invalid_input(guild: GuildUnderTest) -> None:
     guild.load(
-        "on('messageCreate', async (ctx) => { const a = {}; a.a = a; await ctx.reply({ nonce: a,"
+        "on('messageCreate', async (ctx) => { const a = {}; a.a = a; await ctx.reply({ tts: a,"
         " content: 'x' }) })"
     )
     error = guild.out.done[guild.event("MESSAGE_CREATE", message())]

@@ -29,7 +29,7 @@ FLORA = [
     ),
     *("file", "fileUpload", "inputText", "label", "mediaGallery", "mentionableSelect", "modal", "roleSelect"),
     *("section", "separator", "stringSelect", "textDisplay", "thumbnail", "userSelect"),
-    *("KvStore", "cron", "kv", "store"),
+    *("KvStore", "cron", "kv", "rest", "store"),
 ]
 WEB = [
     *("AbortController", "AbortSignal", "DOMException", "Event", "EventTarget", "TextDecoder", "TextEncoder"),
@@ -45,7 +45,7 @@ def test_these_are_the_lazy_names(guild: GuildUnderTest) -> None:
 
 @pytest.mark.parametrize("name", FLORA + WEB)
 def test_once_read_it_is_an_ordinary_property(guild: GuildUnderTest, name: str) -> None:
-    kind = "object" if name in ("crypto", "Permissions", "kv") else "function"
+    kind = "object" if name in ("crypto", "Permissions", "kv", "rest") else "function"
     assert guild.value(f"[typeof {name}, typeof {name}]") == [kind, kind]
     found = f"Object.getOwnPropertyDescriptor(globalThis, '{name}')"
     assert guild.value(f"(({{ value, ...others }}) => [typeof value, others])({found})") == [
@@ -60,7 +60,7 @@ def test_the_global_and_the_member_of_flora_are_one(guild: GuildUnderTest, name:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in FLORA + WEB if name not in ("crypto", "Permissions", "kv")]
+    "name", [name for name in FLORA + WEB if name not in ("crypto", "Permissions", "kv", "rest")]
 )
 def test_functions_know_their_names(guild: GuildUnderTest, name: str) -> None:
     assert guild.value(f"{name}.name") == name

@@ -6,6 +6,9 @@ Up, on ``POST /v1/pods/{pod}/ops``: ops, acknowledgements and subscriptions on o
 carry a sequence of their own, so that after a broken connection each is sent again until the gateway
 says (in ``Hello`` and ``Beat``) that it has it.
 
+An op's ``args`` may hold ``files`` that go with the call: as ``data`` in base64, or as a ``url`` in whose
+place the pod puts the data before the op goes up.
+
 Field names on the wire are one or two letters because these lines are the hot path.
 """
 
@@ -104,7 +107,14 @@ class OpError(Struct, frozen=True, omit_defaults=True):
     discord_code: int = field(default=0, name="discordCode")
     retry_after: float = field(default=0.0, name="retryAfter")
     """Seconds."""
+    notice: str = ""
+    """What the guild's admins should read in its log, once; it does not reach the script."""
 
+
+FILES_LIMIT: Final = 8 << 20
+"""Bytes of the files in one op together."""
+OP_LINE_LIMIT: Final = FILES_LIMIT * 4 // 3 + (2 << 20)
+"""Bytes in one line upwards: such files in base64, with room for what goes with them."""
 
 Downstream = Hello | Event | Result | Beat
 Upstream = Op | Ack | Subscribe | Beat

@@ -18,6 +18,7 @@ from flora_core.wire import UNREADABLE
 from flora_core.wire.gateway import OpError
 from flora_core.wire.ndjson import flat
 from flora_gateway.rest.calls import Refused, Verdict, Why
+from flora_gateway.rest.invalid import SUSPENSION_SECONDS
 from flora_gateway.rest.retry import read_rate_limited
 from flora_gateway.rest.transport import Response
 
@@ -90,6 +91,22 @@ def unknown_op(name: str, known: Iterable[str]) -> OpError:
 def forbidden(what: str) -> OpError:
     """The script reached for something outside its guild."""
     return OpError(SCOPE_FORBIDDEN, f"Forbidden: {what} is outside runtime scope")
+
+
+def too_many_files(route: str) -> OpError:
+    """The guild, or all of them, send more files than there is memory for."""
+    text = "too many files are on their way; await some of them first"
+    return OpError(RATE_LIMITED, f"Discord rate limited for {route}: {text}")
+
+
+def with_notice(error: OpError, limit: int) -> OpError:
+    """``error`` as the one that tells the guild's admins that their guild was suspended."""
+    notice = (
+        f"Discord refused {limit} of this guild's calls within a minute (401, 403 or 429), so its calls are "
+        f"suspended for {SUSPENSION_SECONDS / 60:g} minutes; the last one was {error.message}. Check the "
+        "bot's permissions, and whether the script repeats calls that fail"
+    )
+    return msgspec.structs.replace(error, notice=notice)
 
 
 def expired(route: str) -> OpError:

@@ -48,6 +48,8 @@ class Call(Request, eq=False):
     """Route name and major parameter."""
     tokenised: bool = False
     """It carries an interaction's token: free of the bot's global limit."""
+    anonymous: bool = False
+    """It carries a token of its own in place of the bot's."""
     repeatable: Callable[[bytes | None], bool] | None = None
     """Whether it may be made again with this body although it may have been made; None for never."""
     give_up_at: float = NEVER

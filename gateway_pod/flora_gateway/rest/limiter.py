@@ -1,13 +1,14 @@
 """Which call may go out now: one limiter for the whole bot, because Discord counts by its token.
 
-A call waits for three things, in this order: its bucket, one of its guild's few places in flight, and,
-unless it carries an interaction's own token, the bot's global limit. Calls of one guild with the same
-route and major parameter form a ``Line`` and start in the order in which they came, repeats included.
-The lines of a guild form a ``Lane``; interactions have a lane of their own, so that they wait behind
-nothing else. A line is in exactly one place:
+A call waits for four things, in this order: its bucket, one of its guild's few places in flight, its
+guild's rate, and the bot's global limit. The last two are not for calls with an interaction's own token.
+Calls of one guild with the same route and major parameter form a ``Line`` and start in the order in which
+they came, repeats included. The lines of a guild form a ``Lane``; interactions have a lane of their own, so
+that they wait behind nothing else. A line is in exactly one place:
 
-    ready     in its lane; lanes that have ready lines and a free place go round in a ring, and each
-              start takes the next lane, so that no guild takes another's share of the global limit
+    ready     in its lane; lanes that have ready lines, a free place and room in their rate go round in a
+              ring, and each start takes the next lane, so that no guild takes another's share of the
+              global limit
     parked    at its bucket, which is exhausted; moved to ready when the bucket may have opened
     paused    in the timers, because its first call is to be repeated later
 
@@ -27,8 +28,11 @@ from flora_core.window import SlidingWindow
 from flora_gateway.rest.buckets import NEVER, Bucket, BucketTable, Key, RateLimits
 from flora_gateway.rest.calls import Call, Refused, Why
 
-QUEUE_BYTES: Final = 8 << 20
-"""Bodies of one guild's waiting calls, together: bounded, because a body may have a mebibyte."""
+QUEUE_BYTES: Final = 16 << 20
+"""Bodies of one guild's waiting calls, together: bounded, because a body may have files in it."""
+BYTES_A_CALL: Final = 256 << 10
+"""Each so many bytes of a body count as one call more in its guild's rate."""
+GUILD_SECONDS: Final = 10.0
 GLOBAL_SECONDS: Final = 1.05
 """The global limit is per second; the rest is for calls that leave evenly and arrive in a bunch."""
 
@@ -48,10 +52,24 @@ class Line:
 class Lane:
     """One guild's lines; or those of its interactions."""
 
-    __slots__ = ("in_flight", "in_ring", "lines", "queued", "queued_bytes", "ready", "ring")
+    __slots__ = (
+        "in_flight",
+        "in_ring",
+        "lines",
+        "queued",
+        "queued_bytes",
+        "ready",
+        "ring",
+        "waits",
+        "window",
+    )
 
-    def __init__(self, ring: deque[Lane]) -> None:
+    def __init__(self, ring: deque[Lane], window: SlidingWindow | None) -> None:
         self.ring = ring
+        self.window = window
+        """The guild's rate; None for none."""
+        self.waits = False
+        """A timer will see to it when the rate allows more."""
         self.in_ring = False
         self.in_flight = 0
         self.queued = 0
@@ -61,9 +79,12 @@ class Lane:
 
 
 class Limiter:
-    """The state machine. ``global_limit`` of 0 means none."""
+    """The state machine. ``global_limit``, a second, and ``guild_limit``, in ten, of 0 mean none."""
 
-    def __init__(self, *, global_limit: int, guild_concurrency: int, guild_queue: int) -> None:
+    def __init__(
+        self, *, global_limit: int, guild_limit: int, guild_concurrency: int, guild_queue: int
+    ) -> None:
+        self._guild_limit = guild_limit
         self._concurrency = guild_concurrency
         self._most_queued = guild_queue
         self._window = SlidingWindow(global_limit, seconds=GLOBAL_SECONDS) if global_limit else None
@@ -74,7 +95,7 @@ class Limiter:
         self._tokenised_ring: deque[Lane] = deque()
         self._lanes: dict[str, Lane] = {}
         self._tokenised_lanes: dict[str, Lane] = {}
-        self._timers: list[tuple[float, int, Line | Bucket | Call]] = []
+        self._timers: list[tuple[float, int, Line | Bucket | Lane | Call]] = []
         self._expired: list[Call] = []
         self._numbers = 0
         self.queued = 0
@@ -86,7 +107,7 @@ class Limiter:
         lane = call.lane = self._lane(call)
         key = call.key
         bucket = self._buckets.find(key, now)
-        opens_at = bucket.opens_at(now)
+        opens_at = max(bucket.opens_at(now), _rate_opens_at(lane, now))
         if (
             opens_at <= now
             and key not in lane.lines
@@ -111,7 +132,7 @@ class Limiter:
                 lane = ring.popleft()
                 lane.in_ring = False
                 call = self._take(lane, now)
-                self._enter_ring(lane)
+                self._enter_ring(lane, now)
                 if call is not None:
                     return call
         return None
@@ -136,7 +157,7 @@ class Limiter:
         if after.parked:
             self._wake(after, now)
         if lane.ready:
-            self._enter_ring(lane)
+            self._enter_ring(lane, now)
 
     def requeue(self, call: Call, now: float, *, delay: float) -> None:
         """Queue a call that came back and is to be made again, not sooner than after ``delay`` seconds."""
@@ -151,6 +172,11 @@ class Limiter:
         self._paused_until = max(self._paused_until, until)
         if everything:
             self._stopped_until = max(self._stopped_until, until)
+
+    def opens_in(self, call: Call, now: float) -> float:
+        """Seconds until a call like ``call`` may start; 0 where only an answer can tell."""
+        opens_at = max(self._buckets.find(call.key, now).opens_at(now), _rate_opens_at(self._lane(call), now))
+        return opens_at - now if opens_at < NEVER else 0.0
 
     def wake_at(self, now: float) -> float:
         """When ``next`` or ``expired`` may have something that it does not have at ``now``."""
@@ -176,7 +202,9 @@ class Limiter:
         lane = lanes.get(call.guild)
         if lane is None:
             ring = self._tokenised_ring if call.tokenised else self._ring
-            lane = lanes[call.guild] = Lane(ring)
+            limited = self._guild_limit and not call.tokenised
+            window = SlidingWindow(self._guild_limit, seconds=GUILD_SECONDS) if limited else None
+            lane = lanes[call.guild] = Lane(ring, window)
         return lane
 
     def _gate_opens_at(self, now: float, *, tokenised: bool) -> float:
@@ -194,6 +222,8 @@ class Limiter:
         call.attempts += 1
         if self._window is not None and not call.tokenised:
             self._window.mark(now)
+        if lane.window is not None:
+            lane.window.mark(now, count=1 + _size(call) // BYTES_A_CALL)
 
     def _take(self, lane: Lane, now: float) -> Call | None:
         """Start the first call of the lane's next line whose bucket is open."""
@@ -256,10 +286,16 @@ class Limiter:
             self._set_timer(line.not_before, line)
         else:
             line.lane.ready.append(line)
-            self._enter_ring(line.lane)
+            self._enter_ring(line.lane, now)
 
-    def _enter_ring(self, lane: Lane) -> None:
-        if lane.ready and not lane.in_ring and lane.in_flight < self._concurrency:
+    def _enter_ring(self, lane: Lane, now: float) -> None:
+        if not lane.ready or lane.in_ring or lane.waits or lane.in_flight >= self._concurrency:
+            return
+        opens_at = _rate_opens_at(lane, now)
+        if opens_at > now:
+            lane.waits = True
+            self._set_timer(opens_at, lane)
+        else:
             lane.in_ring = True
             lane.ring.append(lane)
 
@@ -281,7 +317,7 @@ class Limiter:
         for line in parked:
             self._place(line, now)
 
-    def _set_timer(self, at: float, what: Line | Bucket | Call) -> None:
+    def _set_timer(self, at: float, what: Line | Bucket | Lane | Call) -> None:
         self._numbers += 1
         heapq.heappush(self._timers, (at, self._numbers, what))
 
@@ -294,9 +330,16 @@ class Limiter:
             elif isinstance(what, Bucket):
                 what.woken_at = NEVER
                 self._wake(what, now)
+            elif isinstance(what, Lane):
+                what.waits = False
+                self._enter_ring(what, now)
             elif what.queued:
                 self._withdraw(what)
                 self._expired.append(what)
+
+
+def _rate_opens_at(lane: Lane, now: float) -> float:
+    return now if lane.window is None else lane.window.opens_at(now)
 
 
 def _size(call: Call) -> int:

@@ -1,9 +1,11 @@
-"""Asks Discord whose a channel is when no event told.
+"""Asks Discord whose a channel or a webhook is when no event told.
 
-That is rare for real channels (a thread that was old when the bot joined it) and all that a hostile
-script needs to make the gateway work for nothing. So: one question at a time for a channel, whoever asks;
-channels that are no guild's, or that the bot cannot see, are remembered for a minute; and a guild may
-cause only so many questions a minute.
+That is rare for real channels (a thread that was old when the bot joined it), once for a webhook, and all
+that a hostile script needs to make the gateway work for nothing. So: one question at a time for a thing,
+whoever asks; things that are no guild's, or that the bot cannot see, are remembered for a minute; and a
+guild may cause only so many questions a minute.
+
+A thing is known here by a key: its id, and the token that is to open it where it has one.
 """
 
 from __future__ import annotations
@@ -18,11 +20,10 @@ import msgspec
 from flora_core.window import SlidingWindow
 from flora_core.wire import UNREADABLE
 from flora_gateway.rest.calls import Refused, Verdict, Why
-from flora_gateway.rest.scope import Scope
 from flora_gateway.rest.transport import Response
 
 NOBODY_SECONDS: Final = 60.0
-"""How long a channel that is no guild's stays so."""
+"""How long a thing that is no guild's stays so."""
 NOBODY_KEPT: Final = 10_000
 WAITING: Final = 32
 """Ops of one guild that may wait for such answers."""
@@ -31,21 +32,31 @@ Owner = str | Verdict | None
 """A guild; why there is no answer; or None: no guild's, or none of the asker's business."""
 OnOwner = Callable[[Owner], None]
 Ask = Callable[[str, str, Callable[[Verdict], None]], None]
-"""Makes the call: for which guild, which channel, and who hears of it."""
+"""Makes the call: for which guild, about which key, and who hears of it."""
+
+NO: Final = frozenset((403, 404))
+"""Answers that mean: none of yours."""
+NO_WITH_TOKEN: Final = NO | {401}
+"""With the thing's own token, which may be wrong; of the bot's token a 401 would tell nothing else."""
 
 
-class _Channel(msgspec.Struct):
+class _Thing(msgspec.Struct):
     guild_id: str | None = None
 
 
-class ChannelLookup:
-    """Finds owners of channels that ``scope`` does not know, and tells ``scope``."""
+class OwnerLookup:
+    """Finds owners of things that ``learn`` was not told of yet, and tells it."""
 
     def __init__(
-        self, ask: Ask, scope: Scope, *, per_minute: int, clock: Callable[[], float] = time.monotonic
+        self,
+        ask: Ask,
+        learn: Callable[[str, str], None],
+        *,
+        per_minute: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = ask
-        self._scope = scope
+        self._learn = learn
         self._per_minute = per_minute
         self._clock = clock
         self._waiting: dict[str, list[tuple[str, OnOwner]]] = {}
@@ -53,21 +64,21 @@ class ChannelLookup:
         self._nobodys: OrderedDict[str, float] = OrderedDict()
         self._asked: dict[str, SlidingWindow] = {}
 
-    def owner(self, guild: str, channel: str, on_owner: OnOwner) -> None:
-        """Call ``on_owner``, now or later, with what can be found out for ``guild`` about ``channel``."""
+    def owner(self, guild: str, key: str, on_owner: OnOwner) -> None:
+        """Call ``on_owner``, now or later, with what can be found out for ``guild`` about ``key``."""
         now = self._clock()
-        waiting = self._waiting.get(channel)
+        waiting = self._waiting.get(key)
         if self._waiters[guild] >= WAITING:
             on_owner(Refused(Why.QUEUE_FULL))
         elif waiting is not None:
             self._waiters[guild] += 1
             waiting.append((guild, on_owner))
-        elif self._nobodys.get(channel, 0.0) > now or not self._may_ask(guild, now):
+        elif self._nobodys.get(key, 0.0) > now or not self._may_ask(guild, now):
             on_owner(None)
         else:
             self._waiters[guild] += 1
-            self._waiting[channel] = [(guild, on_owner)]
-            self._ask(guild, channel, lambda verdict: self._answered(channel, verdict))
+            self._waiting[key] = [(guild, on_owner)]
+            self._ask(guild, key, lambda verdict: self._answered(key, verdict))
 
     def _may_ask(self, guild: str, now: float) -> bool:
         window = self._asked.get(guild)
@@ -80,27 +91,28 @@ class ChannelLookup:
         window.mark(now)
         return True
 
-    def _answered(self, channel: str, verdict: Verdict) -> None:
-        owner = self._read(channel, verdict)
-        waiting = self._waiting.pop(channel, [])
+    def _answered(self, key: str, verdict: Verdict) -> None:
+        owner = self._read(key, verdict)
+        waiting = self._waiting.pop(key, [])
         self._waiters -= Counter(guild for guild, _ in waiting)  # which also drops those at zero
         for _, on_owner in waiting:
             on_owner(owner)
 
-    def _read(self, channel: str, verdict: Verdict) -> Owner:
-        if not isinstance(verdict, Response) or verdict.status not in {200, 403, 404}:
+    def _read(self, key: str, verdict: Verdict) -> Owner:
+        no = NO_WITH_TOKEN if "/" in key else NO
+        if not isinstance(verdict, Response) or (verdict.status != 200 and verdict.status not in no):
             return verdict
         guild = None
         if verdict.status == 200:
             try:
-                guild = msgspec.json.decode(verdict.body, type=_Channel).guild_id
+                guild = msgspec.json.decode(verdict.body, type=_Thing).guild_id
             except UNREADABLE:
                 return verdict
         if guild is not None:
-            self._scope.learn_channel(channel, guild)
+            self._learn(key.partition("/")[0], guild)
             return guild
-        self._nobodys[channel] = self._clock() + NOBODY_SECONDS
-        self._nobodys.move_to_end(channel)
+        self._nobodys[key] = self._clock() + NOBODY_SECONDS
+        self._nobodys.move_to_end(key)
         if len(self._nobodys) > NOBODY_KEPT:
             self._nobodys.popitem(last=False)
         return None

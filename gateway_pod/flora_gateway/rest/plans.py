@@ -6,6 +6,7 @@ pieces together. Pure, and on the hot path: every call goes through it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -14,14 +15,19 @@ from msgspec import Raw, Struct
 from flora_core.errors import InvalidInput, WireError
 from flora_core.wire import UNREADABLE
 from flora_core.wire.ndjson import flat
+from flora_gateway.rest import references, uploads
 from flora_gateway.rest.metrics import of_route
-from flora_gateway.rest.routes import BodyKind, Method, Repeat, Route
+from flora_gateway.rest.references import References
+from flora_gateway.rest.routes import BodyKind, Files, Method, Repeat, Route
 from flora_gateway.rest.targets import QueryValue, Target, audit_log_reason
 
 BODY_LIMIT: Final = 1 << 20
 """Bytes in one call's body."""
 
 _BODILESS: Final = frozenset((Method.GET, Method.DELETE))
+
+Repeatable = Callable[[bytes | None], bool]
+"""Whether a call with this body may be made again although it may have been carried out."""
 
 
 class Args(Struct, forbid_unknown_fields=True):
@@ -31,6 +37,7 @@ class Args(Struct, forbid_unknown_fields=True):
     query: dict[str, QueryValue] = {}
     body: Raw = Raw()
     reason: str | None = None
+    files: list[uploads.File] = []
 
 
 class Prepared(Struct):
@@ -40,6 +47,10 @@ class Prepared(Struct):
     major: str
     headers: bytes
     body: bytes | None
+    named: References = references.NOTHING
+    """What body and query name."""
+    repeatable: Repeatable | None = None
+    file_bytes: int = 0
 
 
 class _Nonced(Struct):
@@ -86,6 +97,7 @@ class Plan:
         self.name = route.name
         self.scope = route.scope
         self.tokenised = route.tokenised
+        self.anonymous = route.anonymous
         self.lifetime = route.lifetime
         self.acknowledges = route.acknowledges
         self.method = route.method.encode()
@@ -94,11 +106,12 @@ class Plan:
         self._target = Target(route.path, prefix=prefix, filled={"application": application})
         self._bodiless = route.method in _BODILESS
         lines = [f"User-Agent: {user_agent}"]
-        if not route.tokenised:
+        if not route.anonymous:
             lines.append(f"Authorization: {authorization}")
+        self._bare_headers = "".join(f"{line}\r\n" for line in lines).encode("ascii")
+        self._headers = self._bare_headers
         if route.body is not BodyKind.NONE:
-            lines.append("Content-Type: application/json")
-        self._headers = "".join(f"{line}\r\n" for line in lines).encode("ascii")
+            self._headers += b"Content-Type: application/json\r\n"
         if route.major and route.major not in self._target.parameters:
             raise ValueError(f"{route.name}: the path has no {{{route.major}}} to limit by")
 
@@ -109,11 +122,32 @@ class Plan:
             extra = ", ".join(sorted(query.keys() - self.route.query))
             known = ", ".join(sorted(self.route.query)) or "nothing"
             raise InvalidInput(f"query: {self.name} takes {known}, not {extra[:200]}")
-        headers = self._headers
-        if args.reason is not None:
-            headers += audit_log_reason(args.reason)
-        major = args.path.get(self.route.major, "")
-        return Prepared(self._target.render(args.path, query), major, headers, self._body(args.body))
+        path, reason = args.path, args.reason
+        prepared = Prepared(
+            target=self._target.render(path, query),
+            major=path.get(self.route.major, ""),
+            headers=self._headers,
+            body=self._body(args.body),
+            repeatable=self.repeatable,
+        )
+        if query or references.suspect(prepared.body):
+            prepared.named, prepared.body = references.read(prepared.body, query)
+        if args.files:
+            self._add_files(prepared, args.files)
+        if reason is not None:
+            prepared.headers += audit_log_reason(reason)
+        return prepared
+
+    def _add_files(self, prepared: Prepared, files: list[uploads.File]) -> None:
+        """Make a multipart request of ``prepared``."""
+        if self.route.files is Files.NOWHERE:
+            raise InvalidInput(f"attachments: {self.name} takes none")
+        prepared.file_bytes = uploads.check(files)
+        body = uploads.describe(prepared.body or b"", files, self.route.files)
+        kind, prepared.body = uploads.multipart(body, files)
+        prepared.headers = b"%bContent-Type: %b\r\n" % (self._bare_headers, kind)
+        if self.repeatable is not None:  # which reads the JSON
+            prepared.repeatable = always if self.repeatable(body) else None
 
     def _body(self, raw: Raw) -> bytes | None:
         body = bytes(raw)

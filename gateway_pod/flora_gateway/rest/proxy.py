@@ -30,14 +30,23 @@ from flora_gateway.rest.calls import Call, Verdict
 from flora_gateway.rest.command_sync import CommandSync
 from flora_gateway.rest.invalid import InvalidRequests
 from flora_gateway.rest.limiter import Limiter
-from flora_gateway.rest.lookup import ChannelLookup, Owner
+from flora_gateway.rest.lookup import Ask, OwnerLookup
+from flora_gateway.rest.ownership import Finding, Outside, Ownership
 from flora_gateway.rest.plans import Args, Plan, parse_args
 from flora_gateway.rest.pool import LeanTransport
-from flora_gateway.rest.routes import GET_CHANNEL, GET_GUILD_COMMANDS, ROUTES, Route, ScopeRule
+from flora_gateway.rest.route_table import (
+    GET_CHANNEL,
+    GET_GUILD_COMMANDS,
+    GET_WEBHOOK,
+    GET_WEBHOOK_WITH_TOKEN,
+    ROUTES,
+)
+from flora_gateway.rest.routes import Route, ScopeRule
 from flora_gateway.rest.scope import Scope
 from flora_gateway.rest.sender import Sender
 from flora_gateway.rest.settings import API_PATH, RestSettings
 from flora_gateway.rest.transport import Response, Transport, parse_base
+from flora_gateway.rest.uploads import Uploads
 
 Done = Callable[[bool, bytes], None]
 
@@ -61,7 +70,7 @@ class Waiting(NamedTuple):
     done: Done
     started: float
     token: str
-    """The interaction's, to be kept out of errors."""
+    """The interaction's or webhook's, to be kept out of errors."""
     repeated: bool
     """The op was sent before, with unknown effect."""
 
@@ -110,25 +119,34 @@ class Proxy:
 
         self._plans = {name: compiled(route) for name, route in routes.items()}
         self._get_channel = compiled(GET_CHANNEL)
+        self._get_webhook = compiled(GET_WEBHOOK)
+        self._get_webhook_with_token = compiled(GET_WEBHOOK_WITH_TOKEN)
         self._get_commands = compiled(GET_GUILD_COMMANDS)
         self._put_commands = compiled(ROUTES[UPSERT])
         self._sender = Sender(
             transport or make_transport(settings),
             Limiter(
                 global_limit=settings.global_limit,
+                guild_limit=settings.guild_limit,
                 guild_concurrency=settings.guild_concurrency,
                 guild_queue=settings.guild_queue,
             ),
             InvalidRequests(limit=settings.invalid_limit, guild_limit=settings.guild_invalid_limit),
             attempt_seconds=settings.rest_timeout_ms / 1000,
         )
-        self._lookup = ChannelLookup(
-            self._ask_channel, scope, per_minute=settings.scope_lookups, clock=self._loop.time
+        self._ownership = Ownership(
+            scope,
+            channels=self._lookup(self._ask_channel, scope.learn_channel),
+            webhooks=self._lookup(self._ask_webhook, scope.learn_webhook),
         )
+        self._uploads = Uploads()
         self._commands = CommandSync(self._fetch_commands, self._write_commands)
         self._suggestions = SlidingWindow(SUGGESTIONS, seconds=1.0)
         self._on_verdict = self._answer
         self._closing = False
+
+    def _lookup(self, ask: Ask, learn: Callable[[str, str], None]) -> OwnerLookup:
+        return OwnerLookup(ask, learn, per_minute=self._settings.scope_lookups, clock=self._loop.time)
 
     def execute(self, op: Op, done: Done) -> None:
         """Carry out ``op``. Never raises for what is in it."""
@@ -160,9 +178,8 @@ class Proxy:
         prepared = plan.prepare(args)
         now = self._loop.time()
         give_up_at = now + self._deadline
-        token = ""
+        token = path.get("token", "")
         if rule is ScopeRule.INTERACTION:
-            token = path["token"]
             age = self._scope.interaction_age(guild, token, interaction=path.get("interaction", ""))
             if age is None:
                 self._forbid(done, "interaction")
@@ -171,6 +188,12 @@ class Proxy:
             if give_up_at <= now:
                 self._fail(done, answers.expired(plan.name))
                 return
+        if prepared.file_bytes:
+            held = self._uploads.hold(guild, prepared.file_bytes, done)
+            if held is None:
+                self._fail(done, answers.too_many_files(plan.name))
+                return
+            done = held
         call = Call(
             method=plan.method,
             target=prepared.target,
@@ -179,38 +202,49 @@ class Proxy:
             guild=guild,
             key=(plan.name, prepared.major),
             tokenised=plan.tokenised,
-            repeatable=plan.repeatable,
+            anonymous=plan.anonymous,
+            repeatable=prepared.repeatable,
             give_up_at=give_up_at,
             done=self._on_verdict,
             context=Waiting(plan, done, now, token, op.repeated),
         )
-        if rule is ScopeRule.CHANNEL:
-            owner = self._scope.guild_of_channel(path["channel"])
-            if owner is None:
-                self._lookup.owner(guild, path["channel"], lambda found: self._submit_if_own(call, found))
-                return
-            if owner != guild:
-                self._forbid(done, "channel")
-                return
-        if plan.name == UPSERT:
-            body = prepared.body or b"[]"
-            self._commands.upsert(guild, body, give_up_at, lambda verdict: self._answer(call, verdict))
-            return
-        self._sender.submit(call)
+        self._ownership.check(guild, rule, path, prepared.named, lambda found: self._checked(call, found))
 
-    def _submit_if_own(self, call: Call, owner: Owner) -> None:
-        if owner == call.guild:
-            self._sender.submit(call)
-        elif owner is None or isinstance(owner, str):
-            self._forbid(call.context.done, "channel")
+    def _checked(self, call: Call, found: Finding) -> None:
+        if found is None:
+            self._submit(call)
+        elif isinstance(found, Outside):
+            self._forbid(call.context.done, found.what)
         else:
-            self._answer(call, owner)
+            self._answer(call, found)
+
+    def _submit(self, call: Call) -> None:
+        waiting: Waiting = call.context
+        if waiting.plan.name != UPSERT:
+            self._sender.submit(call)
+            return
+        body = call.body or b"[]"
+        try:
+            self._commands.upsert(
+                call.guild, body, call.give_up_at, lambda verdict: self._answer(call, verdict)
+            )
+        except InvalidInput as error:
+            self._fail(waiting.done, answers.invalid(error))
 
     # Calls of the gateway's own.
 
     def _ask_channel(self, guild: str, channel: str, on_verdict: Callable[[Verdict], None]) -> None:
         deadline = self._loop.time() + self._deadline
         self._call(self._get_channel, guild, {"channel": channel}, deadline, on_verdict)
+
+    def _ask_webhook(self, guild: str, key: str, on_verdict: Callable[[Verdict], None]) -> None:
+        webhook, _, token = key.partition("/")
+        deadline = self._loop.time() + self._deadline
+        if token:
+            path = {"webhook": webhook, "token": token}
+            self._call(self._get_webhook_with_token, guild, path, deadline, on_verdict)
+        else:
+            self._call(self._get_webhook, guild, {"webhook": webhook}, deadline, on_verdict)
 
     def _fetch_commands(self, guild: str, give_up_at: float, on_verdict: Callable[[Verdict], None]) -> None:
         self._call(self._get_commands, guild, {"guild": guild}, give_up_at, on_verdict)
@@ -239,6 +273,7 @@ class Proxy:
                 body=prepared.body,
                 guild=guild,
                 key=(plan.name, prepared.major),
+                anonymous=plan.anonymous,
                 repeatable=plan.repeatable,
                 give_up_at=give_up_at,
                 done=lambda _call, verdict: on_verdict(verdict),
@@ -253,6 +288,8 @@ class Proxy:
         if self._closing and not isinstance(verdict, Response):
             return
         plan.metrics.observe(self._loop.time() - waiting.started)
+        if plan.route.changes_commands:
+            self._commands.forget(call.guild)
         if isinstance(verdict, Response) and 200 <= verdict.status < 300:
             value = answers.in_one_line(verdict)
             if value is not None:
@@ -263,8 +300,10 @@ class Proxy:
         error = answers.of_verdict(verdict, plan.name, secrets=(self._secret, waiting.token))
         if waiting.repeated and plan.acknowledges and error.discord_code == answers.ALREADY_ACKNOWLEDGED:
             done(True, b"null")  # the first time did it; only its answer was lost
-        else:
-            self._fail(done, error)
+            return
+        if self._sender.newly_suspended(call.guild):
+            error = answers.with_notice(error, self._settings.guild_invalid_limit)
+        self._fail(done, error)
 
     def _names_to_suggest(self) -> Iterable[str]:
         """The ops' names; none when asked too often, because looking for the near ones is slow."""

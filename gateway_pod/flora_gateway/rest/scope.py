@@ -1,4 +1,4 @@
-"""Which guild a channel, thread or interaction belongs to, as the gateway's events told.
+"""Which guild a channel, thread, webhook or interaction belongs to, as the gateway's events told.
 
 A script names channels by id, and nothing keeps it from naming another guild's: this is what its calls
 are checked against. Channels never move between guilds, so what was learned stays true; forgetting only
@@ -21,6 +21,8 @@ from flora_gateway.rest.routes import TOKEN_SECONDS
 
 INTERACTIONS: Final = 100_000
 """Interactions to remember, about 400 bytes each: 110 a second for 15 minutes."""
+WEBHOOKS: Final = 50_000
+"""Webhooks to remember, about 200 bytes each; no event tells of them, each was asked for once."""
 
 
 class Scope(Protocol):
@@ -32,6 +34,14 @@ class Scope(Protocol):
 
     def learn_channel(self, channel: str, guild: str) -> None:
         """Discord said whose a channel is."""
+        ...
+
+    def guild_of_webhook(self, webhook: str) -> str | None:
+        """The guild of a webhook; None when it is not known."""
+        ...
+
+    def learn_webhook(self, webhook: str, guild: str) -> None:
+        """Discord said whose a webhook is."""
         ...
 
     def interaction_age(self, guild: str, token: str, *, interaction: str = "") -> float | None:
@@ -106,6 +116,7 @@ class ScopeMap:
         self._guilds: dict[str, str] = {}
         self._channels: dict[str, set[str]] = {}
         self._interactions: OrderedDict[str, _Seen] = OrderedDict()
+        self._webhooks: OrderedDict[str, str] = OrderedDict()
         self._observers: dict[str, Callable[[bytes], None]] = {
             "GUILD_CREATE": self._guild_create,
             "GUILD_DELETE": self._guild_delete,
@@ -144,6 +155,16 @@ class ScopeMap:
             # Many at once: finding the oldest in a dict costs as much as the gap that older ones left.
             for oldest in list(islice(self._guilds, max(1, self._most_channels // 16))):
                 self._forget_channel(oldest)
+
+    def guild_of_webhook(self, webhook: str) -> str | None:
+        """See ``Scope``."""
+        return self._webhooks.get(webhook)
+
+    def learn_webhook(self, webhook: str, guild: str) -> None:
+        """See ``Scope``."""
+        self._webhooks[webhook] = guild
+        if len(self._webhooks) > WEBHOOKS:
+            self._webhooks.popitem(last=False)
 
     def interaction_age(self, guild: str, token: str, *, interaction: str = "") -> float | None:
         """See ``Scope``."""

@@ -46,6 +46,7 @@ class Sender:
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._quiet_until = 0.0
+        self._suspended: set[str] = set()
         self._settled = asyncio.Event()
         self._on_outcome = self._came_back
         metrics.QUEUE_DEPTH.set_function(lambda: limiter.queued)
@@ -66,6 +67,13 @@ class Sender:
             self._pump(now)
         else:
             self._finish(call, verdict)
+
+    def newly_suspended(self, guild: str) -> bool:
+        """Whether ``guild`` was suspended since this was last asked."""
+        if guild not in self._suspended:
+            return False
+        self._suspended.discard(guild)
+        return True
 
     async def close(self, *, seconds: float) -> None:
         """Take no more calls; let those in flight finish for up to ``seconds``, fail the rest."""
@@ -93,7 +101,7 @@ class Sender:
             self._limiter.answered(call, read_limits(outcome.headers), now, telling=status < 429)
             if status in INVALID:
                 self._count_invalid(call, outcome, now)
-            if status == 401 and not call.tokenised:
+            if status == 401 and not call.anonymous:
                 self._complain(now, "bot_token_refused", route=call.key[0])
         else:
             of_route(call.key[0]).count(outcome.reason)
@@ -126,6 +134,7 @@ class Sender:
         metrics.INVALID.labels(response.status).inc()
         if self._invalid.count(call.guild, now):
             metrics.SUSPENSIONS.inc()
+            self._suspended.add(call.guild)
             log.warning("guild_suspended", guild_id=call.guild, route=call.key[0], status=response.status)
 
     def _complain(self, now: float, event: str, **context: str) -> None:
@@ -144,7 +153,7 @@ class Sender:
             else:
                 limiter.answered(call, None, now, telling=False)
                 gone.append((call, refusal))
-        gone += [(call, Refused(Why.TOO_LATE)) for call in limiter.expired(now)]
+        gone += [(call, Refused(Why.TOO_LATE, limiter.opens_in(call, now))) for call in limiter.expired(now)]
         self._arm(now)
         for call, verdict in gone:
             self._finish(call, verdict)

@@ -69,6 +69,10 @@ class RestSettings(Settings):
     """Calls of one guild in flight at once (the original's RUNTIME_GUILD_CONCURRENCY), and as many again
     for its interactions, which do not wait behind the others."""
 
+    guild_limit: int = Field(50, ge=0)
+    """Calls of one guild in any 10 seconds, answers to interactions aside; 0 for no limit. More of them wait.
+    Each 256 KiB of a body count as one more. Discord allows a channel 5 messages in 5 seconds."""
+
     guild_queue: int = Field(256, ge=1)
     """Calls of one guild that may wait for rate limits; more fail at once with DISCORD_RATE_LIMITED."""
 

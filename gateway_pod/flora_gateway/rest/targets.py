@@ -56,9 +56,9 @@ def emoji(text: str, field: str) -> str:
 
 
 def token(text: str, field: str) -> str:
-    """An interaction token, percent-encoded. Its text is never repeated in an error."""
+    """The token of an interaction or a webhook, percent-encoded. Its text is never repeated in an error."""
     if _TOKEN.fullmatch(text) is None or not text.strip("."):
-        raise InvalidInput(f"{field}: not an interaction token; give the interaction's own")
+        raise InvalidInput(f"{field}: not a token; give the interaction's or the webhook's own")
     return quote(text, safe="")
 
 

@@ -235,7 +235,9 @@ class RuntimePod:
         guild = self._guilds.get(guild_id)
         if not ok:
             error = _read_error(value)
-            value = msgspec.json.encode(error)
+            if error.notice and guild is not None:
+                guild.log("error", error.notice, source="runtime")
+            value = msgspec.json.encode(msgspec.structs.replace(error, notice=""))
             metrics.ops_failed.labels(error.code).inc()
         if guild is not None:
             guild.add_result(op, ok, value)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 from msgspec import Raw
 
-from flora_core.wire.gateway import Ack, Beat, Hello, Op, OpError, Subscribe, upstream
+from flora_core.wire.gateway import OP_LINE_LIMIT, Ack, Beat, Hello, Op, OpError, Subscribe, upstream
 
 RESULT_SECONDS: Final = 60.0
 """How long an op may go without a result: longer than every deadline of the gateway."""
@@ -25,6 +25,11 @@ GUILD_WAITING_LIMIT: Final = 1_000
 BYTES_LIMIT: Final = 32 << 20
 """Of all waiting ops' arguments: they are all sent again to a new gateway, within what a stream may hold."""
 GUILD_BYTES_LIMIT: Final = 4 << 20
+LARGE: Final = 64 << 10
+"""Arguments of more bytes, which have files in them, are counted by themselves: they take no reply's room."""
+LARGE_LIMIT: Final = 4 * OP_LINE_LIMIT
+GUILD_LARGE_LIMIT: Final = OP_LINE_LIMIT
+"""One op of a guild with all the files that it may have."""
 
 
 class Writer(Protocol):
@@ -52,6 +57,21 @@ class _Held(NamedTuple):
 
     ops: int = 0
     bytes: int = 0
+    large: int = 0
+    """Bytes of those above ``LARGE``."""
+
+    def plus(self, size: int, *, ops: int = 1) -> _Held:
+        """With one op more, or one less."""
+        if size > LARGE:
+            return _Held(self.ops + ops, self.bytes, self.large + ops * size)
+        return _Held(self.ops + ops, self.bytes + ops * size, self.large)
+
+    def within(self, *, ops: int, bytes_: int, large: int) -> bool:
+        """Whether this may wait."""
+        return self.ops <= ops and self.bytes <= bytes_ and self.large <= large
+
+
+_NOTHING: Final = _Held()
 
 
 class Upstream:
@@ -64,7 +84,7 @@ class Upstream:
         self._waiting: dict[int, _Waiting] = {}
         self._sequence_of: dict[tuple[str, int], int] = {}
         self._of_guild: dict[str, _Held] = {}
-        self._bytes = 0
+        self._held = _Held()
         self._subscriptions: dict[str, Subscribe] = {}
         self._epoch = ""
         self._connected = False
@@ -76,12 +96,11 @@ class Upstream:
         """Ask the gateway for something; an op with the same id that still waits is given up."""
         self.answered(guild, id_)
         size = memoryview(args).nbytes
-        of_guild = self._of_guild.get(guild, _Held())
-        if (
-            len(self._waiting) >= WAITING_LIMIT
-            or self._bytes + size > BYTES_LIMIT
-            or of_guild.ops >= GUILD_WAITING_LIMIT
-            or of_guild.bytes + size > GUILD_BYTES_LIMIT
+        held = self._held.plus(size)
+        of_guild = self._of_guild.get(guild, _NOTHING).plus(size)
+        if not (
+            held.within(ops=WAITING_LIMIT, bytes_=BYTES_LIMIT, large=LARGE_LIMIT)
+            and of_guild.within(ops=GUILD_WAITING_LIMIT, bytes_=GUILD_BYTES_LIMIT, large=GUILD_LARGE_LIMIT)
         ):
             self._refuse(
                 guild, id_, OpError("DISCORD_RATE_LIMITED", "too many calls are waiting for an answer")
@@ -91,8 +110,8 @@ class Upstream:
         op = Op(self._sequence, guild, id_, name, args)
         self._waiting[op.sequence] = _Waiting(op, now, size)
         self._sequence_of[guild, id_] = op.sequence
-        self._of_guild[guild] = _Held(of_guild.ops + 1, of_guild.bytes + size)
-        self._bytes += size
+        self._of_guild[guild] = of_guild
+        self._held = held
         if self._connected:
             self._writer.write(upstream.encode(op))
 
@@ -102,10 +121,10 @@ class Upstream:
         if sequence is None:
             return False
         size = self._waiting.pop(sequence).size
-        held = self._of_guild[guild]
-        self._bytes -= size
-        if held.ops > 1:
-            self._of_guild[guild] = _Held(held.ops - 1, held.bytes - size)
+        self._held = self._held.plus(size, ops=-1)
+        left = self._of_guild[guild].plus(size, ops=-1)
+        if left.ops:
+            self._of_guild[guild] = left
         else:
             del self._of_guild[guild]
         return True

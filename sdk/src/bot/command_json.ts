@@ -61,8 +61,7 @@ interface Command extends Definition {
 }
 
 /** One command. Undefined values are left out when the result becomes JSON. */
-export function commandJson(command: unknown, index: number): unknown {
-  const at = `commands[${index}]`;
+export function commandJson(command: unknown, index: number, at = `commands[${index}]`): unknown {
   const definition = check(command, at) as Command;
   const type = typeof definition.type === "number" ? definition.type : CHAT_INPUT;
   if (type === CHAT_INPUT && !definition.description)

@@ -9,7 +9,7 @@ import { type FloraError, invalidInput } from "../prelude/errors.ts";
 import { op } from "../prelude/host.ts";
 import { needComponentsJson } from "../prelude/lazily.ts";
 import { isObject } from "../prelude/primordials.ts";
-import { type Body, EPHEMERAL, editBody, respondBody } from "./body.ts";
+import { type Body, EPHEMERAL, carry, editBody, respondBody } from "./body.ts";
 
 const NONE = 0;
 /** "The bot is thinking": the next reply fills that message. */
@@ -70,12 +70,13 @@ async function begin<T>(
   talk: Talk,
   next: number,
   name: string,
-  body: unknown,
+  body: { type: number; data?: unknown },
   query?: Query,
   convert?: (result: unknown) => T,
 ): Promise<T> {
   talk.state = next;
-  const sending = op(name, { path: talk.path, query, body }, convert);
+  const call = carry({ path: talk.path, query, body }, body.data as Body | undefined);
+  const sending = op(name, call, convert);
   talk.last = sending;
   try {
     return await sending;
@@ -125,14 +126,16 @@ const asMessage = message as (result: unknown) => flora.EventMessage;
 function editOriginal(talk: Talk, body: Body): Sent {
   if (talk.state === DEFERRED) talk.state = REPLIED;
   else if (talk.state === UPDATING) talk.state = UPDATED;
-  return later(talk, "editOriginalInteractionResponse", { path: { token: talk.path.token }, body }, asMessage);
+  const call = carry({ path: { token: talk.path.token }, body }, body);
+  return later(talk, "editOriginalInteractionResponse", call, asMessage);
 }
 
 /** The first one after a deferral fills the deferred message (Discord: "Create Followup Message"). */
 function follow(talk: Talk, body: Body): Sent {
   if (talk.state === DEFERRED) talk.state = REPLIED;
   else if (talk.state === UPDATING) talk.state = UPDATED;
-  return later(talk, "createFollowupMessage", { path: { token: talk.path.token }, body }, asMessage);
+  const call = carry({ path: { token: talk.path.token }, body }, body);
+  return later(talk, "createFollowupMessage", call, asMessage);
 }
 
 /** The path of a follow-up, given by its id or as the message that `followup()` resolved with. */
@@ -179,7 +182,8 @@ export function answers(talk: Talk): Common {
     },
 
     async editFollowup(followup, input) {
-      const call = { path: followupPath(talk, followup), body: editBody(input) };
+      const body = editBody(input);
+      const call = carry({ path: followupPath(talk, followup), body }, body);
       return await later(talk, "editFollowupMessage", call, asMessage);
     },
 

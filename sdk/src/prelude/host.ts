@@ -49,6 +49,15 @@ export interface Call {
   query?: { readonly [name: string]: string };
   body?: unknown;
   reason?: string;
+  /** What goes with the body: bytes in base64, or where they are. */
+  files?: readonly CallFile[];
+}
+
+export interface CallFile {
+  name?: string;
+  description?: string;
+  data?: string;
+  url?: string;
 }
 
 interface Pending {
@@ -94,6 +103,11 @@ function announce(): void {
     notified = true;
     notify();
   }
+}
+
+/** Characters that this turn's outbox still takes. */
+export function room(): number {
+  return OUTBOX_LIMIT - size;
 }
 
 function grow(text: string): string {

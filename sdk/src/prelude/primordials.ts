@@ -75,7 +75,7 @@ export const NumberToString = uncurry(Number.prototype.toString as (this: number
 export const BigIntIntrinsic = BigInt;
 export const BigIntToString = uncurry(BigInt.prototype.toString as (this: bigint) => string);
 export const SymbolToString = uncurry(Symbol.prototype.toString);
-export const { floor: MathFloor, min: MathMin, random: MathRandom, trunc: MathTrunc } = Math;
+export const { floor: MathFloor, imul: MathImul, min: MathMin, random: MathRandom, trunc: MathTrunc } = Math;
 
 export const DateIntrinsic = Date;
 export const { now: DateNow } = Date;

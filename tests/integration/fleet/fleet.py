@@ -74,6 +74,7 @@ class Fleet:
                 "DISCORD_TOKEN": self.simulator.token,
                 "DISCORD_API_URL": self.simulator.api_url,
                 "DISCORD_GLOBAL_LIMIT": "0",
+                "DISCORD_GUILD_LIMIT": "0",
                 "GATEWAY_HOST": "127.0.0.1",
                 "GATEWAY_PORT": str(self._gateway_port),
                 "GATEWAY_CONTROL_URL": self.control_url,

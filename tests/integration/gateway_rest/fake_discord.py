@@ -83,6 +83,10 @@ def response(
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + (raw if status != 204 else b"")
 
 
+def is_json(request: Seen) -> bool:
+    return request.headers.get("content-type") == "application/json"
+
+
 def answer(
     status: int = 200, body: Any = None, headers: dict[str, str] | None = None, *, after: float = 0.0
 ) -> Step:
@@ -161,6 +165,8 @@ class FakeDiscord:
     """By major parameter; calls on others are not limited."""
     channels: dict[str, str] = field(default_factory=dict)
     """Channel to guild, for GET /channels/…"""
+    webhooks: dict[str, str] = field(default_factory=dict)
+    """Webhook, or webhook/token, to guild, for GET /webhooks/…"""
     commands: dict[str, list[Any]] = field(default_factory=dict)
     latency: float = 0.0
     refused: int = 0
@@ -264,6 +270,12 @@ class FakeDiscord:
                 if channel not in self.channels:
                     return 404, {"message": "Unknown Channel", "code": 10003}, headers
                 return 200, {"id": channel, "guild_id": self.channels[channel]}, headers
+            case "GET", ["webhooks", *key]:
+                guild = self.webhooks.get("/".join(key))
+                if guild is None:
+                    wrong = 401 if len(key) > 1 else 404
+                    return wrong, {"message": "Unknown Webhook", "code": 10015}, headers
+                return 200, {"id": key[0], "guild_id": guild}, headers
             case "GET", ["applications", _, "guilds", guild, "commands"]:
                 return 200, self.commands.get(guild, []), headers
             case "PUT", ["applications", app, "guilds", guild, "commands"]:
@@ -273,7 +285,7 @@ class FakeDiscord:
                 ]
                 self.commands[guild] = made
                 return 200, made, headers
-            case "POST" | "PATCH", ["channels" | "webhooks", *_]:
+            case "POST" | "PATCH", ["channels" | "webhooks", *_] if is_json(request):
                 return 200, {"id": str(1000 + len(self.seen))} | request.json, headers
         return 204, None, headers
 

@@ -80,6 +80,7 @@ class OpFailed(Exception):
         self.status: int = error.get("status", 0)
         self.discord_code: int = error.get("discordCode", 0)
         self.retry_after: float = error.get("retryAfter", 0.0)
+        self.notice: str = error.get("notice", "")
 
 
 async def failure(op: Awaitable[Any]) -> OpFailed:
@@ -253,6 +254,7 @@ async def test_what_cannot_be_a_token_stops_the_start_and_is_not_shown(
 # Scope
 
 
+@pytest.mark.parity(40)
 async def test_another_guilds_channel_is_out_of_reach(gateway: Gateway, discord: FakeDiscord) -> None:
     before = metric("flora_gateway_scope_forbidden_total")
     error = await failure(gateway.send(channel=THEIRS))
@@ -262,6 +264,7 @@ async def test_another_guilds_channel_is_out_of_reach(gateway: Gateway, discord:
     assert metric("flora_gateway_scope_forbidden_total") == before + 1
 
 
+@pytest.mark.parity(41)
 async def test_a_channel_that_no_event_told_of_is_looked_up_once(
     gateway: Gateway, discord: FakeDiscord
 ) -> None:
@@ -301,6 +304,7 @@ async def test_a_lookup_that_fails_is_not_taken_for_a_no(gateway: Gateway, disco
     assert (await gateway.send(channel=UNKNOWN))["content"] == "hi"
 
 
+@pytest.mark.parity(40)
 async def test_a_guild_in_the_path_must_be_the_one_that_asks(gateway: Gateway, discord: FakeDiscord) -> None:
     error = await failure(gateway.start("upsertGuildCommands", path={"guild": OTHER}, body=[]))
     assert error.code == "SCOPE_FORBIDDEN"
@@ -660,6 +664,21 @@ async def test_a_guild_that_is_always_refused_is_suspended_and_others_are_not(
     await gateway.send(channel=THEIRS, guild=OTHER)
     assert len(discord.seen) == 4
     assert metric("flora_gateway_invalid_requests_total", status="403") == before + 3
+
+
+async def test_the_guilds_admins_are_told_of_a_suspension_once(
+    make_gateway: MakeGateway, discord: FakeDiscord
+) -> None:
+    gateway = make_gateway(guild_invalid_limit=3)
+    discord.script(*[answer(403, {"message": "Missing Access", "code": 50001})] * 3)
+    notices = [(await failure(gateway.send())).notice for _ in range(6)]
+    assert notices[:2] == ["", ""]
+    assert notices[3:] == ["", "", ""]
+    assert notices[2] == (
+        "Discord refused 3 of this guild's calls within a minute (401, 403 or 429), so its calls are suspended "
+        "for 10 minutes; the last one was Discord HTTP error (403): Missing Access (route: sendMessage). Check "
+        "the bot's permissions, and whether the script repeats calls that fail"
+    )
 
 
 async def test_what_waits_when_a_guild_is_suspended_is_not_sent(

@@ -15,8 +15,15 @@ def make_call(guild: str = "1", route: str = "sendMessage", major: str = "10", *
     return Call(b"POST", b"/", guild=guild, key=(route, major), **more)  # type: ignore[arg-type]
 
 
-def make_limiter(*, global_limit: int = 0, guild_concurrency: int = 4, guild_queue: int = 256) -> Limiter:
-    return Limiter(global_limit=global_limit, guild_concurrency=guild_concurrency, guild_queue=guild_queue)
+def make_limiter(
+    *, global_limit: int = 0, guild_limit: int = 0, guild_concurrency: int = 4, guild_queue: int = 256
+) -> Limiter:
+    return Limiter(
+        global_limit=global_limit,
+        guild_limit=guild_limit,
+        guild_concurrency=guild_concurrency,
+        guild_queue=guild_queue,
+    )
 
 
 def limits(

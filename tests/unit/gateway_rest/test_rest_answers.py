@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flora_gateway.rest import answers
 from flora_gateway.rest.calls import Refused, Why
-from flora_gateway.rest.routes import ROUTES
+from flora_gateway.rest.route_table import ROUTES
 from flora_gateway.rest.transport import ConnectFailed, RequestTimedOut, Response
 
 

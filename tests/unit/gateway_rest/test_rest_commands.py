@@ -201,6 +201,7 @@ def test_commands_that_differ_are_put_as_they_were_given(guilds: Guilds) -> None
     assert json.loads(verdict.body) == [as_stored(PING)]
 
 
+@pytest.mark.parity(42)
 def test_the_same_again_asks_discord_for_nothing(guilds: Guilds) -> None:
     guilds.upsert([PING])
     guilds.answer([])

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from limiter_world import World, limits, make_call, make_limiter
@@ -140,6 +141,7 @@ def test_the_same_route_in_another_channel_does_not_share_the_count() -> None:
 # Guilds
 
 
+@pytest.mark.parity(43)
 def test_a_guild_has_only_so_many_calls_in_flight() -> None:
     limiter = make_limiter(guild_concurrency=4)
     calls = [make_call(major=str(n)) for n in range(6)]

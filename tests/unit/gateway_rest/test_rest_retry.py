@@ -50,6 +50,7 @@ def reason(outcome: object, **more: object) -> Reason | None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 529])
+@pytest.mark.parity(44)
 def test_a_server_error_is_repeated_when_the_call_may_be(status: int) -> None:
     assert reason(Response(status, {}, b"")) is Reason.SERVER_ERROR
     assert reason(Response(status, {}, b""), repeatable=None) is None
@@ -112,6 +113,7 @@ def test_a_refusal_that_lasts_longer_than_the_call_may_is_final() -> None:
 @pytest.mark.parametrize(
     ("outcome", "most"), [(Response(500, {}, b""), MOST_ATTEMPTS), (refused(), MOST_REFUSALS)]
 )
+@pytest.mark.parity(44)
 def test_attempts_are_bounded(outcome: Response, most: int) -> None:
     assert again(call(attempts=most - 1), outcome, left=30.0) is not None
     assert again(call(attempts=most), outcome, left=30.0) is None
@@ -122,6 +124,7 @@ def test_no_repeat_is_planned_past_the_deadline() -> None:
 
 
 @given(attempts=st.integers(1, 2), dice=st.floats(0, 1))
+@pytest.mark.parity(44)
 def test_pauses_are_jittered_and_bounded(attempts: int, dice: float) -> None:
     found = again(call(attempts=attempts), Response(500, {}, b""), left=30.0, jitter=lambda: dice)
     assert found is not None

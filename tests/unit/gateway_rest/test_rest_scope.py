@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flora_gateway.rest.calls import Refused, Verdict, Why
-from flora_gateway.rest.lookup import NOBODY_KEPT, NOBODY_SECONDS, WAITING, ChannelLookup, Owner
+from flora_gateway.rest.lookup import NOBODY_KEPT, NOBODY_SECONDS, WAITING, Owner, OwnerLookup
 from flora_gateway.rest.scope import ScopeMap
 from flora_gateway.rest.transport import RequestTimedOut, Response
 
@@ -60,12 +60,14 @@ def test_a_guild_brings_its_channels_and_threads(scope: ScopeMap) -> None:
 
 
 @pytest.mark.parametrize("event", ["CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDATE"])
+@pytest.mark.parity(41)
 def test_channels_and_threads_are_learned_as_they_come(scope: ScopeMap, event: str) -> None:
     observe(scope, event, id="c", guild_id="1", type=0)
     assert scope.guild_of_channel("c") == "1"
 
 
 @pytest.mark.parametrize("event", ["CHANNEL_DELETE", "THREAD_DELETE"])
+@pytest.mark.parity(41)
 def test_channels_and_threads_are_forgotten_as_they_go(scope: ScopeMap, event: str) -> None:
     guild_create(scope)
     observe(scope, event, id="a", guild_id="1")
@@ -140,6 +142,7 @@ def test_an_event_that_is_not_what_discord_sends_is_an_error(scope: ScopeMap) ->
         observe(scope, "CHANNEL_CREATE", id=5)
 
 
+@pytest.mark.parity(41)
 def test_memory_is_bounded_and_the_oldest_go_first(clock: Clock) -> None:
     scope = ScopeMap(channels=160, clock=clock)
     for n in range(1000):
@@ -173,6 +176,21 @@ def test_both_sides_of_the_map_always_agree(steps: list[tuple[str, str, str]]) -
             truth = {c: g for c, g in truth.items() if g != guild}
     assert scope._guilds == truth
     assert {(c, g) for g, cs in scope._channels.items() for c in cs} == set(truth.items())
+
+
+# Webhooks
+
+
+def test_webhooks_are_remembered_as_they_were_learned(scope: ScopeMap) -> None:
+    scope.learn_webhook("w", "1")
+    assert (scope.guild_of_webhook("w"), scope.guild_of_webhook("v")) == ("1", None)
+
+
+def test_memory_for_webhooks_is_bounded(scope: ScopeMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flora_gateway.rest.scope.WEBHOOKS", 3)
+    for n in range(5):
+        scope.learn_webhook(str(n), "1")
+    assert [scope.guild_of_webhook(str(n)) for n in range(5)] == [None, None, "1", "1", "1"]
 
 
 # Interactions
@@ -246,7 +264,9 @@ class Desk:
 
     def __post_init__(self) -> None:
         self._answers: list[Any] = []
-        self.lookup = ChannelLookup(self._ask, self.scope, per_minute=self.per_minute, clock=self.clock)
+        self.lookup = OwnerLookup(
+            self._ask, self.scope.learn_channel, per_minute=self.per_minute, clock=self.clock
+        )
 
     def _ask(self, guild: str, channel: str, on_verdict: Any) -> None:
         self.asked.append((guild, channel))
@@ -271,6 +291,7 @@ def channel(guild: str | None) -> Response:
 GONE = Response(404, {}, b'{"message":"Unknown Channel"}')
 
 
+@pytest.mark.parity(41)
 def test_the_owner_is_asked_for_once_and_remembered(desk: Desk) -> None:
     desk.owner("1", "c")
     desk.owner("2", "c")
@@ -281,6 +302,7 @@ def test_the_owner_is_asked_for_once_and_remembered(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("verdict", [GONE, Response(403, {}, b"{}"), channel(None)])
+@pytest.mark.parity(41)
 def test_what_is_no_guilds_is_remembered_for_a_minute(desk: Desk, clock: Clock, verdict: Response) -> None:
     desk.owner("1", "c")
     desk.answer(verdict)

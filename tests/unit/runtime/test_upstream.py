@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 from msgspec import Raw
 
-from flora_core.wire.gateway import Ack, Hello, Op, OpError, Subscribe, upstream
-from flora_runtime.supervisor.upstream import GUILD_WAITING_LIMIT, RESULT_SECONDS, Upstream
+from flora_core.streams import WRITE_LIMIT
+from flora_core.wire.gateway import OP_LINE_LIMIT, Ack, Hello, Op, OpError, Subscribe, upstream
+from flora_runtime.supervisor.upstream import (
+    BYTES_LIMIT,
+    GUILD_BYTES_LIMIT,
+    GUILD_WAITING_LIMIT,
+    LARGE,
+    LARGE_LIMIT,
+    RESULT_SECONDS,
+    Upstream,
+)
 
 
 class Wire:
@@ -28,8 +37,9 @@ class Wire:
         frames = [upstream.decode(line.strip()) for line in self.lines]
         return [(frame.sequence, frame.repeated) for frame in frames if isinstance(frame, Op)]
 
-    def call(self, id_: int, guild: str = "1", now: float = 0.0) -> None:
-        self.upstream.call(guild, id_, "sendMessage", Raw(b"{}"), now=now)
+    def call(self, id_: int, guild: str = "1", now: float = 0.0, *, size: int = 2) -> None:
+        args = Raw(b'"' + b"x" * (size - 2) + b'"')
+        self.upstream.call(guild, id_, "sendMessage", args, now=now)
 
 
 @pytest.fixture
@@ -118,3 +128,33 @@ def test_a_guild_that_left_waits_for_nothing(wire: Wire) -> None:
     wire.upstream.forget("1")
     wire.upstream.connected(Hello("a", 1, 0))
     assert [sequence for sequence, _ in wire.ops()] == [2]
+
+
+def test_a_guilds_files_wait_one_call_at_a_time(wire: Wire) -> None:
+    wire.call(1, size=OP_LINE_LIMIT)
+    wire.call(2, size=LARGE + 1)
+    assert [(op, error.code) for _, op, error in wire.refused] == [(2, "DISCORD_RATE_LIMITED")]
+    wire.upstream.answered("1", 1)
+    wire.call(3, size=OP_LINE_LIMIT)
+    assert len(wire.refused) == 1
+
+
+def test_files_of_some_guilds_take_nobodys_replies_their_room(wire: Wire) -> None:
+    for guild in range(10):
+        wire.call(1, guild=str(guild), size=OP_LINE_LIMIT)
+    assert len(wire.refused) == 10 - LARGE_LIMIT // OP_LINE_LIMIT
+    wire.refused.clear()
+    for guild in range(100):
+        wire.call(2, guild=str(guild), size=1000)
+    assert wire.refused == []
+
+
+def test_small_calls_of_a_guild_are_bounded_by_their_bytes(wire: Wire) -> None:
+    fit = GUILD_BYTES_LIMIT // LARGE
+    for id_ in range(fit + 1):
+        wire.call(id_, size=LARGE)
+    assert [op for _, op, _ in wire.refused] == [fit]
+
+
+def test_everything_that_may_wait_can_be_sent_again() -> None:
+    assert BYTES_LIMIT + LARGE_LIMIT < WRITE_LIMIT
