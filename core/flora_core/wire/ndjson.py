@@ -16,8 +16,8 @@ import msgspec
 from flora_core.errors import FrameTooLarge, MalformedFrame, TruncatedStream, UnknownFrame, WireError
 from flora_core.wire import UNREADABLE
 
-LINE_LIMIT: Final = 4 << 20
-"""Bytes in one line of any stream. The largest event that Discord sends a guild is far below."""
+LINE_LIMIT: Final = 16 << 20
+"""Bytes in one line of any stream: a call with 10 MiB of files in base64, with room."""
 
 KIND: Final = "k"
 
@@ -30,29 +30,37 @@ class LineSplitter:
     ``on_error`` is called with a FrameTooLarge for every line over ``limit`` bytes, when it passes it.
     """
 
-    __slots__ = ("_limit", "_on_error", "_rest", "_skipping")
+    __slots__ = ("_limit", "_on_error", "_rest", "_size", "_skipping")
 
     def __init__(self, on_error: Callable[[WireError], None], *, limit: int = LINE_LIMIT) -> None:
         self._on_error = on_error
         self._limit = limit
-        self._rest = b""
+        self._rest: list[bytes] = []
+        self._size = 0
         self._skipping = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The lines that ``chunk`` completes, in order."""
-        lines = (self._rest + chunk if self._rest else chunk).split(b"\n")
-        self._rest = lines.pop()
-        if self._skipping and lines:
-            del lines[0]
-            self._skipping = False
-        if len(self._rest) > self._limit or self._skipping:
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
+        if lines:
+            if self._rest:
+                lines[0] = b"".join((*self._rest, lines[0]))
+                self._rest, self._size = [], 0
+            if self._skipping:
+                del lines[0]
+                self._skipping = False
+        if rest:  # parts of a long line are joined once, when it ends
+            self._rest.append(rest)
+            self._size += len(rest)
+        if self._size > self._limit or self._skipping:
             self._refuse_rest()
         return [line for line in lines if line and self._fits(line)]
 
     def close(self) -> None:
         """The stream ended; raises TruncatedStream when that was inside a line."""
         if self._rest or self._skipping:
-            raise TruncatedStream(f"the stream ended inside a frame ({len(self._rest)} bytes of it)")
+            raise TruncatedStream(f"the stream ended inside a frame ({self._size} bytes of it)")
 
     def _fits(self, line: bytes) -> bool:
         if len(line) <= self._limit:
@@ -62,8 +70,8 @@ class LineSplitter:
 
     def _refuse_rest(self) -> None:
         if not self._skipping:
-            self._on_error(FrameTooLarge(len(self._rest), limit=self._limit))
-        self._rest = b""
+            self._on_error(FrameTooLarge(self._size, limit=self._limit))
+        self._rest, self._size = [], 0
         self._skipping = True
 
 

@@ -24,7 +24,7 @@ WAITING_LIMIT: Final = 50_000
 GUILD_WAITING_LIMIT: Final = 1_000
 BYTES_LIMIT: Final = 32 << 20
 """Of all waiting ops' arguments: they are all sent again to a new gateway, within what a stream may hold."""
-GUILD_BYTES_LIMIT: Final = 4 << 20
+GUILD_BYTES_LIMIT: Final = 16 << 20
 
 
 class Writer(Protocol):

@@ -109,6 +109,8 @@ class _Due:
     notified: bool = False
     news: bool = False
     """A turn is wanted only to hear what settled."""
+    secrets: bytes = b""
+    """New placeholders, as JSON; no turn is wanted for these alone."""
 
 
 class Script:
@@ -182,6 +184,10 @@ class Script:
         self._due.results.append(result)
         self._listener.on_ready(self)
 
+    def know_secrets(self, placeholders: dict[str, str]) -> None:
+        """Hand over what stands for the guild's secrets, by name, with the next turn."""
+        self._due.secrets = msgspec.json.encode(placeholders)
+
     def withdraw_events(self) -> list[tuple[int, bytes]]:
         """Take back the events that no turn has started yet."""
         events, self._due.events = self._due.events, []
@@ -207,6 +213,7 @@ class Script:
         self._due = _Due(events=rest)
         self._begin_turn()
         if not (events or due.results or due.timers):
+            self._due.secrets = due.secrets
             self._isolate.take(self._turn_done)
             return 0
         for number, body in events:
@@ -448,6 +455,8 @@ def _payload(due: _Due, events: list[tuple[int, bytes]]) -> bytes:
     parts: list[bytes] = []
     if due.notified:
         parts.append(b'"n":1')
+    if due.secrets:
+        parts.append(b'"k":' + due.secrets)
     if due.results:
         parts.append(b'"s":[' + b",".join(due.results) + b"]")
     if due.timers:
@@ -472,5 +481,6 @@ def configuration(*, guild: str, deploy: Deploy, crypto_seed: str, generation: i
             "cryptoSeed": crypto_seed,
             "firstId": generation << GENERATION_BITS,
             **({"userId": deploy.bot} if deploy.bot else {}),
+            **({"secrets": deploy.secrets} if deploy.secrets else {}),
         }
     )
