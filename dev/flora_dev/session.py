@@ -27,7 +27,7 @@ from flora_core.control.server import ControlServer
 from flora_core.errors import FloraError
 from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.ids import GuildId
-from flora_core.toolchain import Toolchain
+from flora_core.toolchain import Diagnostic, Toolchain
 from flora_dev.controller import POD, Condition, LocalController
 from flora_dev.processes import Component
 from flora_dev.sources import Source, Wanted, changes
@@ -66,6 +66,8 @@ class Options:
     workers: int = 1
     state_dir: Path | None = None
     log_level: str = "INFO"
+    fetch_allow: str = ""
+    """Address ranges that scripts may fetch from although they are not public."""
 
     @property
     def watch(self) -> bool:
@@ -172,6 +174,10 @@ class DevSession:
         elif entry.read is None:
             self.controller.suspend(entry.guild, entry.name)
         else:
+            if entry.secrets.notes:
+                notes = [Diagnostic(note, severity="warning") for note in entry.secrets.notes]
+                self._view.on_diagnostics(entry.guild, notes)
+            self.controller.know_secrets(entry.guild, entry.secrets.known)
             await self.controller.deploy(entry.guild, entry.name, entry.read, limits=entry.limits)
 
     def _begin_watching(self) -> None:
@@ -225,6 +231,7 @@ class DevSession:
                 "RUNTIME_TOKEN": tokens[Role.RUNTIME],
                 "RUNTIME_DATA_DIR": str(self._folder / "runtime"),
                 "RUNTIME_MAX_WORKERS": str(self._options.workers),
+                "RUNTIME_FETCH_ALLOW": self._options.fetch_allow,
             },
         )
 
