@@ -45,7 +45,7 @@ def parse_allowed_host(text: str) -> AllowedHost:
     host = match["host"].strip("[]").removesuffix(".") if match else ""
     port = int(match["port"]) if match and match["port"] else None
     too_wide = match is not None and match["any"] and "." not in host
-    if match is None or not host or ".." in host or too_wide or not 0 < (port or 1) < 65536:
+    if match is None or not host or ".." in host or too_wide or (port is not None and not 0 < port < 65536):
         raise InvalidInput(
             f"{text[:80]!r} is no host that a secret may go to; "
             "write api.example.com, *.example.com, or http://localhost:8080"

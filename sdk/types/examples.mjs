@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import ts from "typescript";
 
-const GUIDES = ["sdk", "events"];
+const GUIDES = ["sdk", "events", "fetch", "secrets"];
 
 const root = new URL("../../", import.meta.url).pathname;
 const options = {

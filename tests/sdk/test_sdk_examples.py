@@ -12,13 +12,30 @@ import pytest
 from harness import BOT_ID, GuildUnderTest
 from payloads import BOT, USER, USER_ID, command, component, message, modal, option, reaction, sent
 
+from conftest import NewGuild
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("READY", {"user": BOT, "application": {"id": BOT_ID}}),
     *(
         ("MESSAGE_CREATE", message(text))
-        for text in ("!ping a b", "!roll 20", "!roll x", "!count", "!card", "!try", "good bot", "hello")
+        for text in (
+            "!ping a b",
+            "!joke",
+            "!rain",
+            "!race",
+            "!upload",
+            "!pay 5",
+            "!sign",
+            "!roll 20",
+            "!roll x",
+            "!count",
+            "!card",
+            "!try",
+            "good bot",
+            "hello",
+        )
     ),
     ("MESSAGE_CREATE", message("mine", author=BOT)),
     ("MESSAGE_UPDATE", message("edited", edited_timestamp="2024-01-01T00:00:00Z")),
@@ -45,10 +62,20 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+FETCHED = {
+    "status": 200,
+    "statusText": "OK",
+    "url": "https://api.example.com/",
+    "headers": [["content-type", "application/json"], ["x-signature", "00"]],
+    "text": '{"joke":"Knock, knock.","names":["Ann"],"temperature":21.5}',
+}
+"""What every server answers the examples."""
+
+
 def names() -> list[str]:
     """The examples, by guide and line of their first line."""
     found: list[str] = []
-    for guide in ("sdk", "events"):
+    for guide in ("sdk", "events", "fetch", "secrets"):
         text = (DOCS / f"{guide}.md").read_text()
         starts = [match.start() for match in re.finditer(r"^```ts\n", text, re.MULTILINE)]
         found += [f"docs/{guide}.md:{text.count(chr(10), 0, start) + 2}" for start in starts]
@@ -68,9 +95,19 @@ def settle(guild: GuildUnderTest) -> None:
         while guild.out.ops:
             op = guild.out.ops[0]
             first = op.name in ("sendInteractionResponse", "updateInteractionResponse")
-            guild.resolve(op, {"resource": {"message": sent()}} if first else sent())
+            fetched = op.name == "fetch"
+            answer = FETCHED if fetched else {"resource": {"message": sent()}} if first else sent()
+            guild.resolve(op, answer)
         if guild.out.timers:
             guild.fire()
+
+
+SECRETS = dict.fromkeys(("WEATHER_KEY", "SHOP_KEY", "SHOP_PASSWORD"), f"__FLORA_SECRET__{'0' * 32}")
+
+
+@pytest.fixture
+def guild(new_guild: NewGuild) -> GuildUnderTest:
+    return new_guild(userId=BOT_ID, secrets=SECRETS)
 
 
 @pytest.mark.parametrize("name", names())

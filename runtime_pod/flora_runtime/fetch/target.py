@@ -19,7 +19,7 @@ from flora_runtime.fetch.errors import FetchRefused
 
 _URL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>/[!-\"$-~]*)?(?P<fragment>#[!-~]*)?",
+    r"(?P<path>/[!$-~]*)?(?P<fragment>#[!-~]*)?",
     re.ASCII,
 )
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")

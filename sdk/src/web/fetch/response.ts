@@ -3,6 +3,7 @@
 import {
   JSONStringify,
   NumberIntrinsic,
+  ObjectHasOwn,
   RangeErrorIntrinsic,
   RegExpExec,
   StringIntrinsic,
@@ -114,11 +115,16 @@ export class Response extends Body {
 
 /** The Response to a fetch. */
 export function received(answer: Received): Response {
-  const { status, statusText, url, redirected, headers, text, body } = answer;
-  const content = body === undefined ? { text: text ?? "" } : { bytes: Uint8ArrayFromBase64(body) };
-  const parts: Parts = { status, statusText, url, redirected: redirected === true, type: "basic" };
-  const none = isNull(status);
-  return make(parts, receivedHeaders(headers), none ? null : (content as Content));
+  const { status, statusText, url, headers } = answer;
+  const parts: Parts = { status, statusText, url, redirected: ObjectHasOwn(answer, "redirected"), type: "basic" };
+  return make(parts, receivedHeaders(headers), isNull(status) ? null : receivedContent(answer));
+}
+
+/** What is left out of `answer` is not looked for on a prototype. */
+function receivedContent(answer: Received): Content {
+  return ObjectHasOwn(answer, "body")
+    ? { bytes: Uint8ArrayFromBase64(answer.body as string) as Uint8Array<ArrayBuffer> }
+    : { text: answer.text as string };
 }
 
 function make(parts: Parts, headers: Headers, content: Content | null, shared = false): Response {
