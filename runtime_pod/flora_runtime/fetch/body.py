@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Final, Self
@@ -91,8 +90,8 @@ def _form(body: bytes) -> tuple[str | None, bytes | None]:
         return None, body
     if not text.isascii() and len(body) > TEXT_LIMIT:
         return None, body
-    escaped = len(msgspec.json.encode(text))
-    return (text, None) if escaped <= len(base64.b64encode(body)) + 16 else (None, body)
+    as_base64 = 4 * (len(body) // 3 + 1)
+    return (text, None) if len(msgspec.json.encode(text)) <= as_base64 + 2 else (None, body)
 
 
 class _Inflater:

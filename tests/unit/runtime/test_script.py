@@ -719,3 +719,36 @@ def test_an_isolate_is_told_its_bot_only_when_it_is_known() -> None:
     assert "userId" not in told[0]
     assert told[1]["userId"] == "42"
     assert (told[1]["guildId"], told[1]["seed"], told[1]["cryptoSeed"]) == ("1", "seed", "c")
+
+
+# ------------------------------------------------------------------------------------------------- secrets
+
+
+def test_new_placeholders_go_with_the_next_turn_and_ask_for_none(script: Script, told: Told) -> None:
+    ready = told.ready
+    script.know_secrets({"OLD": "mark"})
+    script.know_secrets({"KEY": "mark"})
+    assert (told.ready, script.wants_turn) == (ready, False)
+    script.add_event(1, body())
+    script.start_turn()
+    assert isolate_of(script).payloads[-1]["k"] == {"KEY": "mark"}
+    isolate_of(script).end()
+    script.add_event(2, body())
+    script.start_turn()
+    assert "k" not in isolate_of(script).payloads[-1]
+
+
+def test_placeholders_are_not_lost_in_a_turn_that_only_asks_for_news(script: Script) -> None:
+    script.know_secrets({"KEY": "mark"})
+    isolate_of(script).notify()
+    script.start_turn()
+    isolate_of(script).end()
+    script.add_event(1, body())
+    script.start_turn()
+    assert isolate_of(script).payloads[-1]["k"] == {"KEY": "mark"}
+
+
+def test_an_isolate_is_told_its_placeholders_before_its_bundle_runs() -> None:
+    deploy = Deploy(1, "ab" * 32, "", "", Limits(), "seed", 0, secrets={"KEY": "mark"})
+    told = msgspec.json.decode(configuration(guild="1", deploy=deploy, crypto_seed="", generation=1))
+    assert told["secrets"] == {"KEY": "mark"}
