@@ -98,7 +98,10 @@ class Client:
             body = await read_body(
                 response.content.iter_any(), response.headers.get("Content-Encoding", ""), held
             )
-            text, data = await travelling(exchange.take_back_bytes(body))
+            body = exchange.take_back_bytes(body)
+            if len(body) > limits.RESPONSE_BYTES:  # placeholders are longer than most values
+                raise FetchRefused("FETCH_TOO_LARGE", "the response repeats a secret too often")
+            text, data = await travelling(body)
         return Response(
             status=response.status,
             status_text=exchange.take_back(response.reason or ""),

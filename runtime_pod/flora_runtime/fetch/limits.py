@@ -22,7 +22,7 @@ REDIRECTS: Final = 5
 WAITING: Final = 32
 """Fetches of one guild that may wait for its turn."""
 POD_AT_ONCE: Final = 128
-POD_BODY_BYTES: Final = 256 << 20
+POD_BODY_BYTES: Final = 128 << 20
 """Of all bodies that are being received in a pod."""
 
 LOOKUP_THREADS: Final = 16

@@ -34,6 +34,10 @@ LONG_TURN_NS: Final = 10_000_000
 LOAD_CPU_FACTOR: Final = 10
 """Loading may use this many turns' worth of CPU: it compiles the whole bundle."""
 
+RESULT_BYTES_A_TURN: Final = 16 << 20
+"""Results of ops that one turn hands over, in bytes. That of a fetch alone may be nearly as large; several at
+once would put an isolate over its memory through no fault of its script's."""
+
 QUIET_SECONDS: Final = 1.0
 """How long an event may be pending without a turn before the script is asked for news."""
 
@@ -211,6 +215,8 @@ class Script:
         if len(events) > self._batch:
             events, rest = events[: self._batch], events[self._batch :]
         self._due = _Due(events=rest)
+        if len(due.results) > 1:
+            self._due.results = _take_too_large(due.results)
         self._begin_turn()
         if not (events or due.results or due.timers):
             self._due.secrets = due.secrets
@@ -448,6 +454,18 @@ class Script:
     def close(self) -> None:
         """Give the isolate back; only when no turn runs."""
         self._isolate.close()
+
+
+def _take_too_large(results: list[bytes]) -> list[bytes]:
+    """Take those out of ``results`` that would make one turn's input too large; the first always stays."""
+    size = 0
+    for at, result in enumerate(results):
+        size += len(result)
+        if size > RESULT_BYTES_A_TURN and at:
+            later = results[at:]
+            del results[at:]
+            return later
+    return []
 
 
 def _payload(due: _Due, events: list[tuple[int, bytes]]) -> bytes:

@@ -194,6 +194,15 @@ async def test_nothing_that_goes_wrong_tells_a_value(
     assert "s3cret" not in " ".join(texts) + caplog.text
 
 
+async def test_a_server_that_repeats_a_value_without_end_cannot_blow_an_answer_up(
+    fetcher: Fetcher, site: Site
+) -> None:
+    fetcher.know(Secret("KEY", MARK, "8 chars!", ["http://127.0.0.1"]))
+    assert (await fetcher.fetch(f"{site.url}/repeat?k={MARK}&n=3"))["text"] == MARK * 3
+    refused = await fetcher.refusal(f"{site.url}/repeat?k={MARK}&n={1 << 20}")
+    assert refused.code == "FETCH_TOO_LARGE"
+
+
 async def test_an_allowed_host_that_is_none_locks_the_secret_away(fetcher: Fetcher, site: Site) -> None:
     fetcher.know(Secret("KEY", MARK, "s3cret-value", ["not a host"]))
     assert (await fetcher.refusal(f"{site.url}/echo?k={MARK}")).code == "FETCH_SECRET_FORBIDDEN"

@@ -10,6 +10,7 @@ import subprocess
 import time
 import zlib
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,12 @@ async def _size(site: Site, request: web.Request) -> web.Response:
 
 async def _packed(site: Site, request: web.Request) -> web.Response:
     """``n`` zeros, packed as ``as`` says."""
-    kind, size = request.query["as"], int(request.query["n"])
+    packed, name = _pack(request.query["as"], int(request.query["n"]))
+    return web.Response(body=packed, headers={"Content-Encoding": name})
+
+
+@cache
+def _pack(kind: str, size: int) -> tuple[bytes, str]:
     raw = zlib.compressobj(wbits=-15)
     packed = {
         "gzip": lambda: gzip.compress(bytes(size), 9),
@@ -183,7 +189,7 @@ async def _packed(site: Site, request: web.Request) -> web.Response:
         "br": lambda: b"x",
     }[kind]()
     name = {"raw": "deflate", "cut": "gzip", "broken": "gzip"}.get(kind, kind)
-    return web.Response(body=packed, headers={"Content-Encoding": name})
+    return packed, name
 
 
 async def _wait(site: Site, request: web.Request) -> web.Response:
@@ -206,6 +212,10 @@ async def _headers(site: Site, request: web.Request) -> web.Response:
     return web.Response(headers={f"X-{n}": "y" * 7000 for n in range(int(request.query["n"]))})
 
 
+async def _repeat(site: Site, request: web.Request) -> web.Response:
+    return web.Response(text=request.query["k"] * int(request.query["n"]))
+
+
 async def _circle(site: Site, request: web.Request) -> web.Response:
     return web.Response(status=302, headers={"Location": "/circle"})
 
@@ -221,6 +231,7 @@ ROUTES: dict[str, Callable[[Site, web.Request], Awaitable[web.StreamResponse]]] 
     "/headers": _headers,
     "/missing": _missing,
     "/circle": _circle,
+    "/repeat": _repeat,
     "/pictures/cat.png": _bytes,
 }
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
+from flora_core.hashing import worker_of
+from flora_core.ids import GuildId
 from flora_core.wire.control import SECRET_PREFIX, Secret
 from tests.integration.fetch.world import Site, until
 from tests.integration.path.path_under_test import PathUnderTest
@@ -252,3 +254,29 @@ async def test_a_file_by_url_goes_up_as_data(path: PathUnderTest, site: Site) ->
     sent = await path.wait(lambda: [op for op in path.discord.ops if op.name == "sendMessage"])
     (file,) = json.loads(bytes(sent[0].args))["files"]
     assert (file["name"], len(file["data"]), "url" in file) == ("a", 4 * -(-(5 << 20) // 3), False)
+
+
+async def test_a_script_that_is_flooded_with_answers_harms_only_itself(
+    path: PathUnderTest, site: Site
+) -> None:
+    """Twelve times 10 MiB at once, all kept: far over its memory."""
+    code = f"""
+      globalThis.kept = [];
+      on('messageCreate', async (ctx) => {{
+        if (ctx.msg.content === 'hi') return void (await ctx.reply('hi'));
+        const all = Array.from({{ length: 12 }}, () => fetch('{site.url}/packed?as=gzip&n={10 << 20}'));
+        for (const one of all) kept.push(await (await one).bytes());
+        await ctx.reply(`kept ${{kept.length}}`);
+      }});
+    """
+    neighbour = next(
+        g for g in map(str, range(2, 99)) if worker_of(GuildId(g), 2) == worker_of(GuildId("1"), 2)
+    )
+    await path.deploy("1", code)
+    await path.deploy(neighbour, code)
+    pids = path.worker_pids()
+    path.message("go")
+    await path.wait_log("more than 64 MiB of memory")
+    path.message("hi", guild=neighbour)
+    assert await path.wait_contents(1) == ["hi"]
+    assert path.worker_pids() == pids

@@ -393,10 +393,14 @@ async def test_secrets_come_before_assignments_and_no_value_is_written_down(
         ("all", "1"),
         ("secrets", "1", ("KEY", "s3cret-2")),
     ]
-    assert "s3cret" not in "".join(file.read_text() for file in tmp_path.iterdir())
+    assert "s3cret" not in kept_in(tmp_path)
     again = Sink()
     await plane_is_gone(plane, tmp_path, again, session)
     assert again.told[:2] == [("secrets", "1", ("KEY", None)), ("all", "1")]
+
+
+def kept_in(folder: Path) -> str:
+    return "".join(file.read_text() for file in folder.iterdir())
 
 
 async def plane_is_gone(plane: Control, folder: Path, sink: Sink, session: aiohttp.ClientSession) -> None:

@@ -752,3 +752,15 @@ def test_an_isolate_is_told_its_placeholders_before_its_bundle_runs() -> None:
     deploy = Deploy(1, "ab" * 32, "", "", Limits(), "seed", 0, secrets={"KEY": "mark"})
     told = msgspec.json.decode(configuration(guild="1", deploy=deploy, crypto_seed="", generation=1))
     assert told["secrets"] == {"KEY": "mark"}
+
+
+def test_large_results_come_one_turn_after_another(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RESULT_BYTES_A_TURN", 100)
+    for id_ in range(1, 5):
+        script.add_result(b'[%d,true,"%b"]' % (id_, b"x" * (200 if id_ == 2 else 20)))
+    given: list[list[int]] = []
+    while script.wants_turn:
+        script.start_turn()
+        given.append([result[0] for result in isolate_of(script).payloads[-1]["s"]])
+        isolate_of(script).end()
+    assert given == [[1], [2], [3, 4]]
