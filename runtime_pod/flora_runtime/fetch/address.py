@@ -35,6 +35,7 @@ _REFUSED_4: Final = tuple(
         "240.0.0.0/4",  # reserved, and the broadcast address
     )
 )
+_NAT64: Final = IPv6Network("64:ff9b::/96")
 _GLOBAL_6: Final = IPv6Network("2000::/3")
 _REFUSED_6: Final = tuple(
     IPv6Network(network)
@@ -60,6 +61,10 @@ class AddressRules:
         """Whether a script may connect to ``address``."""
         if getattr(address, "scope_id", None) or _within(address, self.deny):
             return False
+        if (
+            isinstance(address, IPv6Address) and address in _NAT64
+        ):  # allowed: then what it leads to counts as well
+            return _within(address, self.allow) and self.permits(IPv4Address(int(address) & 0xFFFFFFFF))
         return _within(address, self.allow) or is_public(address)
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from flora_cli.scaffold import create_project
 from flora_core.errors import InvalidInput
 from flora_core.ids import GuildId
 from flora_core.manifest import SecretKeyRef, SecretSpec
+from flora_core.toolchain import Project
 from flora_dev.command import _value_of
 from flora_dev.secrets import DevSecret, manifest_secrets, read_secrets, read_values
 from flora_dev.sources import FolderSource, ManifestSource
@@ -128,3 +130,17 @@ def test_the_option_takes_a_name_and_never_a_value(monkeypatch: pytest.MonkeyPat
         with pytest.raises(InvalidInput) as caught:
             _value_of(wrong)
         assert "s3cret" not in str(caught.value)
+
+
+def test_neither_file_is_ever_a_part_of_a_bundle(tmp_path: Path) -> None:
+    folder = tmp_path / "bot"
+    create_project(folder)
+    write(folder, toml=TOML, env="KEY=s3cret")
+    project = Project.from_folder(folder)
+    assert not {".env", "flora.toml"} & set(project.files)
+    assert "s3cret" not in "".join(project.files.values())
+
+
+def test_a_new_project_keeps_its_values_out_of_version_control(tmp_path: Path) -> None:
+    create_project(tmp_path / "bot")
+    assert ".env" in (tmp_path / "bot" / ".gitignore").read_text().splitlines()

@@ -108,6 +108,13 @@ def test_an_installation_may_allow_and_deny_ranges_and_denying_is_stronger() -> 
     assert permitted == [True, True, False, False, False]
 
 
+def test_where_nat64_is_allowed_the_address_inside_still_counts() -> None:
+    rules = AddressRules(allow=parse_networks("64:ff9b::/96"))
+    assert rules.permits(ip_address("64:ff9b::808:808"))
+    for inside in ("127.0.0.1", "10.0.0.1", "169.254.169.254"):
+        assert not rules.permits(IPv6Address(int(IPv6Address("64:ff9b::")) | int(IPv4Address(inside))))
+
+
 def test_a_zone_is_never_let_through() -> None:
     assert not AddressRules(allow=parse_networks("::/0")).permits(ip_address("fe80::1%1"))
 
