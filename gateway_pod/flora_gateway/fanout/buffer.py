@@ -15,13 +15,12 @@ from enum import StrEnum
 from typing import Final
 
 from flora_core.events import DROPPABLE, INTERACTION
-from flora_core.wire.ndjson import LINE_LIMIT
 
 INTERACTION_SECONDS: Final = 3.0
 """Discord waits this long for an answer (interactions/receiving-and-responding)."""
 
-EVENT_LIMIT: Final = LINE_LIMIT - 1024
-"""Bytes of an event's data that still fit into a line with their frame. Discord's own are far smaller."""
+EVENT_LIMIT: Final = 4 << 20
+"""Bytes of an event's data, well within a line. Discord's own are far smaller."""
 
 FRAME_OVERHEAD: Final = 200
 """Bytes a frame costs besides its line."""

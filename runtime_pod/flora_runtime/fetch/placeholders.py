@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -54,8 +54,8 @@ class GuildSecrets:
         """By name: what the isolate may know."""
         return {known.secret.name: placeholder for placeholder, known in self._known.items()}
 
-    def value(self, placeholder: str, target: Target) -> tuple[str, str]:
-        """Name and value for a request to ``target``; raises FetchRefused."""
+    def value(self, placeholder: str, target: Target) -> str:
+        """The value for a request to ``target``; raises FetchRefused."""
         known = self._known.get(placeholder)
         if known is None:
             raise FetchRefused("FETCH_SECRET_FORBIDDEN", "the secret is not there any more; deploy again")
@@ -66,7 +66,7 @@ class GuildSecrets:
             )
         if not self.allows(placeholder, target):
             raise FetchRefused("FETCH_SECRET_FORBIDDEN", _why_forbidden(name, known.hosts, target))
-        return name, known.secret.value
+        return known.secret.value
 
     def allows(self, placeholder: str, target: Target) -> bool:
         """Whether that secret's value may go to ``target``."""
@@ -155,7 +155,7 @@ class Exchange:
 
         def filled(match: re.Match[str]) -> str:
             placeholder = match[0]
-            _, value = self._secrets.value(placeholder, target)
+            value = self._secrets.value(placeholder, target)
             self._out[placeholder] = value
             return encode(value)
 
@@ -165,11 +165,6 @@ class Exchange:
 def holds_placeholder(headers: Headers) -> bool:
     """Whether there is a placeholder in any of ``headers`` (one in a Basic Authorization does not show)."""
     return any(SECRET_PREFIX in value for _, value in headers)
-
-
-def parse_secrets(secrets: Mapping[str, list[Secret]]) -> dict[str, GuildSecrets]:
-    """Of several guilds."""
-    return {guild: GuildSecrets(entries) for guild, entries in secrets.items()}
 
 
 def _forms(value: str) -> list[str]:
