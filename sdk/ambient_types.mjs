@@ -2,7 +2,7 @@
 // flora's names as globals.
 import { readFile } from "node:fs/promises";
 
-const FILES = ["events", "guild_events", "contexts", "messages", "components", "enums", "commands", "kv", "cron", "rest", "web"];
+const FILES = ["events", "guild_events", "contexts", "messages", "components", "enums", "commands", "kv", "cron", "rest", "secrets", "web"];
 
 const HEAD = `// flora: what a guild's script finds without importing it. Needs "lib": ["ESNext"] and nothing else.
 // Everything of flora's own is global, and also a member of "flora".

@@ -80,6 +80,10 @@ def dev(
     ] = None,
     entrypoint: Annotated[str | None, typer.Option(help="The script's first file.")] = None,
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1, max=64)] = 1,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(help="Take a secret from the environment, or ask for it.", metavar="NAME"),
+    ] = None,
     state_dir: Annotated[
         Path | None, typer.Option(help="The same, in this folder; the parts' logs are there too.")
     ] = None,
@@ -106,11 +110,14 @@ def dev(
     if token and any(isinstance(said, Said) for said in says):
         raise InvalidInput("only in a simulated Discord can flora speak as a member; unset DISCORD_TOKEN")
     guild_id = parse_guild_id(guild, field="--guild") if guild else GuildId(DEV_GUILD)
+    if deployments is not None and secret:
+        raise InvalidInput(f"--secret is for one folder; write the values into {deployments}/.env")
+    given = {name: _value_of(name) for name in secret or ()}
     if deployments is not None:
         source = ManifestSource(deployments)
     else:
         assert folder is not None
-        source = FolderSource(folder, guild_id, entrypoint=entrypoint)
+        source = FolderSource(folder, guild_id, entrypoint=entrypoint, secrets=given)
     if persist:
         state_dir = source.folder / KEPT
     options = Options(
@@ -121,9 +128,26 @@ def dev(
         timeout=timeout,
         workers=workers,
         state_dir=state_dir,
+        fetch_allow=os.environ.get("RUNTIME_FETCH_ALLOW", ""),
     )
     view = View(as_json=json, many_guilds=deployments is not None)
     raise typer.Exit(asyncio.run(_run(options, view)))
+
+
+def _value_of(secret: str) -> str:
+    """From the environment, or typed in: never an argument, which everybody on the machine could read."""
+    if not secret.isidentifier():
+        raise InvalidInput(
+            "--secret takes a name alone; its value comes from the environment, or is asked for"
+        )
+    value = os.environ.get(secret, "")
+    if not value and sys.stdin.isatty():
+        value = str(typer.prompt(secret, hide_input=True, err=True))
+    if not value:
+        raise InvalidInput(
+            f"--secret {secret}: there is no such variable in the environment, and nobody to ask"
+        )
+    return value
 
 
 async def _run(options: Options, view: View) -> int:

@@ -10,14 +10,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from secrets import token_hex
 from typing import Final, Protocol
 
 from flora_core.control.state import DesiredState
 from flora_core.errors import BundleFailed, FloraError, InvalidProject
 from flora_core.ids import GuildId, PodName, Sha256
 from flora_core.toolchain import Bundle, Diagnostic, Project, Toolchain
-from flora_core.wire.control import DEFAULT_LIMITS, Assignment, Failed, Limits, Loaded, LogLine, ScriptError
+from flora_core.wire.control import (
+    DEFAULT_LIMITS,
+    SECRET_PREFIX,
+    Assignment,
+    Failed,
+    Limits,
+    Loaded,
+    LogLine,
+    ScriptError,
+    Secret,
+)
 from flora_dev.logbook import LogBook
+from flora_dev.secrets import DevSecret
 
 POD: Final = PodName("flora-runtime-0")
 
@@ -81,6 +93,7 @@ class LocalController:
         self._bundles: dict[Sha256, bytes] = {}
         self._statuses: dict[GuildId, GuildStatus] = {}
         self._projects: dict[GuildId, Project] = {}
+        self._placeholders: dict[tuple[GuildId, str], str] = {}
 
     @property
     def statuses(self) -> list[GuildStatus]:
@@ -119,6 +132,16 @@ class LocalController:
         self._set(status, Condition.LOADING)
         self.state.assign(POD, Assignment(guild, status.revision, sha256, limits))
 
+    def know_secrets(self, guild: GuildId, secrets: Sequence[DevSecret]) -> None:
+        """Hand the guild's secrets to its pod; a placeholder stays the same as long as this runs."""
+        self.state.know_secrets(
+            guild,
+            [
+                Secret(secret.name, self._placeholder(guild, secret.name), secret.value, secret.allowed_hosts)
+                for secret in secrets
+            ],
+        )
+
     async def check(self, guild: GuildId) -> None:
         """Type check what was last deployed; errors in types do not keep a script from running."""
         project, status = self._projects.get(guild), self._statuses.get(guild)
@@ -146,6 +169,7 @@ class LocalController:
     def remove(self, guild: GuildId) -> None:
         """The guild's document is gone."""
         self.state.release(guild)
+        self.state.know_secrets(guild, [])
         self._statuses.pop(guild, None)
         self._projects.pop(guild, None)
         self.book.forget(guild)
@@ -173,6 +197,9 @@ class LocalController:
         self._audience.on_log(pod, line)
 
     # ---------------------------------------------------------------- inside
+
+    def _placeholder(self, guild: GuildId, name: str) -> str:
+        return self._placeholders.setdefault((guild, name), SECRET_PREFIX + token_hex(16))
 
     def _keep(self, bundle: Bundle) -> Sha256:
         self._bundles[bundle.sha256] = bundle.to_bytes()

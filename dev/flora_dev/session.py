@@ -22,7 +22,7 @@ import msgspec
 
 from flora_core.errors import FloraError
 from flora_core.ids import GuildId
-from flora_core.toolchain import Toolchain
+from flora_core.toolchain import Diagnostic, Toolchain
 from flora_dev.asks import Ask, RunJob, ShowKv, read_kv, read_logs, run_job, the_guild
 from flora_dev.control_app import LOCALHOST, ControlApp, Tokens
 from flora_dev.controller import POD, Condition, LocalController
@@ -66,6 +66,8 @@ class Options:
     workers: int = 1
     state_dir: Path | None = None
     log_level: str = "INFO"
+    fetch_allow: str = ""
+    """Address ranges that scripts may fetch from although they are not public."""
 
     @property
     def watch(self) -> bool:
@@ -195,6 +197,10 @@ class DevSession:
         elif entry.read is None:
             self.controller.suspend(entry.guild, entry.name)
         else:
+            if entry.secrets.notes:
+                notes = [Diagnostic(note, severity="warning") for note in entry.secrets.notes]
+                self._view.on_diagnostics(entry.guild, notes)
+            self.controller.know_secrets(entry.guild, entry.secrets.known)
             await self.controller.deploy(entry.guild, entry.name, entry.read, limits=entry.limits)
 
     def _begin_watching(self) -> None:
@@ -249,6 +255,7 @@ class DevSession:
                 "RUNTIME_ACCEPT_TOKENS": f"{tokens.api}=api",
                 "RUNTIME_DATA_DIR": str(self._folder / "runtime"),
                 "RUNTIME_MAX_WORKERS": str(self._options.workers),
+                "RUNTIME_FETCH_ALLOW": self._options.fetch_allow,
             },
         )
         session = await stack.enter_async_context(aiohttp.ClientSession())

@@ -5,8 +5,8 @@ Both are watched. A ``Source`` reads everything anew after each change: at most 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,6 +18,7 @@ from flora_core.ids import GuildId
 from flora_core.manifest import GuildDeployment, InvalidManifest, parse_manifest
 from flora_core.toolchain import Project
 from flora_core.wire.control import DEFAULT_LIMITS, Limits
+from flora_dev.secrets import VALUES, DevSecrets, manifest_secrets, read_secrets, read_values
 
 QUIET_MILLISECONDS: Final = 50
 """Changes closer together than this are one: editors write a file in several steps."""
@@ -40,6 +41,7 @@ class Wanted:
     limits: Limits = DEFAULT_LIMITS
     problem: str = ""
     """Why the document cannot be used."""
+    secrets: DevSecrets = field(default_factory=DevSecrets)
 
 
 class Source(Protocol):
@@ -53,14 +55,27 @@ class Source(Protocol):
 class FolderSource:
     """One project for one guild; raises InvalidInput when ``folder`` is none."""
 
-    def __init__(self, folder: Path, guild: GuildId, *, entrypoint: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        guild: GuildId,
+        *,
+        entrypoint: str | None = None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         _check_folder(folder)
+        self._given = secrets or {}
         self.folder = folder
         self._guild = guild
         self._entrypoint = entrypoint
 
     def wanted(self) -> list[Wanted]:
-        return [Wanted(self._guild, self.folder.resolve().name, self._read)]
+        name = self.folder.resolve().name
+        try:
+            secrets = read_secrets(self.folder, self._given)
+        except InvalidInput as error:
+            return [Wanted(self._guild, name, problem=str(error))]
+        return [Wanted(self._guild, name, self._read, secrets=secrets)]
 
     def _read(self) -> Project:
         return Project.from_folder(self.folder, entrypoint=self._entrypoint)
@@ -82,6 +97,11 @@ class ManifestSource:
         found: dict[GuildId, Wanted] = {}
         problems: list[Wanted] = []
         kept: list[Wanted] = []
+        try:
+            values = read_values(self.folder / VALUES)
+        except InvalidInput as error:
+            values = {}
+            problems.append(Wanted(GuildId("0"), VALUES, problem=str(error)))
         for path in sorted(self.folder.iterdir()):
             if path.suffix not in MANIFEST_SUFFIXES or not path.is_file():
                 continue
@@ -94,7 +114,7 @@ class ManifestSource:
                     problem = f"{place}: guild {manifest.guild} has a document already"
                     problems.append(Wanted(NOBODY, place, problem=problem))
                 else:
-                    found[manifest.guild] = wanted = _wanted(manifest)
+                    found[manifest.guild] = wanted = _wanted(manifest, values)
                     good.append(wanted)
             if len(problems) > before:
                 kept += self._last_good.get(path, [])
@@ -128,7 +148,7 @@ def _documents(path: Path) -> list[tuple[str, GuildDeployment | InvalidManifest]
     return read
 
 
-def _wanted(manifest: GuildDeployment) -> Wanted:
+def _wanted(manifest: GuildDeployment, values: Mapping[str, str]) -> Wanted:
     spec, name = manifest.spec, manifest.metadata.name
     if spec.suspend:
         return Wanted(manifest.guild, name)
@@ -142,6 +162,7 @@ def _wanted(manifest: GuildDeployment) -> Wanted:
         name,
         lambda: Project(files=files, entrypoint=source.entrypoint),
         limits=manifest.limits,
+        secrets=manifest_secrets(spec.secrets, values),
     )
 
 

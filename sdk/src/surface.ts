@@ -1,5 +1,5 @@
-// Everything a script finds without importing it. What comes later (secrets, fetch) joins
-// here: one more line in the section it belongs to.
+// Everything a script finds without importing it. What comes later joins here: one
+// more line in the section it belongs to.
 //
 // Classes are the dear part of an isolate's start, some 6 KiB each. Most scripts use few of them, so these
 // modules are run when a script first touches one of their names: that is what esbuild makes of a `require`.
@@ -20,6 +20,7 @@ import { off, on, once } from "./events/handlers.ts";
 import { console } from "./prelude/console.ts";
 import { FloraError } from "./prelude/errors.ts";
 import { clearTimeout, queueMicrotask, setInterval, setTimeout } from "./prelude/timers.ts";
+import { fetchModule, subtleModule, urlsModule, webModule } from "./lazies.ts";
 import { performance } from "./web/performance.ts";
 
 declare function require(module: string): never;
@@ -81,6 +82,7 @@ export const lazySdk = [
   lazy<typeof import("./lazy/cron.ts")>(() => require("./lazy/cron.ts"), "cron"),
   lazy<typeof import("./lazy/kv.ts")>(() => require("./lazy/kv.ts"), "KvStore", "kv", "store"),
   lazy<typeof import("./lazy/rest.ts")>(() => require("./lazy/rest.ts"), "rest"),
+  lazy<typeof import("./lazy/secrets.ts")>(() => require("./lazy/secrets.ts"), "secrets"),
   lazy<typeof import("./lazy/permissions.ts")>(() => require("./lazy/permissions.ts"), "Permissions"),
   lazy<typeof import("./lazy/components.ts")>(
     () => require("./lazy/components.ts"),
@@ -125,9 +127,11 @@ export const lazySdk = [
 ] as const;
 
 export const lazyWeb = [
-  lazy<typeof import("./lazy/urls.ts")>(() => require("./lazy/urls.ts"), "URL", "URLSearchParams"),
-  lazy<typeof import("./lazy/web.ts")>(
-    () => require("./lazy/web.ts"),
+  lazy(urlsModule, "URL", "URLSearchParams"),
+  lazy(fetchModule, "Blob", "File", "FormData", "Headers", "Request", "Response", "fetch"),
+  lazy<Omit<ReturnType<typeof subtleModule>, "subtle">>(subtleModule, "CryptoKey", "SubtleCrypto"),
+  lazy(
+    webModule,
     "AbortController",
     "AbortSignal",
     "DOMException",

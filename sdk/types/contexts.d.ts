@@ -242,7 +242,14 @@ declare namespace flora {
     | "KV_KEY_NOT_FOUND"
     | "KV_QUOTA_EXCEEDED"
     | "KV_RATE_LIMITED"
-    | "KV_UNAVAILABLE";
+    | "KV_UNAVAILABLE"
+    | "FETCH_FAILED"
+    | "FETCH_FORBIDDEN_ADDRESS"
+    | "FETCH_RATE_LIMITED"
+    | "FETCH_SECRET_FORBIDDEN"
+    | "FETCH_TIMEOUT"
+    | "FETCH_TOO_LARGE"
+    | "FETCH_TOO_MANY";
 
   /** A call that failed. */
   class FloraError extends Error {
@@ -259,6 +266,12 @@ declare namespace flora {
      * `KV_KEY_NOT_FOUND`, `KV_QUOTA_EXCEEDED`: as they say.
      * `KV_RATE_LIMITED`: too many writes; try again after `retryAfter` seconds.
      * `KV_UNAVAILABLE`: storage cannot be read or written now.
+     * `FETCH_FAILED`: no connection, no such host, a bad certificate, a broken answer, or aborted with the script.
+     * `FETCH_FORBIDDEN_ADDRESS`: the host is not on the public internet, or the port is a closed one.
+     * `FETCH_RATE_LIMITED`: too many fetches in a minute; try again after `retryAfter` seconds.
+     * `FETCH_SECRET_FORBIDDEN`: a secret in the request may not go to that host.
+     * `FETCH_TIMEOUT`, `FETCH_TOO_LARGE`: over 10 seconds, over 10 MiB.
+     * `FETCH_TOO_MANY`: too many fetches at once; await them.
      */
     readonly code: FloraErrorCode;
     /** Discord's HTTP status. */

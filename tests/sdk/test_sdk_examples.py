@@ -26,6 +26,7 @@ from payloads import (
     sent,
 )
 
+from conftest import NewGuild
 from flora_core.events import TABLE
 from tests.event_samples import Samples
 
@@ -55,6 +56,12 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
             "!clear",
             "!report",
             "!say hello",
+            "!joke",
+            "!rain",
+            "!race",
+            "!upload",
+            "!pay 5",
+            "!sign",
             "!roll 20",
             "!roll x",
             "!count",
@@ -97,6 +104,16 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+FETCHED = {
+    "status": 200,
+    "statusText": "OK",
+    "url": "https://api.example.com/",
+    "headers": [["content-type", "application/json"], ["x-signature", "00"]],
+    "text": '{"joke":"Knock, knock.","names":["Ann"],"temperature":21.5}',
+}
+"""What every server answers the examples."""
+
+
 def names() -> list[str]:
     """The examples, by guide and line of their first line."""
     found: list[str] = []
@@ -121,7 +138,9 @@ def settle(guild: GuildUnderTest) -> None:
             op = guild.out.ops[0]
             first = op.name in ("sendInteractionResponse", "updateInteractionResponse")
             answer: Any = {"resource": {"message": sent()}} if first else sent()
-            if op.name == "fetchMessages":
+            if op.name == "fetch":
+                answer = FETCHED
+            elif op.name == "fetchMessages":
                 answer = [sent(), sent()]
             elif op.name == "createWebhook":
                 answer = {"id": "800000000000000008", "token": "hook"}
@@ -130,6 +149,14 @@ def settle(guild: GuildUnderTest) -> None:
             guild.resolve(op, answer)
         if guild.out.timers:
             guild.fire()
+
+
+SECRETS = dict.fromkeys(("WEATHER_KEY", "SHOP_KEY", "SHOP_PASSWORD"), f"__FLORA_SECRET__{'0' * 32}")
+
+
+@pytest.fixture
+def guild(new_guild: NewGuild) -> GuildUnderTest:
+    return new_guild(userId=BOT_ID, secrets=SECRETS)
 
 
 @pytest.mark.parity(112)

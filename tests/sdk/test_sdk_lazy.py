@@ -29,12 +29,14 @@ FLORA = [
     ),
     *("file", "fileUpload", "inputText", "label", "mediaGallery", "mentionableSelect", "modal", "roleSelect"),
     *("section", "separator", "stringSelect", "textDisplay", "thumbnail", "userSelect"),
-    *("KvStore", "cron", "kv", "rest", "store"),
+    *("KvStore", "cron", "kv", "rest", "secrets", "store"),
 ]
 WEB = [
     *("AbortController", "AbortSignal", "DOMException", "Event", "EventTarget", "TextDecoder", "TextEncoder"),
     *("URL", "URLSearchParams", "atob", "btoa", "crypto", "structuredClone"),
+    *("Blob", "CryptoKey", "File", "FormData", "Headers", "Request", "Response", "SubtleCrypto", "fetch"),
 ]
+OBJECTS = ("crypto", "Permissions", "kv", "secrets")
 GETTERS = "Object.getOwnPropertyNames({0}).filter((n) => Object.getOwnPropertyDescriptor({0}, n).get)"
 
 
@@ -45,7 +47,7 @@ def test_these_are_the_lazy_names(guild: GuildUnderTest) -> None:
 
 @pytest.mark.parametrize("name", FLORA + WEB)
 def test_once_read_it_is_an_ordinary_property(guild: GuildUnderTest, name: str) -> None:
-    kind = "object" if name in ("crypto", "Permissions", "kv", "rest") else "function"
+    kind = "object" if name in OBJECTS else "function"
     assert guild.value(f"[typeof {name}, typeof {name}]") == [kind, kind]
     found = f"Object.getOwnPropertyDescriptor(globalThis, '{name}')"
     assert guild.value(f"(({{ value, ...others }}) => [typeof value, others])({found})") == [
@@ -59,9 +61,7 @@ def test_the_global_and_the_member_of_flora_are_one(guild: GuildUnderTest, name:
     assert guild.value(f"[flora.{name} === {name}, globalThis.{name} === flora.{name}]") == [True, True]
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in FLORA + WEB if name not in ("crypto", "Permissions", "kv", "rest")]
-)
+@pytest.mark.parametrize("name", [name for name in FLORA + WEB if name not in OBJECTS])
 def test_functions_know_their_names(guild: GuildUnderTest, name: str) -> None:
     assert guild.value(f"{name}.name") == name
 
@@ -110,6 +110,7 @@ HEARD = """(() => {
   target.addEventListener('x', (event) => event.preventDefault());
   return target.dispatchEvent(new Event('x', { cancelable: true }));
 })()"""
+UTF8 = "text/plain;charset=UTF-8"
 USES = {
     "URL": ("new URL('http://\\u00e4.example/a b?c#d').href", "http://xn--4ca.example/a%20b?c#d"),
     "URLSearchParams": ("String(new URLSearchParams('a=1&b=%20'))", "a=1&b=+"),
@@ -124,6 +125,13 @@ USES = {
     "EventTarget": (HEARD, False),
     "crypto": ("crypto.randomUUID().length", 36),
     "embed": ("embed().setTitle('t').toJSON().title", "t"),
+    "Headers": ("new Headers({ b: '2', A: ' 1 ' }).get('a')", "1"),
+    "Request": (
+        "new Request('https://a.b', { method: 'post', body: 'x' }).headers.get('content-type')",
+        UTF8,
+    ),
+    "Response": ("Response.json([1]).status", 200),
+    "FormData": ("((f) => (f.append('a', new Blob(['x'])), f.get('a').name))(new FormData())", "blob"),
     "button": ("button().setLabel('l').setCustomId('c').toJSON().custom_id", "c"),
     "Permissions": ("String(Permissions.Administrator)", "8"),
 }

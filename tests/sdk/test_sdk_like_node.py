@@ -320,3 +320,124 @@ def test_formats_are_filled_as_node_fills_them(page: GuildUnderTest) -> None:
     for case in cases:
         page.run(f"console.log(...{case})")
     assert [row for row in zip(cases, theirs, page.lines, strict=True) if row[1] != row[2]] == []
+
+
+# ------------------------------------------------------------------------------------- fetch's classes
+
+READ_HEADERS = """(steps) => {
+  try {
+    const h = new Headers(steps[0]);
+    for (const [method, ...given] of steps[1]) h[method](...given);
+    return [[...h], h.get('a'), h.has('B'), h.getSetCookie()];
+  } catch (error) {
+    return error.name;
+  }
+}"""
+
+
+def test_headers_are_nodes(page: GuildUnderTest) -> None:
+    inits: list[Any] = [
+        {},
+        {"A": "1", "b": " 2 "},
+        [["a", "1"], ["A", "2"]],
+        [["a"]],
+        {"a b": "x"},
+        {"": "x"},
+        {"a": "\r\nx\n"},
+    ]
+    changes: list[Any] = [
+        [],
+        [["append", "A", "3"]],
+        [["set", "a", "4"], ["append", "c", ""]],
+        [["delete", "A"]],
+        [["append", "Set-Cookie", "x=1"], ["append", "set-cookie", "y=2"], ["append", "z", "1"]],
+        [["set", "a", "x\u0000"]],
+        [["set", "a", "\u0100"]],
+        [["append", "é", "1"]],
+        [["append", "a", "é"]],
+    ]
+    assert differences(page, READ_HEADERS, [list(case) for case in product(inits, changes)]) == []
+
+
+READ_REQUEST = """([url, init]) => {
+  try {
+    const r = new Request(url, init);
+    return [r.url, r.method, [...r.headers], r.redirect, r.bodyUsed, r.signal.aborted];
+  } catch (error) {
+    return error.name;
+  }
+}"""
+
+
+def test_requests_are_nodes(page: GuildUnderTest) -> None:
+    urls = ["https://a.b", "http://A.b/x y#z", "//a", "https://u:p@a.b/", "data:,x", ""]
+    inits: list[Any] = [
+        {},
+        *(
+            {"method": method}
+            for method in ("get", "Post", "patch", "PUT", "DELETE", "options", "foo", "TRACE", "a b", "")
+        ),
+        {"method": "POST", "body": "x"},
+        {"body": "x"},
+        {"method": "head", "body": ""},
+        {"method": "POST", "body": "x", "headers": {"content-type": "a/b"}},
+        {"redirect": "error"},
+        {"redirect": "x"},
+        {"headers": {"X-A": "1"}},
+    ]
+    assert differences(page, READ_REQUEST, [list(case) for case in product(urls, inits)]) == []
+
+
+READ_RESPONSE = """([body, init]) => {
+  try {
+    const r = new Response(body, init);
+    return [r.status, r.statusText, r.ok, r.type, r.url, r.redirected, [...r.headers]];
+  } catch (error) {
+    return error.name;
+  }
+}"""
+
+
+def test_responses_are_nodes(page: GuildUnderTest) -> None:
+    bodies = [None, "", "x"]
+    inits: list[Any] = [
+        {},
+        *({"status": status} for status in (100, 199, 200, 204, 205, 299, 304, 404, 599, 600)),
+        {"statusText": "fine", "headers": {"a": "b"}},
+        {"statusText": "\n"},
+        {"headers": {"content-type": "x/y"}},
+    ]
+    assert differences(page, READ_RESPONSE, [list(case) for case in product(bodies, inits)]) == []
+
+
+READ_FORM = """(steps) => {
+  const f = new FormData();
+  for (const [method, ...given] of steps) f[method](...given);
+  return [[...f], f.get('a'), f.getAll('a'), f.has('b'), [...f.keys()]];
+}"""
+
+
+def test_forms_are_nodes(page: GuildUnderTest) -> None:
+    steps = [
+        ["append", "a", "1"],
+        ["append", "a", 2],
+        ["set", "a", "3"],
+        ["set", "b", None],
+        ["delete", "a"],
+        ["delete", "x"],
+    ]
+    assert differences(page, READ_FORM, [list(case) for case in product(steps, steps, steps)]) == []
+
+
+READ_BLOB = """([parts, type, start, end]) => {
+  const b = new Blob(parts, { type });
+  const s = b.slice(start ?? undefined, end ?? undefined, type);
+  return [b.size, b.type, s.size, s.type];
+}"""
+
+
+def test_blobs_are_nodes(page: GuildUnderTest) -> None:
+    parts = [[], ["abc"], ["ä", "☃", 5]]
+    types = ["", "Text/Plain", "a\u0001", "é"]
+    ends: list[Any] = [None, 0, 1, -1, 100, -100]
+    assert differences(page, READ_BLOB, [list(case) for case in product(parts, types, ends, ends)]) == []

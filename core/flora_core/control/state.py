@@ -14,20 +14,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from flora_core.ids import GuildId, PodName
-from flora_core.wire.control import Assign, Assignment, Release, Route, Routes, Snapshot
+from flora_core.wire.control import Assign, Assignment, Release, Route, Routes, Secret, Secrets, Snapshot
 
 LOG_LENGTH: Final = 10_000
 
 
 @dataclass(slots=True, frozen=True)
 class Change:
-    """One guild's assignment changed; ``assignment`` None: nobody runs it any more."""
+    """One guild's assignment or its secrets changed; ``assignment`` None: nobody runs it any more."""
 
     revision: int
     guild: GuildId
     pod: PodName | None
     old_pod: PodName | None
     assignment: Assignment | None
+    secrets: bool = False
+    """Only the secrets changed."""
 
 
 class DesiredState:
@@ -37,6 +39,7 @@ class DesiredState:
         self.epoch: Final = secrets.token_hex(8)
         self.revision = 0
         self._placed: dict[GuildId, tuple[PodName, Assignment]] = {}
+        self._secrets: dict[GuildId, list[Secret]] = {}
         self._log: deque[Change] = deque(maxlen=LOG_LENGTH)
         self._changed = asyncio.Event()
 
@@ -54,6 +57,18 @@ class DesiredState:
         self._placed[guild] = (pod, assignment)
         self._add(guild, pod, placed[0] if placed else None, assignment)
 
+    def know_secrets(self, guild: GuildId, secrets: list[Secret]) -> None:
+        """These are all of the guild's secrets; its pod gets them now, or with its assignment."""
+        if self._secrets.get(guild, []) == secrets:
+            return
+        if secrets:
+            self._secrets[guild] = secrets
+        else:
+            del self._secrets[guild]
+        placed = self._placed.get(guild)
+        if placed is not None:
+            self._add(guild, placed[0], placed[0], placed[1], secrets=True)
+
     def release(self, guild: GuildId) -> None:
         """Nobody should run ``guild``."""
         placed = self._placed.pop(guild, None)
@@ -62,8 +77,9 @@ class DesiredState:
 
     def snapshot(self, pod: PodName) -> Snapshot:
         """All that ``pod`` should run now."""
-        mine = [assignment for where, assignment in self._placed.values() if where == pod]
-        return Snapshot(self.epoch, self.revision, mine)
+        mine = {guild: assignment for guild, (where, assignment) in self._placed.items() if where == pod}
+        secrets: dict[str, list[Secret]] = {g: self._secrets[g] for g in mine if g in self._secrets}
+        return Snapshot(self.epoch, self.revision, list(mine.values()), secrets)
 
     def routes(self) -> Routes:
         """Every guild's pod now."""
@@ -74,12 +90,17 @@ class DesiredState:
         oldest = self._log[0].revision if self._log else self.revision + 1
         return epoch == self.epoch and oldest - 1 <= revision <= self.revision
 
-    def changes(self, pod: PodName, *, after: int) -> list[Assign | Release]:
+    def changes(self, pod: PodName, *, after: int) -> list[Assign | Release | Secrets]:
         """What changed for ``pod`` behind revision ``after``; only when ``covers``."""
-        frames: list[Assign | Release] = []
+        frames: list[Assign | Release | Secrets] = []
         for change in self._since(after):
             if change.pod == pod and change.assignment is not None:
-                frames.append(Assign(change.revision, change.assignment))
+                # As they are now: what they were in between helps nobody.
+                secrets = self._secrets.get(change.guild, [])
+                if change.secrets or (secrets and change.old_pod != pod):
+                    frames.append(Secrets(change.revision, change.guild, secrets))
+                if not change.secrets:
+                    frames.append(Assign(change.revision, change.assignment))
             elif change.old_pod == pod:
                 frames.append(Release(change.revision, change.guild))
         return frames
@@ -108,8 +129,10 @@ class DesiredState:
         pod: PodName | None,
         old_pod: PodName | None,
         assignment: Assignment | None,
+        *,
+        secrets: bool = False,
     ) -> None:
         self.revision += 1
-        self._log.append(Change(self.revision, guild, pod, old_pod, assignment))
+        self._log.append(Change(self.revision, guild, pod, old_pod, assignment, secrets))
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

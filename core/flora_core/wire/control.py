@@ -10,7 +10,7 @@ scripts log and how their turns end. Bundles are fetched by hash from ``GET /v1/
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -51,6 +51,28 @@ class Assignment(Struct, frozen=True):
     limits: Limits = DEFAULT_LIMITS
 
 
+SECRET_PREFIX: Final = "__FLORA_SECRET__"  # noqa: S105  what stands in place of one
+"""A placeholder is this and 32 hexadecimal digits that nobody can guess."""
+
+
+class Secret(Struct, frozen=True, rename="camel"):
+    """A secret of a guild. Its value is for the pod's supervisor alone, in memory alone."""
+
+    name: str
+    placeholder: str
+    """What the script has in its place; stays the same when the value changes."""
+    value: str | None = None
+    """None while it is not known: a pod that came back before its control plane."""
+    allowed_hosts: list[str] = []
+    """Patterns as in ``flora_core.allowed_hosts``; empty: it may go nowhere."""
+
+    def __repr__(self) -> str:
+        return f"Secret({self.name!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("name", self.name)]
+
+
 class ScriptError(Struct, frozen=True, omit_defaults=True):
     """An error of a guild's script, in the author's own coordinates."""
 
@@ -65,6 +87,8 @@ class Snapshot(Struct, frozen=True, tag_field=KIND, tag="snapshot"):
     epoch: str
     revision: int
     assignments: list[Assignment]
+    secrets: dict[str, list[Secret]] = {}
+    """By guild; a guild without any is left out."""
 
 
 class Assign(Struct, frozen=True, tag_field=KIND, tag="assign"):
@@ -75,6 +99,14 @@ class Assign(Struct, frozen=True, tag_field=KIND, tag="assign"):
 class Release(Struct, frozen=True, tag_field=KIND, tag="release"):
     revision: int
     guild: str
+
+
+class Secrets(Struct, frozen=True, tag_field=KIND, tag="secrets"):
+    """All secrets of one guild, in place of those it had; comes before the guild's assignment."""
+
+    revision: int
+    guild: str
+    secrets: list[Secret]
 
 
 class Routes(Struct, frozen=True, tag_field=KIND, tag="routes"):
@@ -137,12 +169,12 @@ class LogLine(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="log"
     revision: int = 0
 
 
-Desired = Snapshot | Assign | Release | Beat
+Desired = Snapshot | Assign | Release | Secrets | Beat
 RouteTable = Routes | Route | Beat
 Report = Loaded | Failed | Beat
 Log = LogLine | Beat
 
-desired: Final = FrameCodec[Desired](Snapshot, Assign, Release, Beat)
+desired: Final = FrameCodec[Desired](Snapshot, Assign, Release, Secrets, Beat)
 route_table: Final = FrameCodec[RouteTable](Routes, Route, Beat)
 reports: Final = FrameCodec[Report](Loaded, Failed, Beat)
 logs: Final = FrameCodec[Log](LogLine, Beat)

@@ -35,6 +35,7 @@ class Kind(IntEnum):
     PING = 7
     SHUTDOWN = 8
     DRAIN = 9
+    SECRETS = 10
     # from the worker
     READY = 32
     TURN = 33
@@ -87,6 +88,15 @@ class Deploy(Struct, frozen=True):
     """The guild's place in the flight recorder."""
     bot: str = ""
     """User id of the bot, empty when it is not known yet."""
+    secrets: dict[str, str] = {}
+    """Placeholders by name; a SECRETS frame brings the same anew."""
+
+
+class SecretsIn(Struct, frozen=True):
+    """A guild's secrets changed; its scripts hear of it with their next turn."""
+
+    placeholders: dict[str, str]
+    """By name."""
 
 
 class Ready(Struct, frozen=True):
@@ -187,16 +197,25 @@ def encode(kind: Kind, body: bytes, *, guild: str = "") -> bytes:
 class FrameSplitter:
     """Cuts the bytes of a pipe into frames."""
 
-    __slots__ = ("_limit", "_rest")
+    __slots__ = ("_late", "_limit", "_missing", "_rest")
 
     def __init__(self, *, limit: int = FRAME_LIMIT) -> None:
         self._limit = limit
         self._rest = b""
+        self._late: list[bytes] = []
+        self._missing = 0
+        """Bytes without which the frame that ``_rest`` begins, and ``_late`` goes on with, is not whole."""
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The frames that ``chunk`` completes; raises FrameTooLarge or UnknownFrame, after which the
         pipe is of no use."""
-        data = self._rest + chunk if self._rest else chunk
+        if len(chunk) < self._missing:  # parts of a large frame are joined once, when it is whole
+            self._missing -= len(chunk)
+            self._late.append(chunk)
+            return []
+        data = b"".join((self._rest, *self._late, chunk)) if self._rest else chunk
+        self._late = []
+        self._missing = 0
         frames: list[Frame] = []
         at, end, head = 0, len(data), HEADER.size
         while end - at >= head:
@@ -204,6 +223,7 @@ class FrameSplitter:
             if size > self._limit:
                 raise FrameTooLarge(size, limit=self._limit)
             if end - at < head + size:
+                self._missing = head + size - (end - at)
                 break
             try:
                 known = _KINDS[kind]

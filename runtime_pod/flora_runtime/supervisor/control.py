@@ -21,7 +21,7 @@ from flora_core.files import CannotRead, read_kept, write_whole
 from flora_core.ids import Sha256
 from flora_core.streams import StreamRefused, Token, follow
 from flora_core.telemetry import logger
-from flora_core.wire.control import Assign, Assignment, Release, Snapshot, desired
+from flora_core.wire.control import Assign, Assignment, Release, Secret, Secrets, Snapshot, desired
 from flora_runtime.supervisor import metrics
 
 FETCH_SECONDS: Final = 15.0
@@ -49,6 +49,10 @@ class Desired(Protocol):
         """These, and no others."""
         ...
 
+    def know_secrets(self, guild: str, secrets: list[Secret]) -> None:
+        """The guild has these secrets, whether it is assigned yet or not."""
+        ...
+
 
 class ControlLink:
     """``run`` follows the desired state until it is cancelled."""
@@ -60,7 +64,10 @@ class ControlLink:
         self._sink = sink
         self._epoch = ""
         self._revision = 0
+        self._placeholders_file = folder / "placeholders.json"
         self._assignments: dict[str, Assignment] = {}
+        self._secrets: dict[str, list[Secret]] = {}
+        self._kept_secrets: dict[str, list[Secret]] = {}
         self.known = asyncio.Event()
         """Set once there are assignments, from the control plane or from disk."""
 
@@ -81,6 +88,10 @@ class ControlLink:
         changed = [self._take_line(line) for line in lines]
         if any(changed):
             await asyncio.to_thread(_keep, self._file, msgspec.json.encode(self._assignments))
+            kept = _without_values(self._secrets)
+            if kept != self._kept_secrets:
+                self._kept_secrets = kept
+                await asyncio.to_thread(_keep, self._placeholders_file, msgspec.json.encode(kept))
 
     def _take_line(self, line: bytes) -> bool:
         """Do what a line says; whether it changed anything."""
@@ -93,13 +104,17 @@ class ControlLink:
         if isinstance(frame, Snapshot):
             metrics.stream_dials.labels("control", "connected").inc()
             self._epoch = frame.epoch
+            self._replace_secrets(frame.secrets)
             self._replace_all(frame.assignments)
         elif isinstance(frame, Assign):
             self._assignments[frame.assignment.guild] = frame.assignment
             self._sink.assign(frame.assignment)
         elif isinstance(frame, Release):
             self._assignments.pop(frame.guild, None)
+            self._secrets.pop(frame.guild, None)
             self._sink.release(frame.guild)
+        elif isinstance(frame, Secrets):
+            self._know_secrets(frame.guild, frame.secrets)
         else:
             return False
         return True
@@ -109,9 +124,22 @@ class ControlLink:
         self._sink.replace_all(assignments)
         self.known.set()
 
+    def _replace_secrets(self, secrets: dict[str, list[Secret]]) -> None:
+        for guild in {*self._secrets, *secrets}:
+            self._know_secrets(guild, secrets.get(guild, []))
+
+    def _know_secrets(self, guild: str, secrets: list[Secret]) -> None:
+        self._secrets[guild] = secrets
+        if not secrets:
+            del self._secrets[guild]
+        self._sink.know_secrets(guild, secrets)
+
     async def _remember(self) -> None:
         """Begin with what an earlier process of this pod was told."""
         try:
+            secrets = await asyncio.to_thread(read_kept, self._placeholders_file, dict[str, list[Secret]])
+            self._kept_secrets = secrets or {}
+            self._replace_secrets(self._kept_secrets)
             kept = await asyncio.to_thread(read_kept, self._file, dict[str, Assignment])
         except CannotRead as error:
             _log.warning("assignments_not_read", error=str(error))
@@ -122,6 +150,14 @@ class ControlLink:
     def _bad_frame(self, error: WireError) -> None:
         metrics.bad_frames.labels("control", error.reason).inc()
         _log.warning("bad_frame", stream="control", error=str(error))
+
+
+def _without_values(secrets: dict[str, list[Secret]]) -> dict[str, list[Secret]]:
+    """What may be written down: scripts find their placeholders again when this pod comes back alone."""
+    return {
+        guild: [msgspec.structs.replace(secret, value=None) for secret in entries]
+        for guild, entries in secrets.items()
+    }
 
 
 def _say_broken(error: Exception) -> None:

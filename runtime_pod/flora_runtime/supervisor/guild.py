@@ -22,7 +22,18 @@ from msgspec import Raw
 from flora_core.events import INTERACTION
 from flora_core.window import SlidingWindow
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
-from flora_core.wire.pipe import CronIn, Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
+from flora_core.wire.pipe import (
+    CronIn,
+    Deploy,
+    Done,
+    FailedIn,
+    Kind,
+    LoadedIn,
+    LogIn,
+    Recycled,
+    SecretsIn,
+    Turn,
+)
 from flora_runtime.supervisor import log_rate, metrics
 from flora_runtime.supervisor.backlog import Backlog, Drop, Waiting
 from flora_runtime.supervisor.log_rate import LogRate
@@ -106,6 +117,8 @@ class Guild:
         self.slot: Final = slot
         self.assignment = assignment
         self.presence = Presence.ABSENT
+        self.placeholders: dict[str, str] = {}
+        """What stands for its secrets, by name."""
         self.loaded: Assignment | None = None
         """What runs, or ran before its worker lost it; None when nothing of this guild ever loaded here."""
         self._port = port
@@ -168,8 +181,17 @@ class Guild:
             seed=secrets.token_hex(6),
             slot=self.slot,
             bot=script.bot,
+            secrets=self.placeholders,
         )
         self._port.to_worker(self, Kind.DEPLOY, msgspec.json.encode(deploy))
+
+    def know_secrets(self, placeholders: dict[str, str]) -> None:
+        """Its secrets are these now; a script that runs hears of it with its next turn."""
+        if placeholders == self.placeholders:
+            return
+        self.placeholders = placeholders
+        if self.presence is not Presence.ABSENT:
+            self._port.to_worker(self, Kind.SECRETS, msgspec.json.encode(SecretsIn(placeholders)))
 
     def cannot_deploy(self, outcome: Outcome, error: ScriptError) -> None:
         """The bundle could not even be brought to the worker."""

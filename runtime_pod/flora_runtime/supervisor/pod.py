@@ -25,7 +25,7 @@ from flora_core.streams import Token, make_session
 from flora_core.telemetry import logger
 from flora_core.toolchain.bundle import Bundle
 from flora_core.wire import UNREADABLE, pipe
-from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
+from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError, Secret
 from flora_core.wire.gateway import Event, OpError, Result, Subscribe
 from flora_core.wire.guilds import NOT_RUNNING, CronRan
 from flora_core.wire.pipe import (
@@ -41,6 +41,10 @@ from flora_core.wire.pipe import (
     Recycled,
     Turn,
 )
+from flora_runtime.fetch import calls as fetch_calls
+from flora_runtime.fetch.address import AddressRules, parse_networks
+from flora_runtime.fetch.attachments import names_urls
+from flora_runtime.fetch.service import FetchService
 from flora_runtime.flight import Entry
 from flora_runtime.kv import calls as kv_calls
 from flora_runtime.kv.service import KvService
@@ -101,6 +105,11 @@ class RuntimePod:
         self._last_apology = HOST_OP
         self._session: aiohttp.ClientSession | None = None
         self._kv = KvService(settings.data_dir / "kv")
+        self._fetches = FetchService(
+            AddressRules(parse_networks(settings.fetch_allow), parse_networks(settings.fetch_deny)),
+            at_once=settings.fetch_at_once,
+            a_minute=settings.fetch_per_minute,
+        )
         self._crons = CronClock(settings.data_dir / "crons", start=self._start_cron)
         self._asked_runs = AskedRuns()
 
@@ -111,6 +120,7 @@ class RuntimePod:
         try:
             await self._serve()
         finally:
+            self._fetches.close()
             await self._kv.close()
 
     async def _serve(self) -> None:
@@ -123,6 +133,7 @@ class RuntimePod:
             tasks.create_task(self._follow_gateway(self._session))
             tasks.create_task(self._measure())
             tasks.create_task(self._kv.run())
+            tasks.create_task(self._fetches.run())
             tasks.create_task(self._crons.run())
             tasks.create_task(outlive_no_parent())
 
@@ -186,9 +197,17 @@ class RuntimePod:
             return
         guild = Guild(assignment, self, worker=worker.index, slot=slot, backlog=self._settings.backlog_limit)
         self._guilds[assignment.guild] = guild
+        guild.placeholders = self._fetches.placeholders(GuildId(guild.id))
         guild.assign(assignment)
 
+    def know_secrets(self, guild: str, secrets: list[Secret]) -> None:
+        placeholders = self._fetches.know(GuildId(guild), secrets)
+        found = self._guilds.get(guild)
+        if found is not None:
+            found.know_secrets(placeholders)
+
     def release(self, guild: str) -> None:
+        self._fetches.forget(GuildId(guild))
         found = self._guilds.pop(guild, None)
         if found is None:
             return
@@ -277,8 +296,21 @@ class RuntimePod:
         metrics.ops.inc()
         if name in kv_calls.NAMES:
             self._kv.call(GuildId(guild.id), name, args, self._answer_to(guild.id, id_))
-            return
-        self._link.upstream.call(guild.id, id_, name, args, now=self.now())
+        elif name in fetch_calls.NAMES:
+            self._fetches.call(GuildId(guild.id), id_, name, args, self._answer_to(guild.id, id_))
+        elif names_urls(args):
+            self._fetches.fill(GuildId(guild.id), id_, args, self._send_filled(guild.id, id_, name))
+        else:
+            self._link.upstream.call(guild.id, id_, name, args, now=self.now())
+
+    def _send_filled(self, guild: str, id_: int, name: str) -> Callable[[bool, bytes], None]:
+        def send(ok: bool, value: bytes) -> None:
+            if not ok:
+                self._give_result(guild, id_, ok=False, value=value)
+            elif guild in self._guilds:
+                self._link.upstream.call(guild, id_, name, Raw(value), now=self.now())
+
+        return send
 
     def apologise(self, guild: Guild, name: str, args: Raw) -> None:
         metrics.apologies.inc()
@@ -378,6 +410,7 @@ class RuntimePod:
         elif frame.kind is Kind.RECYCLED:
             recycled = pipe.decode(frame.body, Recycled)
             metrics.isolate_restarts.inc()
+            self._fetches.cancel(GuildId(guild.id))
             if recycled.outcome is Outcome.EXCEEDED_MEMORY:
                 metrics.oom_errors.inc()
             elif recycled.outcome is Outcome.EXCEEDED_CPU:
@@ -387,6 +420,7 @@ class RuntimePod:
     def on_worker_gone(self, worker: int, read: Callable[[int], Entry]) -> None:
         for guild in self._guilds.values():
             if guild.worker == worker:
+                self._fetches.cancel(GuildId(guild.id))
                 guild.on_worker_gone(read(guild.slot).started)
 
     def on_stuck(self, worker: int, guilds: list[str]) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from flora_core.settings import LogLevel, Settings
+from flora_runtime.fetch.address import parse_networks
 
 
 class RuntimeSettings(Settings):
@@ -77,6 +78,20 @@ class RuntimeSettings(Settings):
     """Events of one guild that may wait; above it droppable ones (see docs/events.md) are left out and
     counted. The others are kept up to ten times as many."""
 
+    fetch_allow: str = ""
+    """Address ranges that scripts may fetch from although they are not public (``127.0.0.1``), for tests and
+    a developer's own machine; separated by commas."""
+
+    fetch_deny: str = ""
+    """Address ranges that scripts may not fetch from although they are public: the cluster's own, if it has
+    any such. Stronger than ``fetch_allow``."""
+
+    fetch_per_minute: int = Field(60, ge=1, le=10_000)
+    """Fetches of one guild in any minute."""
+
+    fetch_at_once: int = Field(6, ge=1, le=64)
+    """Fetches of one guild under way at once; some more may wait."""
+
     worker_silence_secs: float = Field(3, ge=0.5)
     """A worker that says nothing for this long is killed and replaced."""
 
@@ -91,6 +106,12 @@ class RuntimeSettings(Settings):
 
     log_level: LogLevel = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
+
+    @field_validator("fetch_allow", "fetch_deny")
+    @classmethod
+    def _is_networks(cls, text: str) -> str:
+        parse_networks(text)
+        return text
 
     @field_validator("gateway_url", "control_url", "logs_url")
     @classmethod

@@ -83,6 +83,11 @@ class Guild:
                 script.add_result(result)
                 return
 
+    def know_secrets(self, placeholders: dict[str, str]) -> None:
+        """The placeholders of its secrets changed."""
+        for script in self.scripts:
+            script.know_secrets(placeholders)
+
     def let_go(self) -> None:
         """Drop the replaced scripts that have no event to finish: timers alone keep none of them."""
         for script in [script for script in self.leaving if not script.pending]:

@@ -34,6 +34,10 @@ LONG_TURN_NS: Final = 10_000_000
 LOAD_CPU_FACTOR: Final = 10
 """Loading may use this many turns' worth of CPU: it compiles the whole bundle."""
 
+RESULT_BYTES_A_TURN: Final = 16 << 20
+"""Results of ops that one turn hands over, in bytes. That of a fetch alone may be nearly as large; several at
+once would put an isolate over its memory through no fault of its script's."""
+
 QUIET_SECONDS: Final = 1.0
 """How long an event may be pending without a turn before the script is asked for news."""
 
@@ -109,6 +113,8 @@ class _Due:
     notified: bool = False
     news: bool = False
     """A turn is wanted only to hear what settled."""
+    secrets: bytes = b""
+    """New placeholders, as JSON; no turn is wanted for these alone."""
 
 
 class Script:
@@ -182,6 +188,10 @@ class Script:
         self._due.results.append(result)
         self._listener.on_ready(self)
 
+    def know_secrets(self, placeholders: dict[str, str]) -> None:
+        """Hand over what stands for the guild's secrets, by name, with the next turn."""
+        self._due.secrets = msgspec.json.encode(placeholders)
+
     def withdraw_events(self) -> list[tuple[int, bytes]]:
         """Take back the events that no turn has started yet."""
         events, self._due.events = self._due.events, []
@@ -205,8 +215,11 @@ class Script:
         if len(events) > self._batch:
             events, rest = events[: self._batch], events[self._batch :]
         self._due = _Due(events=rest)
+        if len(due.results) > 1:
+            self._due.results = _take_too_large(due.results)
         self._begin_turn()
         if not (events or due.results or due.timers):
+            self._due.secrets = due.secrets
             self._isolate.take(self._turn_done)
             return 0
         for number, body in events:
@@ -443,11 +456,25 @@ class Script:
         self._isolate.close()
 
 
+def _take_too_large(results: list[bytes]) -> list[bytes]:
+    """Take those out of ``results`` that would make one turn's input too large; the first always stays."""
+    size = 0
+    for at, result in enumerate(results):
+        size += len(result)
+        if size > RESULT_BYTES_A_TURN and at:
+            later = results[at:]
+            del results[at:]
+            return later
+    return []
+
+
 def _payload(due: _Due, events: list[tuple[int, bytes]]) -> bytes:
     """The turn's input, as ``host.ts`` reads it."""
     parts: list[bytes] = []
     if due.notified:
         parts.append(b'"n":1')
+    if due.secrets:
+        parts.append(b'"k":' + due.secrets)
     if due.results:
         parts.append(b'"s":[' + b",".join(due.results) + b"]")
     if due.timers:
@@ -472,5 +499,6 @@ def configuration(*, guild: str, deploy: Deploy, crypto_seed: str, generation: i
             "cryptoSeed": crypto_seed,
             "firstId": generation << GENERATION_BITS,
             **({"userId": deploy.bot} if deploy.bot else {}),
+            **({"secrets": deploy.secrets} if deploy.secrets else {}),
         }
     )

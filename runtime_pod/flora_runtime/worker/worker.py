@@ -27,7 +27,7 @@ import msgspec
 from flora_core.assets import PRELUDE, asset
 from flora_core.wire import pipe
 from flora_core.wire.control import Outcome, ScriptError
-from flora_core.wire.pipe import Configure, Deploy, FailedIn, Frame, Kind, Pong, Ready
+from flora_core.wire.pipe import Configure, Deploy, FailedIn, Frame, Kind, Pong, Ready, SecretsIn
 from flora_runtime.errors import BootFailed
 from flora_runtime.flight import FlightRecorder
 from flora_runtime.worker.guild import Guild
@@ -186,6 +186,8 @@ class Worker:
             self._deploys.append((guild_id, pipe.decode(body, Deploy)))
         elif kind is Kind.UNLOAD:
             self._unload(guild_id)
+        elif kind is Kind.SECRETS:
+            self._know_secrets(guild_id, pipe.decode(body, SecretsIn).placeholders)
         elif kind is Kind.PING:
             self._pong()
         elif kind is Kind.CONFIGURE:
@@ -227,6 +229,16 @@ class Worker:
         guild = self._guilds.pop(guild_id, None)
         if guild is not None:
             guild.close()
+
+    def _know_secrets(self, guild_id: str, placeholders: dict[str, str]) -> None:
+        """Placeholders of a guild changed: for what runs, and for what waits to be loaded."""
+        self._deploys = deque(
+            (id_, msgspec.structs.replace(deploy, secrets=placeholders) if id_ == guild_id else deploy)
+            for id_, deploy in self._deploys
+        )
+        guild = self._guilds.get(guild_id)
+        if guild is not None:
+            guild.know_secrets(placeholders)
 
     def _pong(self) -> None:
         pong = Pong(isolates=len(self._owners), busy=len(self._running), stuck=sorted(self._stuck))

@@ -28,6 +28,8 @@ interface Feed {
   e?: { i: number; t: string; d: unknown }[];
   /** Timers that are due. */
   t?: number[];
+  /** The secrets' placeholders by name, when they changed. */
+  k?: Record<string, string>;
 }
 
 /** What an isolate is told before its bundle runs. All of it is optional: tests and tools say nothing. */
@@ -41,6 +43,8 @@ export interface Configuration {
   cryptoSeed?: string;
   /** Ops and timers are numbered after this. */
   firstId?: number;
+  /** The secrets' placeholders by name. */
+  secrets?: Record<string, string>;
 }
 
 /** Arguments of a call to Discord. `path` fills the route's template; `body` is Discord's JSON. */
@@ -138,6 +142,11 @@ export function op<T = void>(name: string, call: Call | object, convert?: (resul
     pending.set(id, { resolve: resolve as (value: unknown) => void, convert });
     announce();
   });
+}
+
+/** The number of the op that was made last. */
+export function lastOp(): number {
+  return lastId;
 }
 
 function settleOp(id: number, worked: boolean, value: unknown): void {
@@ -323,6 +332,7 @@ export function feed(this: string): string {
   feeding = true;
   try {
     if (input.n === 1) notified = false;
+    if (input.k !== undefined) configuration.secrets = input.k;
     const { s: settled, t: due, e: events } = input;
     if (settled !== undefined) {
       for (let i = 0; i < settled.length; i++) {

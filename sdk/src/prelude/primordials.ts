@@ -132,6 +132,10 @@ export const TypedArraySubarray = uncurry(
   typedArray.subarray as (this: Uint8Array, start: number, end: number) => Uint8Array,
 );
 
+export const TypedArraySet = uncurry(
+  typedArray.set as (this: Uint8Array, from: ArrayLike<number>, at?: number) => void,
+);
+
 /** Give a promise of ours its own `then` and `constructor`, so that resolving or awaiting it looks up neither. */
 export function sealPromise<T>(promise: Promise<T>): Promise<T> {
   ObjectDefineProperty(promise, "then", { __proto__: null, value: PromiseThen } as PropertyDescriptor);

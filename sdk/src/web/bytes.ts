@@ -25,6 +25,11 @@ export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   }
 }
 
+/** Whether `value` is an ArrayBuffer or a view of one. */
+export function isBytes(value: unknown): value is ArrayBuffer | ArrayBufferView {
+  return ArrayBufferIsView(value) || isArrayBuffer(value);
+}
+
 /** A view of the same memory; empty for undefined. Throws a TypeError for anything that has no bytes. */
 export function bytesOf(value: unknown): Uint8Array {
   if (value === undefined) return new Uint8ArrayIntrinsic(0);

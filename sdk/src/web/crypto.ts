@@ -15,6 +15,7 @@ import {
   Uint32ArrayIntrinsic,
   TypeErrorIntrinsic,
 } from "../prelude/primordials.ts";
+import { subtleModule } from "../lazies.ts";
 import { bytesOf } from "./bytes.ts";
 import { DOMException } from "./dom_exception.ts";
 
@@ -113,4 +114,11 @@ function randomUUID(): `${string}-${string}-${string}-${string}-${string}` {
   return text as ReturnType<typeof randomUUID>;
 }
 
-export const crypto = { getRandomValues, randomUUID };
+export const crypto = {
+  getRandomValues,
+  randomUUID,
+  /** Signatures and digests: a module of its own, which few scripts need. */
+  get subtle() {
+    return subtleModule().subtle;
+  },
+};

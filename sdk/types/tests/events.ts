@@ -93,6 +93,13 @@ try {
         case "KV_QUOTA_EXCEEDED":
         case "KV_RATE_LIMITED":
         case "KV_UNAVAILABLE":
+        case "FETCH_FAILED":
+        case "FETCH_FORBIDDEN_ADDRESS":
+        case "FETCH_RATE_LIMITED":
+        case "FETCH_SECRET_FORBIDDEN":
+        case "FETCH_TIMEOUT":
+        case "FETCH_TOO_LARGE":
+        case "FETCH_TOO_MANY":
           throw code;
         default:
           return code;

@@ -65,3 +65,19 @@ expectType<number>()(new DOMException("x", "AbortError").code);
 window;
 // @ts-expect-error nothing of Node
 process;
+
+const form = new FormData();
+form.append("file", new Blob(["x"]), "x.txt");
+expectType<FormDataEntryValue | null>()(form.get("file"));
+const init: RequestInit = { method: "POST", body: form, signal: AbortSignal.timeout(5), flora: { secretsInBody: true } };
+expectType<Promise<Response>>()(fetch(new URL("https://example.com"), init));
+expectType<Promise<Response>>()(fetch(new Request("https://example.com", { headers: [["a", "b"]] })));
+// @ts-expect-error no such way to go on
+fetch("https://example.com", { redirect: "maybe" });
+// @ts-expect-error there are no streams
+new Response("x").body.getReader();
+expectType<string[]>()(new Headers({ a: "b" }).getSetCookie());
+expectType<string | undefined>()(secrets.get("KEY"));
+expectType<Promise<ArrayBuffer>>()(crypto.subtle.digest("SHA-256", new Uint8Array(1)));
+// @ts-expect-error keys are bytes
+crypto.subtle.importKey("jwk", {}, { name: "HMAC", hash: "SHA-1" }, false, ["sign"]);

@@ -345,7 +345,7 @@ async def test_log_lines_keep_every_field(plane: Plane, session: aiohttp.ClientS
         b'{"k":"surprise"}',
         b'{"k":"loaded","guild":1}',
         b"\xff\xfe",
-        b"x" * (5 << 20),
+        b"x" * (17 << 20),
     ],
     ids=["text", "list", "no kind", "unknown kind", "wrong type", "no UTF-8", "too long"],
 )

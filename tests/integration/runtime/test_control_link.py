@@ -27,6 +27,8 @@ from flora_core.wire.control import (
     Outcome,
     Release,
     ScriptError,
+    Secret,
+    Secrets,
     Snapshot,
     desired,
     logs,
@@ -101,6 +103,9 @@ class Sink:
 
     def replace_all(self, assignments: list[Assignment]) -> None:
         self.told.append(("all", *[assignment.guild for assignment in assignments]))
+
+    def know_secrets(self, guild: str, secrets: list[Secret]) -> None:
+        self.told.append(("secrets", guild, *[(secret.name, secret.value) for secret in secrets]))
 
 
 @pytest.fixture
@@ -369,3 +374,50 @@ async def test_without_a_log_service_nothing_is_dialled(
     async with asyncio.timeout(1):
         await told.run(session)
     assert plane.uploads == 0
+
+
+# ------------------------------------------------------------------------------------------------- secrets
+
+
+async def test_secrets_come_before_assignments_and_no_value_is_written_down(
+    plane: Control, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    sink = Sink()
+    one, two = Secret("KEY", "mark", "s3cret"), Secret("KEY", "mark", "s3cret-2")
+    plane.say(Snapshot("e", 5, [assignment("1")], {"1": [one]}), Secrets(6, "1", [two]))
+    async with running(linked(plane, tmp_path, sink).run(session)):
+        await until(lambda: len(sink.told) == 3)
+        await until((tmp_path / "placeholders.json").exists)
+    assert sink.told == [
+        ("secrets", "1", ("KEY", "s3cret")),
+        ("all", "1"),
+        ("secrets", "1", ("KEY", "s3cret-2")),
+    ]
+    assert "s3cret" not in kept_in(tmp_path)
+    again = Sink()
+    await plane_is_gone(plane, tmp_path, again, session)
+    assert again.told[:2] == [("secrets", "1", ("KEY", None)), ("all", "1")]
+
+
+def kept_in(folder: Path) -> str:
+    return "".join(file.read_text() for file in folder.iterdir())
+
+
+async def plane_is_gone(plane: Control, folder: Path, sink: Sink, session: aiohttp.ClientSession) -> None:
+    """A link that starts with what is on disk, and with nobody to ask."""
+    link = ControlLink("http://127.0.0.1:9", "pod-0", folder, token=Token("t"), sink=sink)
+    async with running(link.run(session)):
+        await link.known.wait()
+
+
+async def test_a_snapshot_takes_away_secrets_that_are_gone(
+    plane: Control, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    sink = Sink()
+    plane.say(
+        Snapshot("e", 5, [assignment("1")], {"1": [Secret("KEY", "mark", "v")]}),
+        Snapshot("f", 1, [assignment("1")]),
+    )
+    async with running(linked(plane, tmp_path, sink).run(session)):
+        await until(lambda: len(sink.told) == 4)
+    assert sink.told[2:] == [("secrets", "1"), ("all", "1")]

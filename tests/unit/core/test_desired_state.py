@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flora_core.control.state import LOG_LENGTH, DesiredState
 from flora_core.ids import GuildId, PodName
-from flora_core.wire.control import Assign, Assignment, Release
+from flora_core.wire.control import Assign, Assignment, Release, Secret, Secrets, Snapshot, desired
 
 A, B = PodName("flora-runtime-0"), PodName("flora-runtime-1")
 
@@ -113,3 +113,69 @@ async def test_a_reader_is_let_go_when_nothing_changes() -> None:
         async with asyncio.timeout(0.01):
             await DesiredState().wait_beyond(0, seconds=5)
     await DesiredState().wait_beyond(0, seconds=0.01)
+
+
+# ------------------------------------------------------------------------------------------------- secrets
+
+
+def secret(value: str = "value") -> Secret:
+    return Secret("KEY", "placeholder", value, ["a.example"])
+
+
+def test_secrets_come_before_their_guilds_assignment() -> None:
+    state = DesiredState()
+    state.know_secrets(GuildId("1"), [secret()])
+    state.assign(A, assignment("1"))
+    assert state.changes(A, after=0) == [Secrets(1, "1", [secret()]), Assign(1, assignment("1"))]
+    assert state.changes(B, after=0) == []
+
+
+def test_changed_secrets_are_no_assignment() -> None:
+    state = DesiredState()
+    state.assign(A, assignment("1"))
+    before = state.revision
+    state.know_secrets(GuildId("1"), [secret("one")])
+    state.know_secrets(GuildId("1"), [secret("two")])
+    frames = state.changes(A, after=before)
+    assert [frame.secrets for frame in frames if isinstance(frame, Secrets)] == [[secret("two")]] * 2
+    assert len(frames) == 2
+    assert state.route_changes(after=before) == []
+
+
+def test_the_same_secrets_again_change_nothing() -> None:
+    state = DesiredState()
+    state.assign(A, assignment("1"))
+    state.know_secrets(GuildId("1"), [])
+    assert state.revision == 1
+    state.know_secrets(GuildId("1"), [secret()])
+    state.know_secrets(GuildId("1"), [secret()])
+    assert state.revision == 2
+
+
+def test_a_snapshot_has_the_secrets_of_its_pods_guilds_alone() -> None:
+    state = DesiredState()
+    for guild, pod in (("1", A), ("2", B), ("3", A)):
+        state.assign(pod, assignment(guild))
+    state.know_secrets(GuildId("1"), [secret()])
+    state.know_secrets(GuildId("2"), [secret("other")])
+    state.know_secrets(GuildId("9"), [secret("nobody's")])
+    assert state.snapshot(A).secrets == {"1": [secret()]}
+    state.know_secrets(GuildId("1"), [])
+    assert state.snapshot(A).secrets == {}
+
+
+def test_a_guild_that_moves_takes_its_secrets_along() -> None:
+    state = DesiredState()
+    state.assign(A, assignment("1"))
+    state.know_secrets(GuildId("1"), [secret()])
+    before = state.revision
+    state.assign(B, assignment("1"))
+    assert [type(frame) for frame in state.changes(A, after=before)] == [Release]
+    assert [type(frame) for frame in state.changes(B, after=before)] == [Secrets, Assign]
+
+
+def test_a_secrets_value_crosses_the_wire_and_shows_nowhere() -> None:
+    frame = Secrets(1, "1", [secret("s3cret")])
+    assert desired.decode(desired.encode(frame)[:-1]) == frame
+    snapshot = Snapshot("e", 1, [], {"1": [secret("s3cret")]})
+    assert "s3cret" not in f"{frame!r} {snapshot!r}"

@@ -9,7 +9,19 @@ import pytest
 from msgspec import Raw
 
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
-from flora_core.wire.pipe import Call, CronIn, Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
+from flora_core.wire.pipe import (
+    Call,
+    CronIn,
+    Deploy,
+    Done,
+    FailedIn,
+    Kind,
+    LoadedIn,
+    LogIn,
+    Recycled,
+    SecretsIn,
+    Turn,
+)
 from flora_runtime.supervisor.backlog import Waiting
 from flora_runtime.supervisor.guild import RETRY_SECONDS, Guild, Presence, Script
 
@@ -309,3 +321,24 @@ def test_a_released_guild_gives_up_its_events_and_is_unloaded(guild: Guild, port
 def test_a_log_line_carries_the_revision_that_printed_it(live: Guild, port: RecordingPort) -> None:
     live.on_log(LogIn("info", "hello"))
     assert (port.lines[0].guild, port.lines[0].revision, port.lines[0].text) == ("123", 1, "hello")
+
+
+# ------------------------------------------------------------------------------------------------- secrets
+
+
+def test_a_deploy_brings_the_placeholders_and_a_change_is_told(live: Guild, port: RecordingPort) -> None:
+    live.know_secrets({"KEY": "mark"})
+    live.know_secrets({"KEY": "mark"})
+    (told,) = port.sent(Kind.SECRETS)
+    assert msgspec.json.decode(told, type=SecretsIn).placeholders == {"KEY": "mark"}
+    assert port.deploys_wanted == 1, "the script stays as it is"
+    live.deploying(SCRIPT)
+    assert msgspec.json.decode(port.sent(Kind.DEPLOY)[-1], type=Deploy).secrets == {"KEY": "mark"}
+
+
+def test_a_guild_without_an_isolate_hears_of_secrets_when_it_has_one(
+    guild: Guild, port: RecordingPort
+) -> None:
+    guild.know_secrets({"KEY": "mark"})
+    assert port.sent(Kind.SECRETS) == []
+    assert guild.placeholders == {"KEY": "mark"}

@@ -719,3 +719,48 @@ def test_an_isolate_is_told_its_bot_only_when_it_is_known() -> None:
     assert "userId" not in told[0]
     assert told[1]["userId"] == "42"
     assert (told[1]["guildId"], told[1]["seed"], told[1]["cryptoSeed"]) == ("1", "seed", "c")
+
+
+# ------------------------------------------------------------------------------------------------- secrets
+
+
+def test_new_placeholders_go_with_the_next_turn_and_ask_for_none(script: Script, told: Told) -> None:
+    ready = told.ready
+    script.know_secrets({"OLD": "mark"})
+    script.know_secrets({"KEY": "mark"})
+    assert (told.ready, script.wants_turn) == (ready, False)
+    script.add_event(1, body())
+    script.start_turn()
+    assert isolate_of(script).payloads[-1]["k"] == {"KEY": "mark"}
+    isolate_of(script).end()
+    script.add_event(2, body())
+    script.start_turn()
+    assert "k" not in isolate_of(script).payloads[-1]
+
+
+def test_placeholders_are_not_lost_in_a_turn_that_only_asks_for_news(script: Script) -> None:
+    script.know_secrets({"KEY": "mark"})
+    isolate_of(script).notify()
+    script.start_turn()
+    isolate_of(script).end()
+    script.add_event(1, body())
+    script.start_turn()
+    assert isolate_of(script).payloads[-1]["k"] == {"KEY": "mark"}
+
+
+def test_an_isolate_is_told_its_placeholders_before_its_bundle_runs() -> None:
+    deploy = Deploy(1, "ab" * 32, "", "", Limits(), "seed", 0, secrets={"KEY": "mark"})
+    told = msgspec.json.decode(configuration(guild="1", deploy=deploy, crypto_seed="", generation=1))
+    assert told["secrets"] == {"KEY": "mark"}
+
+
+def test_large_results_come_one_turn_after_another(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RESULT_BYTES_A_TURN", 100)
+    for id_ in range(1, 5):
+        script.add_result(b'[%d,true,"%b"]' % (id_, b"x" * (200 if id_ == 2 else 20)))
+    given: list[list[int]] = []
+    while script.wants_turn:
+        script.start_turn()
+        given.append([result[0] for result in isolate_of(script).payloads[-1]["s"]])
+        isolate_of(script).end()
+    assert given == [[1], [2], [3, 4]]

@@ -1,0 +1,2 @@
+// Digests and HMAC.
+export { CryptoKey, SubtleCrypto, subtle } from "../web/subtle/subtle.ts";
