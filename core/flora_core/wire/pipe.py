@@ -68,6 +68,8 @@ class Configure(Struct, frozen=True):
     cron_seconds: float = 5.0
     """The same for a run of a job by the clock."""
     show_internal_frames: bool = False
+    walls: bool = True
+    """Whether the process gives up files, network and other processes before it takes guilds."""
     first_generation: int = 0
     """Isolates are numbered from here, so that those of a worker that died are never met again."""
 
@@ -95,6 +97,8 @@ class Ready(Struct, frozen=True):
     """V8's version."""
     warnings: list[str] = []
     """Walls that this kernel could not put up."""
+    walls: list[str] = []
+    """Those that are up: ``landlock``, ``seccomp``."""
 
 
 class Done(Struct, frozen=True, array_like=True):

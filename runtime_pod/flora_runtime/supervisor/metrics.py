@@ -43,5 +43,6 @@ cron_runs = Series(Counter("flora_runtime_cron_runs_total", "Runs that were due"
 bad_frames = Counter("flora_runtime_bad_frames_total", "Frames that could not be read", ["stream", "reason"])
 stream_dials = Counter("flora_runtime_stream_dials_total", "Streams dialled", ["stream", "outcome"])
 worker_rss = Gauge("flora_runtime_worker_rss_bytes", "Resident memory of a worker process", ["worker"])
+walls = Gauge("flora_runtime_walls", "Whether a wall around the workers is up", ["wall"])
 logs_suppressed = Counter("flora_runtime_logs_suppressed_total", "Log lines of scripts that wrote too many")
 logs_dropped = Counter("flora_runtime_logs_dropped_total", "Log lines that could not be delivered")

@@ -411,6 +411,7 @@ def _configure(settings: RuntimeSettings, index: int) -> Configure:
         wall_seconds=settings.dispatch_wall_timeout_secs,
         cron_seconds=settings.cron_timeout_secs,
         show_internal_frames=settings.show_internal_stack_frames,
+        walls=settings.walls == "full",
     )
 
 

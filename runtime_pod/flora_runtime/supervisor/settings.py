@@ -83,6 +83,10 @@ class RuntimeSettings(Settings):
     drain_secs: float = Field(10, ge=0)
     """How long running handlers get at SIGTERM."""
 
+    walls: Literal["full", "off"] = "full"
+    """Whether worker processes give up files, network and other processes (landlock, seccomp) before they
+    take guilds. ``off`` is for profilers and debuggers, which need what is given up."""
+
     show_internal_stack_frames: bool = False
     """Show flora's own frames in scripts' stacks."""
 

@@ -28,6 +28,8 @@ PING_SECONDS: Final = 1.0
 START_SECONDS: Final = 15.0
 """A process that has not said it is ready by then is replaced."""
 
+WALLS: Final = ("landlock", "seccomp")
+
 DEPLOYS_IN_FLIGHT: Final = 2
 DRAIN_SECONDS: Final = 1.0
 GENERATIONS_A_PROCESS: Final = 1 << 12
@@ -193,6 +195,10 @@ class Worker:
             _log.info("worker_ready", worker=self.index, pid=ready.pid, engine=ready.engine)
             for warning in ready.warnings:
                 _log.warning("worker_wall_missing", worker=self.index, warning=warning)
+            for wall in WALLS:
+                metrics.walls.labels(wall).set(wall in ready.walls)
+            if not self._configure.walls:
+                _log.warning("worker_walls_off", worker=self.index, setting="RUNTIME_WALLS")
             self._ready.set()
         elif frame.kind is Kind.PONG:
             pong = pipe.decode(frame.body, Pong)

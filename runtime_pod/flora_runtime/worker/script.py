@@ -42,6 +42,12 @@ GENERATION_BITS: Final = 30
 settle a promise of its successor."""
 
 
+PARKED_LOOKS: Final = 10
+"""A turn whose thread did not run between so many looks ..."""
+PARKED_LOOK_SECONDS: Final = 0.1
+"""... with this time between them does not wait for a core (this process had one each time): V8 has parked
+it."""
+
 _CRON_EVENT: Final = f'{{"t":"{CRON_PREFIX}'.encode()
 
 
@@ -144,6 +150,7 @@ class Script:
         """When, on the monotonic clock, the running turn should be looked at again."""
         self._last_turn = self.loading_since
         self._used_when_looked = -1
+        self._looks_in_vain = 0
         self._terminated: Outcome | None = None
         self._batch = 1
         self._isolate = Isolate(
@@ -223,6 +230,7 @@ class Script:
         self.turn_started = time.monotonic()
         self.turn_deadline = self.turn_started + self._turn_limit_ns() / 1e9
         self._used_when_looked = -1
+        self._looks_in_vain = 0
         self._turns.on_turn_begun(self)
 
     def _end_turn(self) -> int:
@@ -322,15 +330,19 @@ class Script:
 
     def stop_if_over(self) -> None:
         """End the running turn when its CPU time is over its limit, or when it will never end by itself."""
-        clock = self._isolate.clock
-        used = clock.nanoseconds() - self._cpu
-        if used >= self._turn_limit_ns():
+        used = self._isolate.clock.nanoseconds() - self._cpu
+        left = self._turn_limit_ns() - used
+        if left <= 0:
             self.stop(Outcome.EXCEEDED_CPU)
-        elif used == self._used_when_looked and clock.asleep():  # parked by a fatal error of V8's
+            return
+        self._looks_in_vain = self._looks_in_vain + 1 if used == self._used_when_looked else 0
+        if self._looks_in_vain >= PARKED_LOOKS:  # by a fatal error of V8's
             self.stop(Outcome.KILLED)
-        else:  # it waited for a core: look again when it could have used the rest
-            self._used_when_looked = used
-            self.turn_deadline = time.monotonic() + (self._turn_limit_ns() - used) / 1e9
+            return
+        # It waited for a core: look again when it could have used the rest.
+        self._used_when_looked = used
+        pause = PARKED_LOOK_SECONDS if self._looks_in_vain else left / 1e9
+        self.turn_deadline = time.monotonic() + pause
 
     def stop(self, outcome: Outcome) -> None:
         """End the running turn at V8's next interrupt check; it then counts as ``outcome``."""

@@ -34,6 +34,7 @@ from flora_runtime.worker.guild import Guild
 from flora_runtime.worker.isolate import Engine, Program
 from flora_runtime.worker.script import Script, configuration, generation_of
 from flora_runtime.worker.stacks import SourceMap, StackMapper
+from flora_runtime.worker.walls import put_up
 
 TURNS_POSTED: Final = 32
 MOMENT_SECONDS: Final = 0.002
@@ -205,10 +206,15 @@ class Worker:
             os.sched_setaffinity(0, config.cores)
         if not self._engine.parks_fatal_errors:
             warnings.append("V8's fatal errors end the whole worker here")
+        walls: list[str] = []
+        if config.walls:
+            standing = put_up()
+            walls = standing.walls
+            warnings += standing.warnings
         self._mapper = StackMapper(
             self._engine, boot_seconds=config.boot_seconds, show_internal=config.show_internal_frames
         )
-        ready = Ready(pid=os.getpid(), engine=self._engine.library.version, warnings=warnings)
+        ready = Ready(pid=os.getpid(), engine=self._engine.library.version, warnings=warnings, walls=walls)
         self.send(Kind.READY, "", msgspec.json.encode(ready))
 
     def _deploy(self, guild_id: str, deploy: Deploy) -> None:

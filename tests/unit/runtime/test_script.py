@@ -21,6 +21,7 @@ from flora_runtime.worker.script import (
     EVENTS_A_TURN,
     LOAD_CPU_FACTOR,
     LONG_TURN_NS,
+    PARKED_LOOKS,
     QUIET_SECONDS,
     Script,
     configuration,
@@ -35,13 +36,9 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.used = 1_000
-        self.sleeping = False
 
     def nanoseconds(self) -> int:
         return self.used
-
-    def asleep(self) -> bool:
-        return self.sleeping
 
 
 class FakeIsolate:
@@ -491,13 +488,24 @@ def test_a_thread_that_is_parked_for_ever_counts_as_killed(told: Told) -> None:
     isolate = load(script)
     script.add_event(1, body())
     script.start_turn()
-    isolate.clock.sleeping = True
-    script.stop_if_over()
-    assert not script.stopping, "it may just wait for memory or a lock"
+    for _ in range(PARKED_LOOKS):
+        script.stop_if_over()
+        assert not script.stopping, "it may just wait for a core, for memory or a lock"
     script.stop_if_over()
     assert script.stopping
     isolate.end(value=Value(ValueType.TERMINATED_EXCEPTION, b"", 0))
     assert told.exceeded == [(Outcome.KILLED, "V8 gave the script's isolate up")]
+
+
+def test_a_thread_that_gets_a_core_now_and_then_is_not_parked(told: Told) -> None:
+    script = make(told)
+    isolate = load(script)
+    script.add_event(1, body())
+    script.start_turn()
+    for look in range(5 * PARKED_LOOKS):
+        isolate.clock.used += look % PARKED_LOOKS == 0
+        script.stop_if_over()
+    assert not script.stopping
 
 
 def test_the_first_reason_for_a_stop_is_the_one_that_counts(script: Script, told: Told) -> None:
