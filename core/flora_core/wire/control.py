@@ -49,6 +49,8 @@ class Assignment(Struct, frozen=True):
     bundle: str
     """SHA-256 of the bundle."""
     limits: Limits = DEFAULT_LIMITS
+    hibernates: bool = True
+    """Whether its isolate may be given back while nothing happens in the guild."""
 
 
 class ScriptError(Struct, frozen=True, omit_defaults=True):

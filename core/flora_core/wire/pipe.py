@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
-from typing import Final, NamedTuple, TypeVar
+from typing import Annotated, Final, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 from flora_core.errors import FrameTooLarge, MalformedFrame, UnknownFrame
 from flora_core.wire import UNREADABLE
@@ -35,6 +35,7 @@ class Kind(IntEnum):
     PING = 7
     SHUTDOWN = 8
     DRAIN = 9
+    HIBERNATE = 10
     # from the worker
     READY = 32
     TURN = 33
@@ -43,6 +44,8 @@ class Kind(IntEnum):
     LOG = 36
     RECYCLED = 37
     PONG = 38
+    OVER_BUDGET = 39
+    HIBERNATED = 40
 
 
 class Frame(NamedTuple):
@@ -68,6 +71,8 @@ class Configure(Struct, frozen=True):
     cron_seconds: float = 5.0
     """The same for a run of a job by the clock."""
     show_internal_frames: bool = False
+    cpu_seconds: float = 0.0
+    """CPU time that one guild may use a minute; 0 for no limit."""
     walls: bool = True
     """Whether the process gives up files, network and other processes before it takes guilds."""
     first_generation: int = 0
@@ -89,6 +94,13 @@ class Deploy(Struct, frozen=True):
     """The guild's place in the flight recorder."""
     bot: str = ""
     """User id of the bot, empty when it is not known yet."""
+
+
+class Hibernate(Struct, frozen=True):
+    """Give the guild's isolate back, unless something of it goes on."""
+
+    timers_within: float
+    """Seconds; a timer that is due within them keeps the guild awake."""
 
 
 class Ready(Struct, frozen=True):
@@ -164,6 +176,8 @@ class LogIn(Struct, frozen=True, omit_defaults=True):
     outcome: Outcome | None = None
     stack: str = ""
     event: str = ""
+    suppressed: Annotated[int, Meta(ge=0)] = 0
+    """Lines that the worker left out, without a text of its own."""
 
 
 class Recycled(Struct, frozen=True):
@@ -172,6 +186,13 @@ class Recycled(Struct, frozen=True):
     outcome: Outcome
     lost: list[int]
     """Numbers of the events whose handlers had started and not settled."""
+
+
+class OverBudget(Struct, frozen=True):
+    """A guild is held back because it used up its CPU time."""
+
+    minutes: Annotated[float, Meta(ge=0)]
+    """Whole minutes since it began; 0 at its beginning."""
 
 
 class Pong(Struct, frozen=True):

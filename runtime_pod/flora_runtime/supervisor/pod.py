@@ -37,6 +37,7 @@ from flora_core.wire.pipe import (
     Kind,
     LoadedIn,
     LogIn,
+    OverBudget,
     Recycled,
     Turn,
 )
@@ -49,13 +50,17 @@ from flora_runtime.supervisor.commands import CommandPushes
 from flora_runtime.supervisor.control import BundleMissing, BundleStore, ControlLink
 from flora_runtime.supervisor.crons import CronClock, Run
 from flora_runtime.supervisor.guild import Guild, Script
+from flora_runtime.supervisor.hibernation import PRESSURE_IDLE_SECONDS, Bedtime, longest_idle
 from flora_runtime.supervisor.link import GatewayLink
 from flora_runtime.supervisor.reporting import Logs, Reports
 from flora_runtime.supervisor.settings import RuntimeSettings
+from flora_runtime.supervisor.sleepers import Sleepers
 from flora_runtime.supervisor.upstream import Upstream
 from flora_runtime.supervisor.workers import Worker, WorkerLimits
 
 BUNDLE_RETRY_SECONDS: Final = 1.0
+GUILDS_AT_ONCE: Final = 500
+"""Guilds looked at in one go, once a second: a fraction of a millisecond."""
 COMMANDS_OP: Final = "upsertGuildCommands"
 HOST_OP: Final = 0
 """Id of ops that no promise waits for: those the supervisor makes itself."""
@@ -83,7 +88,7 @@ class RuntimePod:
             make_upstream=lambda writer: Upstream(writer, self._refuse),
         )
         self._workers = [
-            Worker(index, self, _configure(settings, index), _limits(settings))
+            Worker(index, self, _configure(settings, index), _limits(settings), share=settings.max_workers)
             for index in range(settings.max_workers)
         ]
         self._commands = CommandPushes(self._push_commands)
@@ -91,6 +96,9 @@ class RuntimePod:
         self._session: aiohttp.ClientSession | None = None
         self._kv = KvService(settings.data_dir / "kv")
         self._crons = CronClock(settings.data_dir / "crons", start=self._start_cron)
+        self._bedtime = Bedtime(settings.hibernate_after_secs)
+        self._sleepers = Sleepers(settings.data_dir / "asleep")
+        self._asleep: set[str] = set()
 
     # ---------------------------------------------------------------- life
 
@@ -102,6 +110,7 @@ class RuntimePod:
             await self._kv.close()
 
     async def _serve(self) -> None:
+        await asyncio.to_thread(self._sleepers.recall)
         async with make_session() as self._session, asyncio.TaskGroup() as tasks:
             for worker in self._workers:
                 tasks.create_task(worker.run())
@@ -112,6 +121,7 @@ class RuntimePod:
             tasks.create_task(self._measure())
             tasks.create_task(self._kv.run())
             tasks.create_task(self._crons.run())
+            tasks.create_task(self._sleepers.run())
             tasks.create_task(outlive_no_parent())
 
     async def _follow_gateway(self, session: aiohttp.ClientSession) -> None:
@@ -146,11 +156,28 @@ class RuntimePod:
         while True:
             await asyncio.sleep(1.0)
             metrics.isolates.set(sum(worker.isolates for worker in self._workers))
-            metrics.pending.set(sum(guild.pending for guild in self._guilds.values()))
             metrics.ops_waiting.set(len(self._link.upstream))
-            now = self.now()
-            for guild in self._guilds.values():
-                guild.tell_suppressed(now)
+            metrics.hibernated.set(len(self._asleep))
+            await self._look_at_guilds()
+            for guild in self._bedtime.tick(self.now()):
+                if isinstance(guild, Guild):
+                    self._send_to_sleep(guild, timers_within=self._settings.hibernate_after_secs)
+
+    async def _look_at_guilds(self) -> None:
+        pending, now = 0, self.now()
+        for count, guild in enumerate(list(self._guilds.values())):
+            pending += guild.pending
+            guild.tell_suppressed(now)
+            if count % GUILDS_AT_ONCE == GUILDS_AT_ONCE - 1:
+                await asyncio.sleep(0)  # events come first
+        metrics.pending.set(pending)
+
+    def _send_to_sleep(self, guild: Guild, *, timers_within: float) -> None:
+        if self._link.upstream.waits(guild.id):
+            self._bedtime.woke(guild)  # its script may wait for the answer: look again later
+        else:
+            guild.hibernate(timers_within)
+            self._bedtime.woke(guild)
 
     # ---------------------------------------------------------------- Desired
 
@@ -174,7 +201,12 @@ class RuntimePod:
             return
         guild = Guild(assignment, self, worker=worker.index, slot=slot, backlog=self._settings.backlog_limit)
         self._guilds[assignment.guild] = guild
-        guild.assign(assignment)
+        declared = self._sleepers.take(assignment)
+        if declared is None:
+            guild.assign(assignment)
+        else:
+            self._asleep.add(guild.id)
+            guild.remember(declared)
 
     def release(self, guild: str) -> None:
         found = self._guilds.pop(guild, None)
@@ -186,6 +218,8 @@ class RuntimePod:
         self._reports.forget(guild)
         self._commands.forget(guild)
         self._crons.forget(GuildId(guild))
+        self._asleep.discard(guild)
+        self._sleepers.woke(guild)
 
     def replace_all(self, assignments: list[Assignment]) -> None:
         wanted = {assignment.guild for assignment in assignments}
@@ -246,8 +280,19 @@ class RuntimePod:
     def to_worker(self, guild: Guild, kind: Kind, body: bytes) -> None:
         self._workers[guild.worker].send(kind, body, guild=guild.id)
 
-    def want_deploy(self, guild: Guild) -> None:
-        self._workers[guild.worker].want_deploy(guild.id)
+    def want_deploy(self, guild: Guild, *, urgent: bool) -> None:
+        self._workers[guild.worker].want_deploy(guild.id, urgent=urgent)
+
+    def woke(self, guild: Guild) -> None:
+        self._asleep.discard(guild.id)
+        self._sleepers.woke(guild.id)
+        self._bedtime.woke(guild)
+
+    def slept(self, guild: Guild) -> None:
+        metrics.hibernations.inc()
+        self._asleep.add(guild.id)
+        if guild.loaded is not None and guild.declared is not None:
+            self._sleepers.slept(guild.id, guild.loaded.bundle, guild.declared)
 
     def safe(self, offset: int) -> None:
         self._link.acks.safe(offset)
@@ -340,6 +385,11 @@ class RuntimePod:
             elif recycled.outcome is Outcome.EXCEEDED_CPU:
                 metrics.timeout_errors.inc()
             guild.on_recycled(recycled)
+        elif frame.kind is Kind.HIBERNATED:
+            guild.on_hibernated()
+        elif frame.kind is Kind.OVER_BUDGET:
+            over = pipe.decode(frame.body, OverBudget)
+            guild.on_over_budget(over, seconds=self._settings.cpu_secs_per_minute)
 
     def on_worker_gone(self, worker: int, read: Callable[[int], Entry]) -> None:
         for guild in self._guilds.values():
@@ -350,12 +400,13 @@ class RuntimePod:
         for name in guilds:
             guild = self._guilds.get(name)
             if guild is not None and guild.worker == worker:
-                guild.log(
-                    "error",
-                    "a turn of the script could not be stopped; its worker process is replaced",
-                    source="runtime",
-                    outcome=Outcome.EXCEEDED_CPU,
-                )
+                guild.on_stuck()
+
+    def on_pressure(self, worker: int, isolates: int) -> None:
+        here = (guild for guild in self._guilds.values() if guild.worker == worker)
+        for guild in longest_idle(here, isolates, now=self.now()):
+            if isinstance(guild, Guild):
+                self._send_to_sleep(guild, timers_within=PRESSURE_IDLE_SECONDS)
 
     def busy(self, worker: int, *, besides: list[str]) -> bool:
         return any(
@@ -374,7 +425,7 @@ class RuntimePod:
             if self._guilds.get(guild) is not found:
                 return False  # released meanwhile
             if found.target != target:
-                self._workers[worker].want_deploy(guild)  # assigned anew meanwhile
+                found.want_deploy()  # assigned anew meanwhile
                 return False
             bundle = Bundle.from_bytes(data)
             size = len(bundle.code.encode())
@@ -382,9 +433,7 @@ class RuntimePod:
                 raise BundleTooLarge(size, limit=self._settings.max_script_bytes)
         except BundleMissing as error:
             _log.warning("bundle_missing", guild_id=guild, error=str(error))
-            asyncio.get_running_loop().call_later(
-                BUNDLE_RETRY_SECONDS, self._workers[worker].want_deploy, guild
-            )
+            asyncio.get_running_loop().call_later(BUNDLE_RETRY_SECONDS, found.want_deploy)
             return False
         except FloraError as error:
             found.cannot_deploy(Outcome.EXCEPTION, ScriptError(str(error)))
@@ -411,6 +460,7 @@ def _configure(settings: RuntimeSettings, index: int) -> Configure:
         wall_seconds=settings.dispatch_wall_timeout_secs,
         cron_seconds=settings.cron_timeout_secs,
         show_internal_frames=settings.show_internal_stack_frames,
+        cpu_seconds=settings.cpu_secs_per_minute,
         walls=settings.walls == "full",
     )
 
@@ -423,4 +473,8 @@ def _core(index: int) -> list[int]:
 
 
 def _limits(settings: RuntimeSettings) -> WorkerLimits:
-    return WorkerLimits(silence_seconds=settings.worker_silence_secs, rss_bytes=settings.worker_rss_mib << 20)
+    return WorkerLimits(
+        silence_seconds=settings.worker_silence_secs,
+        rss_bytes=settings.worker_rss_mib << 20,
+        soft_rss_bytes=settings.worker_soft_rss_mib << 20,
+    )

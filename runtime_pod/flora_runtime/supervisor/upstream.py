@@ -26,6 +26,12 @@ BYTES_LIMIT: Final = 32 << 20
 """Of all waiting ops' arguments: they are all sent again to a new gateway, within what a stream may hold."""
 GUILD_BYTES_LIMIT: Final = 4 << 20
 
+RESERVE: Final = 1.5
+"""A guild that waits for little may go over the limits of all by this factor, so that a few guilds that fill
+them do not keep the others from calling."""
+LITTLE_OPS: Final = 16
+LITTLE_BYTES: Final = 64 << 10
+
 
 class Writer(Protocol):
     def write(self, line: bytes) -> None: ...
@@ -77,12 +83,7 @@ class Upstream:
         self.answered(guild, id_)
         size = memoryview(args).nbytes
         of_guild = self._of_guild.get(guild, _Held())
-        if (
-            len(self._waiting) >= WAITING_LIMIT
-            or self._bytes + size > BYTES_LIMIT
-            or of_guild.ops >= GUILD_WAITING_LIMIT
-            or of_guild.bytes + size > GUILD_BYTES_LIMIT
-        ):
+        if not self._has_room(of_guild, size):
             self._refuse(
                 guild, id_, OpError("DISCORD_RATE_LIMITED", "too many calls are waiting for an answer")
             )
@@ -95,6 +96,20 @@ class Upstream:
         self._bytes += size
         if self._connected:
             self._writer.write(upstream.encode(op))
+
+    def _has_room(self, held: _Held, size: int) -> bool:
+        waits_for_little = held.ops < LITTLE_OPS and held.bytes + size <= LITTLE_BYTES
+        factor = RESERVE if waits_for_little else 1.0
+        return (
+            len(self._waiting) < WAITING_LIMIT * factor
+            and self._bytes + size <= BYTES_LIMIT * factor
+            and held.ops < GUILD_WAITING_LIMIT
+            and held.bytes + size <= GUILD_BYTES_LIMIT
+        )
+
+    def waits(self, guild: str) -> bool:
+        """Whether an op of ``guild`` has no result yet."""
+        return guild in self._of_guild
 
     def answered(self, guild: str, id_: int) -> bool:
         """A result arrived; False when nobody waits for it (any more)."""

@@ -92,7 +92,13 @@ class Turns(Protocol):
         """Look at ``script`` again at its ``turn_deadline``, unless its turn is over by then."""
         ...
 
-    def on_turn_over(self, script: Script) -> None: ...
+    def on_turn_over(self, script: Script, cpu_ns: int, now: float) -> None:
+        """A turn ended ``now``, on the monotonic clock."""
+        ...
+
+    def on_output(self, script: Script, *, ops: int, lines: int) -> None:
+        """A turn made so many calls and log lines."""
+        ...
 
 
 @dataclass(slots=True)
@@ -238,8 +244,8 @@ class Script:
         cpu = self._isolate.clock.nanoseconds()
         spent = cpu - self._cpu  # the thread does nothing between turns
         self._cpu = cpu
-        self._last_turn = time.monotonic()
-        self._turns.on_turn_over(self)
+        self._last_turn = now = time.monotonic()
+        self._turns.on_turn_over(self, spent, now)
         if self.pending:
             share = spent // len(self.pending)
             for event in self.pending.values():
@@ -298,6 +304,8 @@ class Script:
         if outbox.declaration is not None:
             self.declaration = outbox.declaration
             listener.on_declared(self)
+        if outbox.ops or outbox.lines:
+            self._turns.on_output(self, ops=len(outbox.ops), lines=len(outbox.lines))
         if outbox.lines:
             listener.on_lines(self, outbox.lines)
         if self._started or outbox.ops or done:
@@ -431,6 +439,10 @@ class Script:
     def next_timer(self) -> float | None:
         """When the earliest timer is due, on the monotonic clock."""
         return self._timers[0][0] if self._timers else None
+
+    def has_timer_before(self, when: float) -> bool:
+        """Whether a timer is due before ``when``, on the monotonic clock."""
+        return any(due < when and timer not in self._cleared for due, timer in self._timers)
 
     def fire_timers(self, now: float) -> None:
         """Queue the timers that are due."""

@@ -101,6 +101,8 @@ class Told:
     """Listener and turns in one: what the script said, in order."""
 
     def __init__(self) -> None:
+        self.cpu_ns = 0
+        self.output = (0, 0)
         self.turns: list[Turn] = []
         self.lines: list[Line] = []
         self.failed_loads: list[tuple[Outcome, str]] = []
@@ -142,8 +144,12 @@ class Told:
     def on_turn_begun(self, script: Script) -> None:
         self.begun += 1
 
-    def on_turn_over(self, script: Script) -> None:
+    def on_turn_over(self, script: Script, cpu_ns: int, now: float) -> None:
         self.over += 1
+        self.cpu_ns += cpu_ns
+
+    def on_output(self, script: Script, *, ops: int, lines: int) -> None:
+        self.output = (self.output[0] + ops, self.output[1] + lines)
 
 
 @pytest.fixture(autouse=True)
@@ -727,3 +733,25 @@ def test_an_isolate_is_told_its_bot_only_when_it_is_known() -> None:
     assert "userId" not in told[0]
     assert told[1]["userId"] == "42"
     assert (told[1]["guildId"], told[1]["seed"], told[1]["cryptoSeed"]) == ("1", "seed", "c")
+
+
+def test_what_a_turn_cost_and_made_others_do_is_told(script: Script, told: Told) -> None:
+    before = told.cpu_ns
+    script.add_event(1, body())
+    script.start_turn()
+    isolate_of(script).end({"o": [[1, "sendMessage", {}]], "l": [["log", "a"], ["log", "b"]]}, cpu_ns=7_000)
+    assert told.cpu_ns - before == 7_000
+    assert told.output == (1, 2)
+
+
+def test_only_a_timer_that_is_due_soon_and_not_cleared_keeps_a_guild_awake(script: Script) -> None:
+    script.add_event(1, body())
+    script.start_turn()
+    isolate_of(script).end({"t": [[1, 1_000.0], [2, 900_000.0]], "d": [[1, 1.0]]})
+    now = time.monotonic()
+    assert script.has_timer_before(now + 60)
+    script.add_event(2, body())
+    script.start_turn()
+    isolate_of(script).end({"c": [1], "d": [[2, 1.0]]})
+    assert not script.has_timer_before(now + 60)
+    assert script.has_timer_before(now + 1_000)

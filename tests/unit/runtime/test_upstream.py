@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 
 from flora_core.wire.gateway import Ack, Hello, Op, OpError, Subscribe, upstream
-from flora_runtime.supervisor.upstream import GUILD_WAITING_LIMIT, RESULT_SECONDS, Upstream
+from flora_runtime.supervisor.upstream import GUILD_WAITING_LIMIT, RESULT_SECONDS, WAITING_LIMIT, Upstream
 
 
 class Wire:
@@ -118,3 +118,24 @@ def test_a_guild_that_left_waits_for_nothing(wire: Wire) -> None:
     wire.upstream.forget("1")
     wire.upstream.connected(Hello("a", 1, 0))
     assert [sequence for sequence, _ in wire.ops()] == [2]
+
+
+def test_guilds_that_fill_the_limit_of_all_leave_room_for_those_that_wait_for_little(wire: Wire) -> None:
+    wire.upstream.connected(Hello("a", 1, 0))
+    id_ = 0
+    for guild in range(WAITING_LIMIT // GUILD_WAITING_LIMIT + 1):
+        for _ in range(GUILD_WAITING_LIMIT):
+            id_ += 1
+            wire.call(id_, guild=str(guild))
+    refused = len(wire.refused)
+    assert refused > 0
+    wire.call(id_ + 1, guild="modest")
+    assert len(wire.refused) == refused
+
+
+def test_who_waits_for_an_answer_is_known(wire: Wire) -> None:
+    wire.call(7, guild="5")
+    assert wire.upstream.waits("5")
+    assert not wire.upstream.waits("6")
+    wire.upstream.answered("5", 7)
+    assert not wire.upstream.waits("5")
