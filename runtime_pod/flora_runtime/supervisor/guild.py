@@ -345,6 +345,11 @@ class Guild:
     # ---------------------------------------------------------------- sleep
 
     @property
+    def awake(self) -> bool:
+        """Whether it has an isolate."""
+        return self.presence is Presence.LIVE
+
+    @property
     def may_sleep(self) -> bool:
         """Whether it is awake, wants nothing, and its owner does not object."""
         return (

@@ -19,6 +19,8 @@ from typing import Final, Protocol
 
 PRESSURE_IDLE_SECONDS: Final = 5.0
 """Not even short memory sends a guild to sleep that had an event within this time."""
+LOOK_AGAIN_SECONDS: Final = 60.0
+"""After which a guild that did not go to sleep is asked again."""
 PRESSURE_AT_ONCE: Final = 64
 """Guilds of one worker that short memory sends to sleep a second."""
 
@@ -28,6 +30,11 @@ class Sleeper(Protocol):
 
     active_at: float
     """When something last happened in it, or it was last asked to sleep."""
+
+    @property
+    def awake(self) -> bool:
+        """Whether it has an isolate."""
+        ...
 
     @property
     def may_sleep(self) -> bool:
@@ -53,23 +60,27 @@ class Bedtime:
         """``guild`` has an isolate now."""
         if self._after and guild not in self._watched:
             self._watched.add(guild)
-            self._look_later(guild)
+            self._look(guild, at=guild.active_at + self._after)
 
     def tick(self, now: float) -> list[Sleeper]:
         """The guilds to ask; those that went to sleep or away are no longer looked at."""
         tired: list[Sleeper] = []
         while self._looks and self._looks[0][0] <= now:
             guild = heapq.heappop(self._looks)[2]
-            if guild.active_at + self._after > now:
-                self._look_later(guild)
-            else:
+            if not guild.awake:
                 self._watched.discard(guild)
-                if guild.may_sleep:
-                    tired.append(guild)
+                continue
+            bedtime = guild.active_at + self._after
+            if bedtime > now:
+                self._look(guild, at=bedtime)
+                continue
+            self._look(guild, at=now + min(self._after, LOOK_AGAIN_SECONDS))
+            if guild.may_sleep:
+                tired.append(guild)
         return tired
 
-    def _look_later(self, guild: Sleeper) -> None:
-        heapq.heappush(self._looks, (guild.active_at + self._after, next(self._order), guild))
+    def _look(self, guild: Sleeper, *, at: float) -> None:
+        heapq.heappush(self._looks, (at, next(self._order), guild))
 
 
 def longest_idle(guilds: Iterable[Sleeper], count: int, *, now: float) -> list[Sleeper]:

@@ -173,11 +173,8 @@ class RuntimePod:
         metrics.pending.set(pending)
 
     def _send_to_sleep(self, guild: Guild, *, timers_within: float) -> None:
-        if self._link.upstream.waits(guild.id):
-            self._bedtime.woke(guild)  # its script may wait for the answer: look again later
-        else:
+        if not self._link.upstream.waits(guild.id):  # else its script may wait for the answer
             guild.hibernate(timers_within)
-            self._bedtime.woke(guild)
 
     # ---------------------------------------------------------------- Desired
 

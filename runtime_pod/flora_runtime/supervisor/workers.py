@@ -81,7 +81,7 @@ class WorkerLimits:
 
     silence_seconds: float
     rss_bytes: int
-    soft_rss_bytes: int
+    soft_rss_bytes: int = 1 << 62
     """Above this, guilds are sent to sleep."""
 
 
@@ -137,7 +137,7 @@ class Worker:
         if self._process is not None and self.ready:
             self._process.send(kind, body, guild=guild)
 
-    def want_deploy(self, guild: str, *, urgent: bool) -> None:
+    def want_deploy(self, guild: str, *, urgent: bool = False) -> None:
         """Deploy ``guild`` when it is its turn, before all that are not urgent."""
         self._deploys.want(guild, urgent=urgent)
         self._deploys_changed.set()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flora_runtime.supervisor.hibernation import (
+    LOOK_AGAIN_SECONDS,
     PRESSURE_AT_ONCE,
     PRESSURE_IDLE_SECONDS,
     Bedtime,
@@ -24,6 +25,7 @@ class Guild:
 
     active_at: float = 0.0
     may_sleep: bool = True
+    awake: bool = True
     asked: list[float] = field(default_factory=list)
 
     def hibernate(self, timers_within: float) -> None:
@@ -35,7 +37,18 @@ def test_a_guild_without_events_is_asked_after_its_time() -> None:
     bedtime.woke(guild)
     assert bedtime.tick(599) == []
     assert bedtime.tick(600) == [guild]
-    assert bedtime.tick(10_000) == [], "asked once; whoever woke again says so"
+    guild.awake = False
+    assert bedtime.tick(10_000) == []
+    assert bedtime.tick(20_000) == [], "whoever woke again says so"
+
+
+def test_one_that_did_not_go_to_sleep_is_asked_again_later() -> None:
+    guild, bedtime = Guild(may_sleep=False), Bedtime(600)
+    bedtime.woke(guild)
+    assert bedtime.tick(600) == []
+    guild.may_sleep = True
+    assert bedtime.tick(601) == []
+    assert bedtime.tick(600 + LOOK_AGAIN_SECONDS) == [guild]
 
 
 def test_an_event_moves_bedtime() -> None:
@@ -44,12 +57,6 @@ def test_an_event_moves_bedtime() -> None:
     guild.active_at = 500
     assert bedtime.tick(700) == []
     assert bedtime.tick(1100) == [guild]
-
-
-def test_a_guild_that_must_not_sleep_is_left_alone() -> None:
-    guild, bedtime = Guild(may_sleep=False), Bedtime(600)
-    bedtime.woke(guild)
-    assert bedtime.tick(10_000) == []
 
 
 def test_never_means_never() -> None:
@@ -76,6 +83,8 @@ def test_every_idle_guild_is_asked_and_nobody_before_its_time(times: list[float]
         for guild in bedtime.tick(now):
             assert isinstance(guild, Guild)
             assert guild.active_at + after <= now
+            assert guild not in asked
+            guild.awake = False
             asked.add(guild)
     assert asked == set(guilds)
 
