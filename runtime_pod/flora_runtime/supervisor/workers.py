@@ -236,7 +236,8 @@ class Worker:
         process, loop = self._process, asyncio.get_running_loop()
         assert process is not None
         try:
-            await asyncio.wait_for(self._ready.wait(), START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):  # wait_for may swallow a cancellation
+                await self._ready.wait()
         except TimeoutError:
             process.kill(Ended.SILENT, f"it was not ready within {START_SECONDS:g} s")
             return
