@@ -1,7 +1,7 @@
 """The filter on a worker's system calls: those it needs are allowed, all others fail with EPERM.
 
 It fails and does not kill: whoever got into the process learns nothing by it, and a call that a new release
-of libc tries first costs an error and not the guilds of a worker (docs/decisions/0008). ``clone`` makes
+of libc tries first costs an error and not the guilds of a worker (docs/decisions/0011). ``clone`` makes
 threads and nothing else; ``clone3``, whose flags a filter cannot see, does not exist, and libc then takes
 ``clone``. Signals go to this process only, ``ioctl`` makes descriptors non-blocking, ``prctl`` gives names to
 threads and memory.
