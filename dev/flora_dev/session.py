@@ -172,7 +172,9 @@ class DevSession:
         elif entry.read is None:
             self.controller.suspend(entry.guild, entry.name)
         else:
-            await self.controller.deploy(entry.guild, entry.name, entry.read, limits=entry.limits)
+            await self.controller.deploy(
+                entry.guild, entry.name, entry.read, limits=entry.limits, hibernates=entry.hibernates
+            )
 
     def _begin_watching(self) -> None:
         """From now on no change is missed, though the first deploy is still to come."""

@@ -35,6 +35,7 @@ class Wanted:
     read: Callable[[], Project] | None = None
     """Raises InvalidProject; None when ``problem`` is set or the guild is suspended."""
     limits: Limits = DEFAULT_LIMITS
+    hibernates: bool = True
     problem: str = ""
     """Why the document cannot be used."""
 
@@ -139,6 +140,7 @@ def _wanted(manifest: GuildDeployment) -> Wanted:
         name,
         lambda: Project(files=files, entrypoint=source.entrypoint),
         limits=manifest.limits,
+        hibernates=manifest.hibernates,
     )
 
 
