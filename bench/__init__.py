@@ -12,6 +12,7 @@ machine's speed drifts more than most differences.
 ``plain_bot``                          the baseline: discord.py as its documentation shows it
 ``flora``                              gateway, supervisor and one worker, with a control plane that is us
 ``worker_pipe``, ``isolated_vm``       one worker process over its pipe; the same handler in npm's isolated-vm
+``pod_alone``                          a runtime pod whose gateway and control plane are us
 ``pod_reader``                         a runtime pod that only counts events
 ``figure_…``                           the benchmarks, each an async generator of rows
 """

@@ -28,6 +28,7 @@ from flora_core.control.server import ControlServer
 from flora_core.control.state import DesiredState
 from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.ids import GuildId, PodName, Sha256
+from flora_core.toolchain import Bundle
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine
 
 POD: Final = PodName("flora-runtime-0")
@@ -49,9 +50,13 @@ class Control:
     async def place_all(self) -> None:
         """Every guild on the one pod, with the bench's script."""
         bundle = await pong_bundle()
-        self._bundles[bundle.sha256] = bundle.to_bytes()
+        self.add_bundle(bundle)
         for index in range(payloads.GUILDS):
             self.state.assign(POD, Assignment(payloads.guild_id(index), 1, bundle.sha256))
+
+    def add_bundle(self, bundle: Bundle) -> None:
+        """Serve ``bundle`` by its hash."""
+        self._bundles[bundle.sha256] = bundle.to_bytes()
 
     def route_all(self) -> None:
         """Every guild on the one pod, where nobody will run it."""

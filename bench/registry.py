@@ -10,10 +10,12 @@ from typing import Final
 from bench.figure_bundle import bundle_figures
 from bench.figure_dev import dev_figures
 from bench.figure_gateway import gateway_figures
+from bench.figure_hibernation import hibernation_figures, ten_thousand_figures
 from bench.figure_isolates import isolate_figures
 from bench.figure_kills import gateway_kill_figures, worker_kill_figures
 from bench.figure_kv import kv_figures
 from bench.figure_path import saturation_figures, steady_figures
+from bench.figure_walls import walls_figures
 from bench.figure_worker import worker_figures
 from bench.rows import Row
 
@@ -50,6 +52,28 @@ BENCHMARKS: Final = (
         "memory and load time of 500 isolates",
         ("isolate-memory", "isolate-load"),
         isolate_figures,
+    ),
+    Benchmark(
+        "walls",
+        "what the walls and limits around scripts cost",
+        ("walls-cost",),
+        walls_figures,
+    ),
+    Benchmark(
+        "hibernation",
+        "what a guild costs that sleeps, and how it wakes",
+        ("hibernated-guild", "hibernation-wake"),
+        hibernation_figures,
+        longest=300.0,
+        pinned=False,
+    ),
+    Benchmark(
+        "ten-thousand",
+        "10,000 guilds on one pod, one in a hundred active",
+        ("ten-thousand-guilds",),
+        ten_thousand_figures,
+        longest=900.0,
+        pinned=False,
     ),
     Benchmark(
         "gateway",

@@ -18,10 +18,10 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -80,9 +80,10 @@ class WorkerPipe:
 
     # ---------------------------------------------------------------- deploying
 
-    def configure(self) -> None:
+    def configure(self, limits: Mapping[str, Any]) -> None:
         """Say what a supervisor says first, and wait until the worker is ready."""
-        self._send(Kind.CONFIGURE, msgspec.json.encode(Configure(index=0, cores=[cores().tested])))
+        configure = Configure(index=0, cores=[cores().tested], **limits)
+        self._send(Kind.CONFIGURE, msgspec.json.encode(configure))
         self._wait(Kind.READY)
 
     def deploy(self, guild: int, bundle: Bundle) -> float:
@@ -191,8 +192,13 @@ def _encode(kind: Kind, guild: int, body: bytes) -> bytes:
 
 
 @contextmanager
-def worker_pipe(folder: Path, *, guilds: int) -> Iterator[WorkerPipe]:
-    """A worker process on the tested core, ready, with no isolate yet; killed at the end."""
+def worker_pipe(
+    folder: Path, *, guilds: int, configure: Mapping[str, Any] | None = None
+) -> Iterator[WorkerPipe]:
+    """A worker process on the tested core, ready, with no isolate yet; killed at the end.
+
+    ``configure`` has the fields of its first frame that differ from their defaults.
+    """
     page = open_page()
     ours, theirs = socket.socketpair()
     with (folder / "worker.log").open("wb") as log, contextlib.ExitStack() as stack:
@@ -216,5 +222,5 @@ def worker_pipe(folder: Path, *, guilds: int) -> Iterator[WorkerPipe]:
         stack.callback(process.kill)
         worker = WorkerPipe(process, ours, guilds)
         with pinned(cores().feeding):
-            worker.configure()
+            worker.configure(configure or {})
             yield worker

@@ -112,6 +112,11 @@ class GuildDeployment(Struct, frozen=True, rename="camel"):
         given = self.spec.limits
         return Limits(given.cpu_milliseconds, given.memory_mebibytes)
 
+    @property
+    def hibernates(self) -> bool:
+        """Whether the guild's isolate may be given back while nothing happens."""
+        return self.spec.hibernation is Hibernation.AUTO
+
 
 def parse_manifest(document: Any) -> GuildDeployment:
     """A decoded YAML or JSON document as a GuildDeployment; raises InvalidManifest."""

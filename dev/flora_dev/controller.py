@@ -13,6 +13,8 @@ from enum import StrEnum
 from secrets import token_hex
 from typing import Final, Protocol
 
+import msgspec
+
 from flora_core.control.state import DesiredState
 from flora_core.errors import BundleFailed, FloraError, InvalidProject
 from flora_core.ids import GuildId, PodName, Sha256
@@ -107,7 +109,13 @@ class LocalController:
         return lines[line - 1] if 0 < line <= len(lines) else None
 
     async def deploy(
-        self, guild: GuildId, name: str, read: Callable[[], Project], *, limits: Limits = DEFAULT_LIMITS
+        self,
+        guild: GuildId,
+        name: str,
+        read: Callable[[], Project],
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        hibernates: bool = True,
     ) -> None:
         """Bundle what ``read`` gives and assign it; what goes wrong is told to the audience."""
         status = self._statuses.setdefault(guild, GuildStatus(guild, name))
@@ -125,12 +133,13 @@ class LocalController:
             self._audience.on_diagnostics(guild, built.warnings)
         sha256 = self._keep(built.bundle)
         before = self.state.assignment(guild)
-        if before is not None and before.bundle == sha256 and before.limits == limits and status.loaded:
+        wanted = Assignment(guild, status.revision, sha256, limits, hibernates)
+        if before == wanted and status.loaded:
             self._set(status, Condition.LOADED)
             return
         status.revision += 1
         self._set(status, Condition.LOADING)
-        self.state.assign(POD, Assignment(guild, status.revision, sha256, limits))
+        self.state.assign(POD, msgspec.structs.replace(wanted, revision=status.revision))
 
     def know_secrets(self, guild: GuildId, secrets: Sequence[DevSecret]) -> None:
         """Hand the guild's secrets to its pod; a placeholder stays the same as long as this runs."""

@@ -201,7 +201,9 @@ class DevSession:
                 notes = [Diagnostic(note, severity="warning") for note in entry.secrets.notes]
                 self._view.on_diagnostics(entry.guild, notes)
             self.controller.know_secrets(entry.guild, entry.secrets.known)
-            await self.controller.deploy(entry.guild, entry.name, entry.read, limits=entry.limits)
+            await self.controller.deploy(
+                entry.guild, entry.name, entry.read, limits=entry.limits, hibernates=entry.hibernates
+            )
 
     def _begin_watching(self) -> None:
         """From now on no change is missed, though the first deploy is still to come."""

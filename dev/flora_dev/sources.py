@@ -39,6 +39,7 @@ class Wanted:
     read: Callable[[], Project] | None = None
     """Raises InvalidProject; None when ``problem`` is set or the guild is suspended."""
     limits: Limits = DEFAULT_LIMITS
+    hibernates: bool = True
     problem: str = ""
     """Why the document cannot be used."""
     secrets: DevSecrets = field(default_factory=DevSecrets)
@@ -163,6 +164,7 @@ def _wanted(manifest: GuildDeployment, values: Mapping[str, str]) -> Wanted:
         lambda: Project(files=files, entrypoint=source.entrypoint),
         limits=manifest.limits,
         secrets=manifest_secrets(spec.secrets, values),
+        hibernates=manifest.hibernates,
     )
 
 

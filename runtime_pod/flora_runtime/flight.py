@@ -8,6 +8,7 @@ handler had begun), and whose turn was running when the process died.
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import struct
@@ -18,8 +19,9 @@ from typing import Final
 _ENTRY: Final = struct.Struct("<QB")
 _STRIDE: Final = 16
 _RUNNING_AT: Final = 8
-CAPACITY: Final = 4096
-"""Guilds a worker can hold. V8 itself ends near 3,600 isolates a process (memory mappings)."""
+CAPACITY: Final = 1 << 14
+"""Guilds a worker can hold. V8 itself ends near 3,600 isolates a process (memory mappings); the others
+sleep."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,10 +63,13 @@ class FlightRecorder:
 
 def open_page() -> int:
     """A file descriptor of anonymous memory, large enough for a recorder; the caller closes it."""
-    if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("flora-flight", os.MFD_CLOEXEC)
-    else:
+    if not hasattr(os, "memfd_create"):
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
+            os.ftruncate(fd, CAPACITY * _STRIDE)
+            return fd
+    fd = os.memfd_create("flora-flight", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(fd, CAPACITY * _STRIDE)
+    # A worker that cut the page off would end the supervisor when that reads it.
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     return fd

@@ -49,6 +49,8 @@ class Assignment(Struct, frozen=True):
     bundle: str
     """SHA-256 of the bundle."""
     limits: Limits = DEFAULT_LIMITS
+    hibernates: bool = True
+    """Whether its isolate may be given back while nothing happens in the guild."""
 
 
 SECRET_PREFIX: Final = "__FLORA_SECRET__"  # noqa: S105  what stands in place of one

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
-from typing import Final, NamedTuple, TypeVar
+from typing import Annotated, Final, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 from flora_core.errors import FrameTooLarge, MalformedFrame, UnknownFrame
 from flora_core.wire import UNREADABLE
@@ -36,6 +36,7 @@ class Kind(IntEnum):
     SHUTDOWN = 8
     DRAIN = 9
     SECRETS = 10
+    HIBERNATE = 11
     # from the worker
     READY = 32
     TURN = 33
@@ -44,6 +45,8 @@ class Kind(IntEnum):
     LOG = 36
     RECYCLED = 37
     PONG = 38
+    OVER_BUDGET = 39
+    HIBERNATED = 40
 
 
 class Frame(NamedTuple):
@@ -69,6 +72,10 @@ class Configure(Struct, frozen=True):
     cron_seconds: float = 5.0
     """The same for a run of a job by the clock."""
     show_internal_frames: bool = False
+    cpu_seconds: float = 0.0
+    """CPU time that one guild may use a minute; 0 for no limit."""
+    walls: bool = True
+    """Whether the process gives up files, network and other processes before it takes guilds."""
     first_generation: int = 0
     """Isolates are numbered from here, so that those of a worker that died are never met again."""
 
@@ -99,12 +106,21 @@ class SecretsIn(Struct, frozen=True):
     """By name."""
 
 
+class Hibernate(Struct, frozen=True):
+    """Give the guild's isolate back, unless something of it goes on."""
+
+    timers_within: float
+    """Seconds; a timer that is due within them keeps the guild awake."""
+
+
 class Ready(Struct, frozen=True):
     pid: int
     engine: str
     """V8's version."""
     warnings: list[str] = []
     """Walls that this kernel could not put up."""
+    walls: list[str] = []
+    """Those that are up: ``landlock``, ``seccomp``."""
 
 
 class Done(Struct, frozen=True, array_like=True):
@@ -172,6 +188,8 @@ class LogIn(Struct, frozen=True, omit_defaults=True):
     outcome: Outcome | None = None
     stack: str = ""
     event: str = ""
+    suppressed: Annotated[int, Meta(ge=0)] = 0
+    """Lines that the worker left out, without a text of its own."""
 
 
 class Recycled(Struct, frozen=True):
@@ -180,6 +198,13 @@ class Recycled(Struct, frozen=True):
     outcome: Outcome
     lost: list[int]
     """Numbers of the events whose handlers had started and not settled."""
+
+
+class OverBudget(Struct, frozen=True):
+    """A guild is held back because it used up its CPU time."""
+
+    minutes: Annotated[float, Meta(ge=0)]
+    """Whole minutes since it began; 0 at its beginning."""
 
 
 class Pong(Struct, frozen=True):

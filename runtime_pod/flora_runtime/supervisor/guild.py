@@ -1,7 +1,7 @@
 """One guild of this pod: what should run, what does, and the events in between.
 
     ABSENT --deploy--> LOADING --loaded--> LIVE --deploy--> LIVE (loading beside) --> LIVE
-       ^                  |failed            |recycled, worker died, unloaded
+       ^                  |failed            |recycled, hibernated, worker died, unloaded
        |                  v                  |
        +---- event ---- BROKEN               +--> ABSENT (events wait; the next one deploys again)
 
@@ -27,16 +27,19 @@ from flora_core.wire.pipe import (
     Deploy,
     Done,
     FailedIn,
+    Hibernate,
     Kind,
     LoadedIn,
     LogIn,
+    OverBudget,
     Recycled,
     SecretsIn,
     Turn,
 )
-from flora_runtime.supervisor import log_rate, metrics
+from flora_runtime import log_rate
+from flora_runtime.log_rate import LogRate
+from flora_runtime.supervisor import metrics
 from flora_runtime.supervisor.backlog import Backlog, Drop, Waiting
-from flora_runtime.supervisor.log_rate import LogRate
 from flora_runtime.supervisor.unanswered import APOLOGY, Unanswered
 
 _NUMBER: Final = struct.Struct("<Q")
@@ -51,6 +54,9 @@ STRIKE_SECONDS: Final = 600.0
 
 
 _CUT_OFF: Final = frozenset((Outcome.EXCEEDED_CPU, Outcome.EXCEEDED_MEMORY, Outcome.KILLED))
+EXCEEDED: Final = (Outcome.EXCEEDED_CPU, Outcome.EXCEEDED_MEMORY, Outcome.EXCEPTION)
+"""How an isolate ends by its script's doing; the last is one that broke its own host code, or whose output
+was over the limit."""
 
 
 class Presence(StrEnum):
@@ -81,8 +87,17 @@ class Port(Protocol):
 
     def to_worker(self, guild: Guild, kind: Kind, body: bytes) -> None: ...
 
-    def want_deploy(self, guild: Guild) -> None:
-        """Deploy ``guild.target`` when it is its turn: calls ``deploying``."""
+    def want_deploy(self, guild: Guild, *, urgent: bool) -> None:
+        """Deploy ``guild.target`` when it is its turn, before all that are not urgent: calls
+        ``deploying``."""
+        ...
+
+    def woke(self, guild: Guild) -> None:
+        """It has an isolate."""
+        ...
+
+    def slept(self, guild: Guild) -> None:
+        """It has given its isolate back, and nothing waits."""
         ...
 
     def safe(self, offset: int) -> None: ...
@@ -125,7 +140,11 @@ class Guild:
         self._backlog = Backlog(limit=backlog)
         self._log_rate = LogRate()
         self._unanswered = Unanswered()
-        self._strikes = SlidingWindow(STRIKES, seconds=STRIKE_SECONDS)
+        self.active_at = port.now()
+        """When something last happened in the guild, or it was last asked to sleep; monotonic seconds."""
+        self.declared: LoadedIn | None = None
+        """What its script said of itself when it was loaded."""
+        self._strikes: SlidingWindow | None = None
         self._quarantined = False
         self._deploying = False
         self._waits_for_deploy = False
@@ -145,10 +164,9 @@ class Guild:
         """Events that wait or are being handled."""
         return len(self._backlog) + len(self._backlog.open)
 
-    @property
-    def newest(self) -> int:
-        """Number of the last event that was queued; 0 before the first."""
-        return self._backlog.last
+    def newest(self, type_: str) -> Waiting | None:
+        """The last event of a type that was queued, while it has not started."""
+        return self._backlog.newest(type_)
 
     @property
     def open(self) -> int:
@@ -162,8 +180,15 @@ class Guild:
         self.assignment = assignment
         self._retry_at = 0.0
         self._quarantined = False
-        self._strikes = SlidingWindow(STRIKES, seconds=STRIKE_SECONDS)
+        self._strikes = None
         self._ask_for_deploy()
+
+    def remember(self, declared: LoadedIn) -> None:
+        """The guild slept when an earlier process of this pod ended: let it sleep on."""
+        self.loaded = self.assignment
+        self.declared = declared
+        self._report_loaded(declared, self.assignment)
+        self._declare(declared)
 
     def deploying(self, script: Script) -> None:
         """It is this guild's turn to deploy: hand the bundle to the worker."""
@@ -203,10 +228,15 @@ class Guild:
         self._drop_waiting("released")
         self._port.to_worker(self, Kind.UNLOAD, b"")
 
-    def _ask_for_deploy(self) -> None:
-        if not self._waits_for_deploy and not self._quarantined:
+    def want_deploy(self) -> None:
+        """Ask for a deploy; before those of others when events wait for it."""
+        if not self._quarantined:
             self._waits_for_deploy = True
-            self._port.want_deploy(self)
+            self._port.want_deploy(self, urgent=len(self._backlog) > 0)
+
+    def _ask_for_deploy(self) -> None:
+        if not self._waits_for_deploy or len(self._backlog):
+            self.want_deploy()
 
     # ---------------------------------------------------------------- events
 
@@ -218,6 +248,7 @@ class Guild:
         if self.presence is Presence.BROKEN and not self._may_retry():
             self._port.dropped(self, "not_loaded", [Waiting(0, offset, type_, b"")])
             return
+        self.active_at = self._port.now()
         drop = self._backlog.add(type_, offset, body)
         if drop is not None:
             self._drop(drop, offset, type_)
@@ -300,17 +331,28 @@ class Guild:
             assignment, self._in_flight = self._in_flight, None
             again = self.loaded is not None and self.loaded == assignment
             self._deploying = False
+            if self._quarantined and again:  # the verdict and this crossed
+                self._port.to_worker(self, Kind.UNLOAD, b"")
+                return
+            self._quarantined = False
             self.presence = Presence.LIVE
             self.loaded = assignment
+            self.active_at = port.now()
+            port.woke(self)
             if not again:
                 self._report_loaded(loaded, assignment)
             if self.target != assignment:
                 self._ask_for_deploy()
             self._pump()
-        self._unanswered.text = APOLOGY if loaded.apology is None else loaded.apology
-        port.subscribe(self, loaded.events, own=loaded.own_messages)
-        port.commands(self, loaded.commands)
-        port.crons(self, loaded.crons)
+        self.declared = loaded
+        self._declare(loaded)
+
+    def _declare(self, declared: LoadedIn) -> None:
+        port = self._port
+        self._unanswered.text = APOLOGY if declared.apology is None else declared.apology
+        port.subscribe(self, declared.events, own=declared.own_messages)
+        port.commands(self, declared.commands)
+        port.crons(self, declared.crons)
 
     def _report_loaded(self, loaded: LoadedIn, assignment: Assignment) -> None:
         commands = msgspec.json.decode(loaded.commands, type=list[Raw] | None)
@@ -343,11 +385,55 @@ class Guild:
             self.presence = Presence.BROKEN
             self._retry_at = self._port.now() + RETRY_SECONDS
             self._drop_waiting("not_loaded")
+        if outcome in EXCEEDED[:2] and self.presence is Presence.BROKEN and self._is_one_too_many():
+            self._quarantine(outcome)
+
+    # ---------------------------------------------------------------- sleep
+
+    @property
+    def awake(self) -> bool:
+        """Whether it has an isolate."""
+        return self.presence is Presence.LIVE
+
+    @property
+    def may_sleep(self) -> bool:
+        """Whether it is awake, wants nothing, and its owner does not object."""
+        return (
+            self.presence is Presence.LIVE
+            and self.assignment.hibernates
+            and not (self._deploying or self._waits_for_deploy or self.pending)
+        )
+
+    def hibernate(self, timers_within: float) -> None:
+        """Ask the worker to give the isolate back, unless something of it goes on."""
+        self.active_at = self._port.now()
+        wish = Hibernate(timers_within)
+        self._port.to_worker(self, Kind.HIBERNATE, msgspec.json.encode(wish))
+
+    def on_hibernated(self) -> None:
+        """The isolate is gone; what was sent meanwhile waits again."""
+        self.presence = self._presence_without_isolate()
+        self._backlog.unsend(0)
+        if self._deploying:
+            return
+        if len(self._backlog):
+            self._ask_for_deploy()
+        else:
+            self._port.slept(self)
+
+    def _presence_without_isolate(self) -> Presence:
+        return Presence.LOADING if self._deploying else Presence.ABSENT
+
+    # ---------------------------------------------------------------- its log and its limits
 
     def on_log(self, line: LogIn) -> None:
         """The script printed something, or something of it ended badly."""
         now = self._port.now()
         self.tell_suppressed(now)
+        if line.suppressed:
+            self._log_rate.suppress(line.suppressed)
+            metrics.logs_suppressed.inc(line.suppressed)
+            return
         if not self._log_rate.take(now):
             metrics.logs_suppressed.inc()
             return
@@ -370,18 +456,41 @@ class Guild:
     def on_recycled(self, recycled: Recycled) -> None:
         """The isolate went over a limit and is gone; what it had not started comes again."""
         started = max(recycled.lost, default=0)
-        self._quarantined = self._is_one_too_many(recycled.outcome)
+        too_many = recycled.outcome in EXCEEDED and self._is_one_too_many()
         self._lose(started, recycled.outcome, "its isolate was thrown away")
-        if self._quarantined:
+        if too_many:
             self._quarantine(recycled.outcome)
 
-    def _is_one_too_many(self, outcome: Outcome) -> bool:
+    def on_over_budget(self, over: OverBudget, *, seconds: float) -> None:
+        """The guild used up its ``seconds`` of CPU time a minute, and is held back."""
+        if not over.minutes:
+            metrics.cpu_throttled.inc()
+            text = f"the script used up its {seconds:g} s of CPU time a minute; its events wait for more"
+            self.log("warn", text, source="runtime", outcome=Outcome.EXCEEDED_CPU)
+            return
+        text = f"the script has wanted more than {seconds:g} s of CPU time a minute for {over.minutes:g} min"
+        self.log("error", text, source="runtime", outcome=Outcome.EXCEEDED_CPU)
+        if self._is_one_too_many():
+            self._lose(0, Outcome.EXCEEDED_CPU, "its isolate was thrown away")
+            self._quarantine(Outcome.EXCEEDED_CPU)
+
+    def on_stuck(self) -> None:
+        """A turn of the script cannot be stopped from inside; its worker is about to be replaced."""
+        text = "a turn of the script could not be stopped; its worker process is replaced"
+        self.log("error", text, source="runtime", outcome=Outcome.EXCEEDED_CPU)
+        if self._is_one_too_many():
+            self._quarantine(Outcome.EXCEEDED_CPU)
+
+    def _is_one_too_many(self) -> bool:
         """Count a limit that was exceeded; whether that makes too many in too short a time."""
-        if outcome not in (Outcome.EXCEEDED_CPU, Outcome.EXCEEDED_MEMORY):
+        if self._quarantined:
             return False
         now = self._port.now()
+        if self._strikes is None:
+            self._strikes = SlidingWindow(STRIKES, seconds=STRIKE_SECONDS)
         self._strikes.mark(now)
-        return self._strikes.count(now) >= STRIKES
+        self._quarantined = self._strikes.count(now) >= STRIKES
+        return self._quarantined
 
     def _quarantine(self, outcome: Outcome) -> None:
         """Run nothing of this script any more: each time it costs its neighbours a turn's limit."""
@@ -390,6 +499,7 @@ class Guild:
             f"in {STRIKE_SECONDS / 60:g} minutes"
         )
         self._drop_waiting("quarantined")
+        self._port.to_worker(self, Kind.UNLOAD, b"")
         metrics.quarantines.inc()
         self.log("error", text, source="runtime", outcome=outcome)
         self._report_failed(self.loaded or self.assignment, outcome, ScriptError(text))
@@ -413,7 +523,7 @@ class Guild:
         self._lose(started, Outcome.KILLED, "its worker process was killed")
 
     def _lose(self, started: int, outcome: Outcome, why: str) -> None:
-        self.presence = Presence.ABSENT
+        self.presence = self._presence_without_isolate()
         self._started(self._backlog.unsend(started))
         lost = list(self._backlog.open)
         for number in lost:
@@ -428,7 +538,7 @@ class Guild:
                 source="runtime",
                 outcome=outcome,
             )
-        if len(self._backlog) or self.target != self.loaded:
+        if not self._deploying and (len(self._backlog) or self.target != self.loaded):
             self._ask_for_deploy()
 
     def log(

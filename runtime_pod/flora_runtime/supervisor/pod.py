@@ -38,6 +38,7 @@ from flora_core.wire.pipe import (
     Kind,
     LoadedIn,
     LogIn,
+    OverBudget,
     Recycled,
     Turn,
 )
@@ -56,13 +57,17 @@ from flora_runtime.supervisor.control import BundleMissing, BundleStore, Control
 from flora_runtime.supervisor.crons import CronClock, Plan, Run
 from flora_runtime.supervisor.guild import Guild, Script
 from flora_runtime.supervisor.guild_routes import Refused
+from flora_runtime.supervisor.hibernation import PRESSURE_IDLE_SECONDS, Bedtime, longest_idle
 from flora_runtime.supervisor.link import GatewayLink
 from flora_runtime.supervisor.reporting import Logs, Reports
 from flora_runtime.supervisor.settings import RuntimeSettings
+from flora_runtime.supervisor.sleepers import Sleepers
 from flora_runtime.supervisor.upstream import Upstream
 from flora_runtime.supervisor.workers import Worker, WorkerLimits
 
 BUNDLE_RETRY_SECONDS: Final = 1.0
+GUILDS_AT_ONCE: Final = 500
+"""Guilds looked at in one go, once a second: a fraction of a millisecond."""
 COMMANDS_OP: Final = "upsertGuildCommands"
 RUN_SECONDS: Final = 60.0
 """How long somebody who asked for a job's run waits for its end, where jobs have no limit of their own."""
@@ -97,7 +102,7 @@ class RuntimePod:
             make_upstream=lambda writer: Upstream(writer, self._refuse),
         )
         self._workers = [
-            Worker(index, self, _configure(settings, index), _limits(settings))
+            Worker(index, self, _configure(settings, index), _limits(settings), share=settings.max_workers)
             for index in range(settings.max_workers)
         ]
         self._commands = CommandPushes(self._push_commands)
@@ -112,6 +117,9 @@ class RuntimePod:
         )
         self._crons = CronClock(settings.data_dir / "crons", start=self._start_cron)
         self._asked_runs = AskedRuns()
+        self._bedtime = Bedtime(settings.hibernate_after_secs)
+        self._sleepers = Sleepers(settings.data_dir / "asleep")
+        self._asleep: set[str] = set()
 
     # ---------------------------------------------------------------- life
 
@@ -124,6 +132,7 @@ class RuntimePod:
             await self._kv.close()
 
     async def _serve(self) -> None:
+        await asyncio.to_thread(self._sleepers.recall)
         async with make_session() as self._session, asyncio.TaskGroup() as tasks:
             for worker in self._workers:
                 tasks.create_task(worker.run())
@@ -135,6 +144,7 @@ class RuntimePod:
             tasks.create_task(self._kv.run())
             tasks.create_task(self._fetches.run())
             tasks.create_task(self._crons.run())
+            tasks.create_task(self._sleepers.run())
             tasks.create_task(outlive_no_parent())
 
     async def _follow_gateway(self, session: aiohttp.ClientSession) -> None:
@@ -169,11 +179,25 @@ class RuntimePod:
         while True:
             await asyncio.sleep(1.0)
             metrics.isolates.set(sum(worker.isolates for worker in self._workers))
-            metrics.pending.set(sum(guild.pending for guild in self._guilds.values()))
             metrics.ops_waiting.set(len(self._link.upstream))
-            now = self.now()
-            for guild in self._guilds.values():
-                guild.tell_suppressed(now)
+            metrics.hibernated.set(len(self._asleep))
+            await self._look_at_guilds()
+            for guild in self._bedtime.tick(self.now()):
+                if isinstance(guild, Guild):
+                    self._send_to_sleep(guild, timers_within=self._settings.hibernate_after_secs)
+
+    async def _look_at_guilds(self) -> None:
+        pending, now = 0, self.now()
+        for count, guild in enumerate(list(self._guilds.values())):
+            pending += guild.pending
+            guild.tell_suppressed(now)
+            if count % GUILDS_AT_ONCE == GUILDS_AT_ONCE - 1:
+                await asyncio.sleep(0)  # events come first
+        metrics.pending.set(pending)
+
+    def _send_to_sleep(self, guild: Guild, *, timers_within: float) -> None:
+        if not self._link.upstream.waits(guild.id):  # else its script may wait for the answer
+            guild.hibernate(timers_within)
 
     # ---------------------------------------------------------------- Desired
 
@@ -198,7 +222,12 @@ class RuntimePod:
         guild = Guild(assignment, self, worker=worker.index, slot=slot, backlog=self._settings.backlog_limit)
         self._guilds[assignment.guild] = guild
         guild.placeholders = self._fetches.placeholders(GuildId(guild.id))
-        guild.assign(assignment)
+        declared = self._sleepers.take(assignment)
+        if declared is None:
+            guild.assign(assignment)
+        else:
+            self._asleep.add(guild.id)
+            guild.remember(declared)
 
     def know_secrets(self, guild: str, secrets: list[Secret]) -> None:
         placeholders = self._fetches.know(GuildId(guild), secrets)
@@ -217,6 +246,8 @@ class RuntimePod:
         self._reports.forget(guild)
         self._commands.forget(guild)
         self._crons.forget(GuildId(guild))
+        self._asleep.discard(guild)
+        self._sleepers.woke(guild)
 
     def replace_all(self, assignments: list[Assignment]) -> None:
         wanted = {assignment.guild for assignment in assignments}
@@ -279,8 +310,19 @@ class RuntimePod:
     def to_worker(self, guild: Guild, kind: Kind, body: bytes) -> None:
         self._workers[guild.worker].send(kind, body, guild=guild.id)
 
-    def want_deploy(self, guild: Guild) -> None:
-        self._workers[guild.worker].want_deploy(guild.id)
+    def want_deploy(self, guild: Guild, *, urgent: bool) -> None:
+        self._workers[guild.worker].want_deploy(guild.id, urgent=urgent)
+
+    def woke(self, guild: Guild) -> None:
+        self._asleep.discard(guild.id)
+        self._sleepers.woke(guild.id)
+        self._bedtime.woke(guild)
+
+    def slept(self, guild: Guild) -> None:
+        metrics.hibernations.inc()
+        self._asleep.add(guild.id)
+        if guild.loaded is not None and guild.declared is not None:
+            self._sleepers.slept(guild.id, guild.loaded.bundle, guild.declared)
 
     def safe(self, offset: int) -> None:
         self._link.acks.safe(offset)
@@ -362,13 +404,15 @@ class RuntimePod:
 
     async def run_cron(self, guild: GuildId, name: str) -> CronRan:
         found = self._guilds.get(guild)
-        before = found.newest if found is not None else 0
-        if found is None or not self._start_cron(Run(guild, name, time.time() // 1, skip=False)):
+        run = Run(guild, name, time.time() // 1, skip=False)
+        before = found.newest(run.type) if found is not None else None
+        if found is None or not self._start_cron(run):
             raise Refused(NOT_RUNNING, "this pod stops, or no longer has the guild")
-        if found.newest == before:
+        event = found.newest(run.type)
+        if event is None or event is before:
             raise Refused(NOT_RUNNING, "the script does not run: it did not load, or is quarantined")
         limit = self._settings.cron_timeout_secs or RUN_SECONDS
-        done = await self._asked_runs.wait(guild, found.newest, seconds=limit + QUEUE_SECONDS)
+        done = await self._asked_runs.wait(guild, event, seconds=limit + QUEUE_SECONDS)
         return CronRan(name, done.outcome, done.milliseconds, self._logs.written)
 
     def report(self, report: Loaded | Failed) -> None:
@@ -416,6 +460,11 @@ class RuntimePod:
             elif recycled.outcome is Outcome.EXCEEDED_CPU:
                 metrics.timeout_errors.inc()
             guild.on_recycled(recycled)
+        elif frame.kind is Kind.HIBERNATED:
+            guild.on_hibernated()
+        elif frame.kind is Kind.OVER_BUDGET:
+            over = pipe.decode(frame.body, OverBudget)
+            guild.on_over_budget(over, seconds=self._settings.cpu_secs_per_minute)
 
     def on_worker_gone(self, worker: int, read: Callable[[int], Entry]) -> None:
         for guild in self._guilds.values():
@@ -427,12 +476,13 @@ class RuntimePod:
         for name in guilds:
             guild = self._guilds.get(name)
             if guild is not None and guild.worker == worker:
-                guild.log(
-                    "error",
-                    "a turn of the script could not be stopped; its worker process is replaced",
-                    source="runtime",
-                    outcome=Outcome.EXCEEDED_CPU,
-                )
+                guild.on_stuck()
+
+    def on_pressure(self, worker: int, isolates: int) -> None:
+        here = (guild for guild in self._guilds.values() if guild.worker == worker)
+        for guild in longest_idle(here, isolates, now=self.now()):
+            if isinstance(guild, Guild):
+                self._send_to_sleep(guild, timers_within=PRESSURE_IDLE_SECONDS)
 
     def busy(self, worker: int, *, besides: list[str]) -> bool:
         return any(
@@ -451,7 +501,7 @@ class RuntimePod:
             if self._guilds.get(guild) is not found:
                 return False  # released meanwhile
             if found.target != target:
-                self._workers[worker].want_deploy(guild)  # assigned anew meanwhile
+                found.want_deploy()  # assigned anew meanwhile
                 return False
             bundle = Bundle.from_bytes(data)
             size = len(bundle.code.encode())
@@ -459,9 +509,7 @@ class RuntimePod:
                 raise BundleTooLarge(size, limit=self._settings.max_script_bytes)
         except BundleMissing as error:
             _log.warning("bundle_missing", guild_id=guild, error=str(error))
-            asyncio.get_running_loop().call_later(
-                BUNDLE_RETRY_SECONDS, self._workers[worker].want_deploy, guild
-            )
+            asyncio.get_running_loop().call_later(BUNDLE_RETRY_SECONDS, found.want_deploy)
             return False
         except FloraError as error:
             found.cannot_deploy(Outcome.EXCEPTION, ScriptError(str(error)))
@@ -488,6 +536,8 @@ def _configure(settings: RuntimeSettings, index: int) -> Configure:
         wall_seconds=settings.dispatch_wall_timeout_secs,
         cron_seconds=settings.cron_timeout_secs,
         show_internal_frames=settings.show_internal_stack_frames,
+        cpu_seconds=settings.cpu_secs_per_minute,
+        walls=settings.walls == "full",
     )
 
 
@@ -499,4 +549,8 @@ def _core(index: int) -> list[int]:
 
 
 def _limits(settings: RuntimeSettings) -> WorkerLimits:
-    return WorkerLimits(silence_seconds=settings.worker_silence_secs, rss_bytes=settings.worker_rss_mib << 20)
+    return WorkerLimits(
+        silence_seconds=settings.worker_silence_secs,
+        rss_bytes=settings.worker_rss_mib << 20,
+        soft_rss_bytes=settings.worker_soft_rss_mib << 20,
+    )

@@ -151,4 +151,6 @@ class WorkerProcess(asyncio.Protocol):
 def _environment() -> dict[str, str]:
     """What a worker may know of ours: where Python's modules are."""
     kept = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT")
-    return {"PYTHONUNBUFFERED": "1"} | {name: os.environ[name] for name in kept if name in os.environ}
+    return {"PYTHONUNBUFFERED": "1", "TZ": "UTC"} | {
+        name: os.environ[name] for name in kept if name in os.environ
+    }

@@ -101,6 +101,22 @@ class RuntimeSettings(Settings):
     drain_secs: float = Field(10, ge=0)
     """How long running handlers get at SIGTERM."""
 
+    worker_soft_rss_mib: int = Field(1024, ge=64)
+    """Memory of one worker process above which it sends guilds to sleep, those first that had no event for
+    longest; so does a container that has used 85 % of its limit."""
+
+    hibernate_after_secs: float = Field(600, ge=0)
+    """A guild without an event for this long gives its isolate back until the next; 0 for never."""
+
+    cpu_secs_per_minute: float = Field(12, ge=0, le=600)
+    """CPU time that one guild may use a minute, with as much saved up at most; its events wait when it is
+    used up. A fifth of a core: a script that answers in 0.2 ms gets there with 1,000 messages a second. 0 for
+    no limit."""
+
+    walls: Literal["full", "off"] = "full"
+    """Whether worker processes give up files, network and other processes (landlock, seccomp) before they
+    take guilds. ``off`` is for profilers and debuggers, which need what is given up."""
+
     show_internal_stack_frames: bool = False
     """Show flora's own frames in scripts' stacks."""
 

@@ -31,6 +31,12 @@ LARGE_LIMIT: Final = 4 * OP_LINE_LIMIT
 GUILD_LARGE_LIMIT: Final = OP_LINE_LIMIT
 """One op of a guild with all the files that it may have."""
 
+RESERVE: Final = 1.5
+"""A guild that waits for little may go over the limits of all by this factor, so that a few guilds that fill
+them do not keep the others from calling."""
+LITTLE_OPS: Final = 16
+LITTLE_BYTES: Final = 64 << 10
+
 
 class Writer(Protocol):
     def write(self, line: bytes) -> None: ...
@@ -66,7 +72,7 @@ class _Held(NamedTuple):
             return _Held(self.ops + ops, self.bytes, self.large + ops * size)
         return _Held(self.ops + ops, self.bytes + ops * size, self.large)
 
-    def within(self, *, ops: int, bytes_: int, large: int) -> bool:
+    def within(self, *, ops: float, bytes_: float, large: int) -> bool:
         """Whether this may wait."""
         return self.ops <= ops and self.bytes <= bytes_ and self.large <= large
 
@@ -96,12 +102,8 @@ class Upstream:
         """Ask the gateway for something; an op with the same id that still waits is given up."""
         self.answered(guild, id_)
         size = memoryview(args).nbytes
-        held = self._held.plus(size)
-        of_guild = self._of_guild.get(guild, _NOTHING).plus(size)
-        if not (
-            held.within(ops=WAITING_LIMIT, bytes_=BYTES_LIMIT, large=LARGE_LIMIT)
-            and of_guild.within(ops=GUILD_WAITING_LIMIT, bytes_=GUILD_BYTES_LIMIT, large=GUILD_LARGE_LIMIT)
-        ):
+        of_guild = self._of_guild.get(guild, _NOTHING)
+        if not self._has_room(of_guild, size):
             self._refuse(
                 guild, id_, OpError("DISCORD_RATE_LIMITED", "too many calls are waiting for an answer")
             )
@@ -110,10 +112,22 @@ class Upstream:
         op = Op(self._sequence, guild, id_, name, args)
         self._waiting[op.sequence] = _Waiting(op, now, size)
         self._sequence_of[guild, id_] = op.sequence
-        self._of_guild[guild] = of_guild
-        self._held = held
+        self._of_guild[guild] = of_guild.plus(size)
+        self._held = self._held.plus(size)
         if self._connected:
             self._writer.write(upstream.encode(op))
+
+    def _has_room(self, held: _Held, size: int) -> bool:
+        of_guild, of_all = held.plus(size), self._held.plus(size)
+        waits_for_little = of_guild.within(ops=LITTLE_OPS, bytes_=LITTLE_BYTES, large=0)
+        factor = RESERVE if waits_for_little else 1.0
+        return of_guild.within(
+            ops=GUILD_WAITING_LIMIT, bytes_=GUILD_BYTES_LIMIT, large=GUILD_LARGE_LIMIT
+        ) and of_all.within(ops=WAITING_LIMIT * factor, bytes_=BYTES_LIMIT * factor, large=LARGE_LIMIT)
+
+    def waits(self, guild: str) -> bool:
+        """Whether an op of ``guild`` has no result yet."""
+        return guild in self._of_guild
 
     def answered(self, guild: str, id_: int) -> bool:
         """A result arrived; False when nobody waits for it (any more)."""

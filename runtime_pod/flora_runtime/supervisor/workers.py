@@ -22,13 +22,21 @@ from flora_core.wire import pipe
 from flora_core.wire.pipe import Configure, Frame, Kind, Pong, Ready
 from flora_runtime.flight import CAPACITY, Entry
 from flora_runtime.supervisor import metrics
+from flora_runtime.supervisor.deploys import DeployQueue
+from flora_runtime.supervisor.memory import ContainerMemory
 from flora_runtime.supervisor.process import Ended, WorkerProcess
 
 PING_SECONDS: Final = 1.0
 START_SECONDS: Final = 15.0
 """A process that has not said it is ready by then is replaced."""
 
-DEPLOYS_IN_FLIGHT: Final = 2
+WALLS: Final = ("landlock", "seccomp")
+
+ISOLATE_BYTES: Final = 1 << 20
+"""About what a sleeping guild gives back."""
+ISOLATES_MOST: Final = 3000
+"""Isolates of a process above which guilds are sent to sleep: near 3,600 its memory mappings end."""
+
 DRAIN_SECONDS: Final = 1.0
 GENERATIONS_A_PROCESS: Final = 1 << 12
 """Isolates one process may number before its numbers could meet those of its successor; wraps at 2**23."""
@@ -54,6 +62,10 @@ class Owner(Protocol):
         """These guilds have turns that nothing can stop; the worker is about to be replaced."""
         ...
 
+    def on_pressure(self, worker: int, isolates: int) -> None:
+        """The worker should hold so many isolates fewer."""
+        ...
+
     def busy(self, worker: int, *, besides: list[str]) -> bool:
         """Whether handlers of other guilds are under way on ``worker``."""
         ...
@@ -69,16 +81,23 @@ class WorkerLimits:
 
     silence_seconds: float
     rss_bytes: int
+    soft_rss_bytes: int = 1 << 62
+    """Above this, guilds are sent to sleep."""
 
 
 class Worker:
     """One place among the pod's workers."""
 
-    def __init__(self, index: int, owner: Owner, configure: Configure, limits: WorkerLimits) -> None:
+    def __init__(
+        self, index: int, owner: Owner, configure: Configure, limits: WorkerLimits, *, share: int = 1
+    ) -> None:
+        """``share`` workers have one container's memory between them."""
         self.index: Final = index
         self._owner = owner
         self._configure = configure
         self._limits = limits
+        self._memory = ContainerMemory()
+        self._share = share
         self._spawned = 0
         self._process: WorkerProcess | None = None
         self._ready = asyncio.Event()
@@ -86,8 +105,7 @@ class Worker:
         self._ended = Ended.BY_ITSELF
         self._detail = ""
         self._stuck: list[str] = []
-        self._deploys: deque[str] = deque()
-        self._deploying: set[str] = set()
+        self._deploys = DeployQueue()
         self._deploys_changed = asyncio.Event()
         self._free_slots = deque(range(CAPACITY))
         self.isolates = 0
@@ -112,23 +130,21 @@ class Worker:
     def forget(self, guild: str, slot: int) -> None:
         """``guild`` is not this worker's any more: neither its deploys nor its ``slot`` are taken."""
         self._free_slots.append(slot)
-        with contextlib.suppress(ValueError):
-            self._deploys.remove(guild)
-        self.deploy_ended(guild)
+        self._deploys.forget(guild)
+        self._deploys_changed.set()
 
     def send(self, kind: Kind, body: bytes = b"", *, guild: str = "") -> None:
         if self._process is not None and self.ready:
             self._process.send(kind, body, guild=guild)
 
-    def want_deploy(self, guild: str) -> None:
-        """Deploy ``guild`` when it is its turn."""
-        if guild not in self._deploys:
-            self._deploys.append(guild)
-            self._deploys_changed.set()
+    def want_deploy(self, guild: str, *, urgent: bool = False) -> None:
+        """Deploy ``guild`` when it is its turn, before all that are not urgent."""
+        self._deploys.want(guild, urgent=urgent)
+        self._deploys_changed.set()
 
     def deploy_ended(self, guild: str) -> None:
         """The worker has said how a deploy went."""
-        self._deploying.discard(guild)
+        self._deploys.ended(guild)
         self._deploys_changed.set()
 
     def kill(self, reason: Ended, detail: str) -> None:
@@ -172,7 +188,7 @@ class Worker:
         if process is None:
             return
         self._ready.clear()
-        self._deploying.clear()
+        self._deploys.interrupted()
         process.kill(Ended.STOPPED, "the pod stops")
         self._owner.on_worker_gone(self.index, process.recorder.read)
         await process.reap()
@@ -194,6 +210,10 @@ class Worker:
             _log.info("worker_ready", worker=self.index, pid=ready.pid, engine=ready.engine)
             for warning in ready.warnings:
                 _log.warning("worker_wall_missing", worker=self.index, warning=warning)
+            for wall in WALLS:
+                metrics.walls.labels(wall).set(wall in ready.walls)
+            if not self._configure.walls:
+                _log.warning("worker_walls_off", worker=self.index, setting="RUNTIME_WALLS")
             self._ready.set()
         elif frame.kind is Kind.PONG:
             pong = pipe.decode(frame.body, Pong)
@@ -236,6 +256,13 @@ class Worker:
             else:
                 metrics.worker_rss.labels(str(self.index)).set(rss)
                 process.send(Kind.PING)
+                self._relieve(rss)
+
+    def _relieve(self, rss: int) -> None:
+        excess = max(rss - self._limits.soft_rss_bytes, self._memory.excess() // self._share)
+        too_many = max(-(-excess // ISOLATE_BYTES), self.isolates - ISOLATES_MOST)
+        if too_many > 0:
+            self._owner.on_pressure(self.index, too_many)
 
     async def _drain(self, process: WorkerProcess) -> None:
         """Let the other guilds' handlers finish, for a moment; start nothing new meanwhile."""
@@ -247,18 +274,24 @@ class Worker:
             await asyncio.sleep(0.02)
 
     async def _deploy_all(self) -> None:
-        """Bring bundles over, a few at a time: a worker boots isolates one by one."""
+        """Bring bundles over, a few at a time."""
         await self._ready.wait()
-        while True:
-            while self._deploys and len(self._deploying) < DEPLOYS_IN_FLIGHT:
-                guild = self._deploys.popleft()
-                self._deploying.add(guild)
-                try:
-                    begun = await self._owner.deploy(self.index, guild)
-                except asyncio.CancelledError:  # the process died: for the next one
-                    self._deploys.appendleft(guild)
-                    raise
-                if not begun:
-                    self._deploying.discard(guild)
-            self._deploys_changed.clear()
-            await self._deploys_changed.wait()
+        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                while (guild := self._deploys.next(loop.time())) is not None:
+                    tasks.create_task(self._deploy(guild))
+                self._deploys_changed.clear()
+                until = self._deploys.busy_until(loop.time()) if self._deploys else None
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(until):
+                        await self._deploys_changed.wait()
+
+    async def _deploy(self, guild: str) -> None:
+        try:
+            begun = await self._owner.deploy(self.index, guild)
+        except asyncio.CancelledError:  # the process died: for the next one
+            self._deploys.want(guild, urgent=True)
+            raise
+        if not begun:
+            self.deploy_ended(guild)

@@ -16,21 +16,24 @@ against what V8 itself says before any guild code runs, and names what differs.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import signal
 import struct
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from flora_runtime.errors import EngineMismatch
 from flora_runtime.worker.racer import CALLBACK, Address, Context, Library
+from flora_runtime.worker.walls.syscalls import this_machine
 
 _Pointer = ctypes.c_void_p
 _GC_CALLBACK: Final = ctypes.CFUNCTYPE(None, _Pointer, ctypes.c_int, ctypes.c_int, _Pointer)
 _HEAP_CALLBACK: Final = ctypes.CFUNCTYPE(ctypes.c_size_t, _Pointer, ctypes.c_size_t, ctypes.c_size_t)
+_ENTROPY: Final = ctypes.CFUNCTYPE(ctypes.c_bool, _Pointer, ctypes.c_size_t)
 _HEAP_STATISTICS: Final = struct.Struct("<8Q")
 _MARK_COMPACT: Final = 4
 _MICROTASKS_AUTO: Final = 2
@@ -77,6 +80,8 @@ class Guard:
         )
         self._new_statistics = symbol("_ZN2v814HeapStatisticsC1Ev", None, _Pointer)
         self._pause = ctypes.cast(ctypes.CDLL(None).pause, _Pointer)
+        self._entropy = _ENTROPY(_fill_with_entropy)
+        symbol("_ZN2v82V816SetEntropySourceEPFbPhmE", None, _ENTROPY)(self._entropy)
 
     def self_test(self) -> None:
         """Raises EngineMismatch when mini-racer's structs are not laid out as this module reads them."""
@@ -151,6 +156,12 @@ class Guard:
         return used + malloced + external
 
 
+def _fill_with_entropy(buffer: int, size: int) -> bool:
+    """For the seeds of a new isolate: V8 itself would open /dev/urandom, which walls do not let it."""
+    ctypes.memmove(buffer, os.urandom(size), size)
+    return True
+
+
 def isolate_at(address: Address) -> Address:
     """The ``v8::Isolate*`` behind any value: value -> its collector -> isolate manager -> isolate."""
     return _word(_word(_word(address - 8)) + 24)
@@ -198,10 +209,9 @@ def park_fatal_signals() -> bool:
 class ThreadClock:
     """CPU time of one thread of this process, readable while it runs."""
 
-    __slots__ = ("_clock", "_thread")
+    __slots__ = ("_clock",)
 
     def __init__(self, thread: int | None) -> None:
-        self._thread = thread
         # Linux: clock ids of other threads, see clock_gettime(2) and <linux/posix-timers.h>.
         self._clock = None if thread is None else (~thread << 3) | 6
 
@@ -211,17 +221,42 @@ class ThreadClock:
             return time.monotonic_ns()
         return time.clock_gettime_ns(self._clock)
 
-    def asleep(self) -> bool:
-        """Whether the thread waits for something other than a core; False where nobody can tell."""
-        try:
-            return (
-                Path(f"/proc/self/task/{self._thread}/stat").read_text().rpartition(") ")[2].startswith("S")
-            )
-        except OSError:
-            return False
+
+class Threads:
+    """The threads of this process, by a folder that stays open: behind its walls a worker opens none."""
+
+    _LIST_BYTES: Final = 1 << 16
+
+    def __init__(self) -> None:
+        self._folder = -1
+        machine = this_machine()
+        if sys.platform == "linux" and machine is not None:
+            with contextlib.suppress(OSError):
+                self._folder = os.open("/proc/self/task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._list = machine.plain["getdents64"]
+            self._libc = ctypes.CDLL(None)
+            self._buffer = ctypes.create_string_buffer(self._LIST_BYTES)
+
+    def ids(self) -> set[int]:
+        """The kernel's numbers of all threads; empty where the platform does not tell."""
+        if self._folder < 0:
+            return set()
+        os.lseek(self._folder, 0, os.SEEK_SET)
+        found: set[int] = set()
+        while (size := self._libc.syscall(self._list, self._folder, self._buffer, self._LIST_BYTES)) > 0:
+            found.update(_numbers(self._buffer.raw[:size]))
+        return found
 
 
-def threads() -> set[int]:
-    """Ids of this process's threads; empty where the platform does not tell."""
-    folder = Path("/proc/self/task")
-    return {int(entry.name) for entry in folder.iterdir()} if folder.is_dir() else set()
+_ENTRY: Final = struct.Struct("<QqHB")
+"""``struct linux_dirent64`` up to the name, which ends with a zero byte."""
+
+
+def _numbers(entries: bytes) -> Iterator[int]:
+    at = 0
+    while at < len(entries):
+        length = _ENTRY.unpack_from(entries, at)[2]
+        name = entries[at + _ENTRY.size : at + length].partition(b"\0")[0]
+        if name.isdigit():
+            yield int(name)
+        at += length

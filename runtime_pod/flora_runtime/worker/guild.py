@@ -8,6 +8,7 @@ the worker forgets it, and the supervisor deploys it anew with the next event.
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -17,6 +18,7 @@ from msgspec import Raw, Struct
 
 from flora_core.wire.control import Outcome, ScriptError
 from flora_core.wire.pipe import Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
+from flora_runtime.log_rate import LogRate
 from flora_runtime.worker.outbox import Line
 from flora_runtime.worker.script import Script
 from flora_runtime.worker.stacks import SourceMap
@@ -55,6 +57,7 @@ class Guild:
         self.candidate: Script | None = None
         self.leaving: list[Script] = []
         self._maps: dict[int, bytes] = {}
+        self._log_rate = LogRate()
 
     @property
     def scripts(self) -> list[Script]:
@@ -93,6 +96,17 @@ class Guild:
         for script in [script for script in self.leaving if not script.pending]:
             self._drop(script)
 
+    def asleep_until(self, when: float) -> bool:
+        """Whether nothing of this guild goes on, or is due before ``when`` on the monotonic clock."""
+        live = self.live
+        return live is not None and self.scripts == [live] and live.idle and not live.has_timer_before(when)
+
+    def tell_suppressed(self) -> None:
+        """Say how many lines were left out since the last time: what is over the rate costs nobody else."""
+        suppressed = self._log_rate.left_out()
+        if suppressed:
+            self._send_log(LogIn("warn", "", suppressed=suppressed))
+
     def close(self) -> None:
         for script in self.scripts:
             self._drop(script)
@@ -111,7 +125,10 @@ class Guild:
         self._surroundings.note_timer(script)
 
     def on_lines(self, script: Script, lines: list[Line]) -> None:
+        now = time.monotonic()
         for line in lines:
+            if not self._log_rate.take(now):
+                continue
             if _BUNDLE_FRAME in line.text:
                 self._map(script, line.text, lambda error, level=line.level: self._log(level, error))
             else:
@@ -149,6 +166,9 @@ class Guild:
         self._drop(script)
 
     def on_unhandled(self, script: Script, text: str) -> None:
+        if not self._log_rate.take(time.monotonic()):
+            return
+
         def mapped(error: ScriptError) -> None:
             message = f"unhandled rejection: {error.message}"
             self._send_log(LogIn("error", message, "runtime", Outcome.EXCEPTION, error.stack))
@@ -156,6 +176,9 @@ class Guild:
         self._map(script, text, mapped)
 
     def on_event_failed(self, script: Script, event: int, outcome: Outcome, text: str) -> None:
+        if not self._log_rate.take(time.monotonic()):
+            return
+
         def mapped(error: ScriptError) -> None:
             self._send_log(
                 LogIn("error", error.message, "runtime", outcome, error.stack, event=str(event or ""))

@@ -54,9 +54,16 @@ class Engine:
         self.reactor: Final = reactor
         self.library: Final = Library()
         self.guard: Final = guards.Guard(self.library)
+        self.threads: Final = guards.Threads()
         self.guard.self_test()
         self.parks_fatal_errors: Final = guards.park_fatal_signals()
         self.rejections: Final = Rejections(self.library)
+        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+    def trim(self) -> None:
+        """Give memory that closed isolates have left to the allocator back to the kernel; glibc only."""
+        if self._trim is not None:
+            self._trim(0)
 
 
 class Isolate:
@@ -80,9 +87,9 @@ class Isolate:
         self._on_address: Callable[[Address], None] | None = None
         self._on_notify = on_notify
         self.exceeded_memory = False
-        before = guards.threads()
+        before = engine.threads.ids()
         self._context: int = engine.library.released.mr_init_context(engine.reactor.callback)
-        born = guards.threads() - before
+        born = engine.threads.ids() - before
         self.clock: Final = guards.ThreadClock(born.pop() if len(born) == 1 else None)
         self._port: Port = engine.reactor.open_port(self._completed)
         self._notices: Port = engine.reactor.open_port(self._noticed)

@@ -18,7 +18,7 @@ from flora_runtime.worker.reactor import make_reactor
 from flora_runtime.worker.worker import Worker
 
 
-def main() -> None:
+def main(make_worker: type[Worker] = Worker) -> None:
     """Serve until the pipe closes; always leaves by ``os._exit``, since V8's threads may never end."""
     _ignore_the_terminal()
     connection = socket.socket(fileno=int(sys.argv[1]))
@@ -26,7 +26,7 @@ def main() -> None:
     code = 1
     try:
         schedule_in_batches()  # V8's threads too: those that are made from here on
-        worker = Worker(connection, Engine(make_reactor()), recorder)
+        worker = make_worker(connection, Engine(make_reactor()), recorder)
         freeze_startup_objects()
         worker.run()
         code = 0

@@ -46,6 +46,12 @@ GENERATION_BITS: Final = 30
 settle a promise of its successor."""
 
 
+PARKED_LOOKS: Final = 10
+"""A turn whose thread did not run between so many looks ..."""
+PARKED_LOOK_SECONDS: Final = 0.1
+"""... with this time between them does not wait for a core (this process had one each time): V8 has parked
+it."""
+
 _CRON_EVENT: Final = f'{{"t":"{CRON_PREFIX}'.encode()
 
 
@@ -90,7 +96,13 @@ class Turns(Protocol):
         """Look at ``script`` again at its ``turn_deadline``, unless its turn is over by then."""
         ...
 
-    def on_turn_over(self, script: Script) -> None: ...
+    def on_turn_over(self, script: Script, cpu_ns: int, now: float) -> None:
+        """A turn ended ``now``, on the monotonic clock."""
+        ...
+
+    def on_output(self, script: Script, *, ops: int, lines: int) -> None:
+        """A turn made so many calls and log lines."""
+        ...
 
 
 @dataclass(slots=True)
@@ -150,6 +162,7 @@ class Script:
         """When, on the monotonic clock, the running turn should be looked at again."""
         self._last_turn = self.loading_since
         self._used_when_looked = -1
+        self._looks_in_vain = 0
         self._terminated: Outcome | None = None
         self._batch = 1
         self._isolate = Isolate(
@@ -236,6 +249,7 @@ class Script:
         self.turn_started = time.monotonic()
         self.turn_deadline = self.turn_started + self._turn_limit_ns() / 1e9
         self._used_when_looked = -1
+        self._looks_in_vain = 0
         self._turns.on_turn_begun(self)
 
     def _end_turn(self) -> int:
@@ -243,8 +257,8 @@ class Script:
         cpu = self._isolate.clock.nanoseconds()
         spent = cpu - self._cpu  # the thread does nothing between turns
         self._cpu = cpu
-        self._last_turn = time.monotonic()
-        self._turns.on_turn_over(self)
+        self._last_turn = now = time.monotonic()
+        self._turns.on_turn_over(self, spent, now)
         if self.pending:
             share = spent // len(self.pending)
             for event in self.pending.values():
@@ -303,6 +317,8 @@ class Script:
         if outbox.declaration is not None:
             self.declaration = outbox.declaration
             listener.on_declared(self)
+        if outbox.ops or outbox.lines:
+            self._turns.on_output(self, ops=len(outbox.ops), lines=len(outbox.lines))
         if outbox.lines:
             listener.on_lines(self, outbox.lines)
         if self._started or outbox.ops or done:
@@ -335,15 +351,19 @@ class Script:
 
     def stop_if_over(self) -> None:
         """End the running turn when its CPU time is over its limit, or when it will never end by itself."""
-        clock = self._isolate.clock
-        used = clock.nanoseconds() - self._cpu
-        if used >= self._turn_limit_ns():
+        used = self._isolate.clock.nanoseconds() - self._cpu
+        left = self._turn_limit_ns() - used
+        if left <= 0:
             self.stop(Outcome.EXCEEDED_CPU)
-        elif used == self._used_when_looked and clock.asleep():  # parked by a fatal error of V8's
+            return
+        self._looks_in_vain = self._looks_in_vain + 1 if used == self._used_when_looked else 0
+        if self._looks_in_vain >= PARKED_LOOKS:  # by a fatal error of V8's
             self.stop(Outcome.KILLED)
-        else:  # it waited for a core: look again when it could have used the rest
-            self._used_when_looked = used
-            self.turn_deadline = time.monotonic() + (self._turn_limit_ns() - used) / 1e9
+            return
+        # It waited for a core: look again when it could have used the rest.
+        self._used_when_looked = used
+        pause = PARKED_LOOK_SECONDS if self._looks_in_vain else left / 1e9
+        self.turn_deadline = time.monotonic() + pause
 
     def stop(self, outcome: Outcome) -> None:
         """End the running turn at V8's next interrupt check; it then counts as ``outcome``."""
@@ -432,6 +452,10 @@ class Script:
     def next_timer(self) -> float | None:
         """When the earliest timer is due, on the monotonic clock."""
         return self._timers[0][0] if self._timers else None
+
+    def has_timer_before(self, when: float) -> bool:
+        """Whether a timer is due before ``when``, on the monotonic clock."""
+        return any(due < when and timer not in self._cleared for due, timer in self._timers)
 
     def fire_timers(self, now: float) -> None:
         """Queue the timers that are due."""

@@ -27,13 +27,26 @@ import msgspec
 from flora_core.assets import PRELUDE, asset
 from flora_core.wire import pipe
 from flora_core.wire.control import Outcome, ScriptError
-from flora_core.wire.pipe import Configure, Deploy, FailedIn, Frame, Kind, Pong, Ready, SecretsIn
+from flora_core.wire.pipe import (
+    Configure,
+    Deploy,
+    FailedIn,
+    Frame,
+    Hibernate,
+    Kind,
+    OverBudget,
+    Pong,
+    Ready,
+    SecretsIn,
+)
 from flora_runtime.errors import BootFailed
 from flora_runtime.flight import FlightRecorder
+from flora_runtime.worker.budget import LINE_NS, OP_NS, CpuBudget
 from flora_runtime.worker.guild import Guild
 from flora_runtime.worker.isolate import Engine, Program
 from flora_runtime.worker.script import Script, configuration, generation_of
 from flora_runtime.worker.stacks import SourceMap, StackMapper
+from flora_runtime.worker.walls import put_up
 
 TURNS_POSTED: Final = 32
 MOMENT_SECONDS: Final = 0.002
@@ -62,6 +75,10 @@ class Worker:
         self._slots: dict[str, int] = {}
         self._ready: deque[Script] = deque()
         self._queued: set[Script] = set()
+        """Scripts in ``_ready`` or ``_held``."""
+        self._budgets: dict[str, CpuBudget] = {}
+        self._over_budget: set[str] = set()
+        self._held: list[tuple[float, int, Script]] = []
         self._running: dict[Script, str] = {}
         self._look_at = math.inf
         self._deploys: deque[tuple[str, Deploy]] = deque()
@@ -70,6 +87,8 @@ class Worker:
         self._retired: list[Script] = []
         self._generation = 0
         self._order = itertools.count()
+        self._closed = 0
+        """Isolates given back since memory was last returned to the kernel."""
         self._stopping = False
         self._draining = False
         self._prelude = asset(PRELUDE).read_bytes()
@@ -102,10 +121,26 @@ class Worker:
             guild = self._owners.get(script)
             if guild is None or script.running or not script.wants_turn:
                 continue
+            if not script.loading and self._is_held(guild.id, script):
+                continue
             started = script.start_turn()
             if started:
                 self._recorder.begin(self._slots[guild.id], started)
             posted += 1
+
+    def _is_held(self, guild: str, script: Script) -> bool:
+        """Whether the guild has used up its CPU budget; ``script`` is then ready again when some is back."""
+        budget = self._budgets.get(guild)
+        if budget is None:
+            return False
+        now = time.monotonic()
+        wait = budget.wait(now)
+        if not wait:
+            return False
+        self._over_budget.add(guild)
+        heapq.heappush(self._held, (now + wait, next(self._order), script))
+        self._queued.add(script)
+        return True
 
     def _patience(self) -> float:
         """How long the loop may sleep, in seconds."""
@@ -115,6 +150,8 @@ class Worker:
         wake = min(self._housekeeping + HOUSEKEEPING_SECONDS, self._look_at)
         if self._timers:
             wake = min(wake, self._timers[0][0])
+        if self._held:
+            wake = min(wake, self._held[0][0])
         if self._ready:
             wake = min(wake, now + MOMENT_SECONDS)
         return max(0.0, wake - now)
@@ -126,6 +163,8 @@ class Worker:
             if script in self._owners:
                 script.fire_timers(now)
                 self.note_timer(script)
+        while self._held and self._held[0][0] <= now:
+            self._ready.append(heapq.heappop(self._held)[2])
         if self._look_at <= now:
             self._look_at = math.inf
             for script in self._running:
@@ -141,8 +180,13 @@ class Worker:
         for script in list(self._owners):
             script.check(now)
         self._mapper.check(now)
+        self._tell_over_budget(now)
+        if self._closed:
+            self._closed = 0
+            self._engine.trim()
         for guild in self._guilds.values():
             guild.let_go()
+            guild.tell_suppressed()
         for script in [script for script in self._retired if not script.running]:
             self._retired.remove(script)
             script.close()
@@ -154,6 +198,15 @@ class Worker:
         if stuck - self._stuck:
             self._stuck = stuck
             self._pong()
+
+    def _tell_over_budget(self, now: float) -> None:
+        for guild in list(self._over_budget):
+            budget = self._budgets.get(guild)
+            minutes = budget.news(now) if budget is not None else None
+            if minutes is not None:
+                self.send(Kind.OVER_BUDGET, guild, msgspec.json.encode(OverBudget(minutes)))
+            if budget is None or not budget.over:
+                self._over_budget.discard(guild)
 
     # ---------------------------------------------------------------- frames
 
@@ -190,6 +243,8 @@ class Worker:
             self._know_secrets(guild_id, pipe.decode(body, SecretsIn).placeholders)
         elif kind is Kind.PING:
             self._pong()
+        elif kind is Kind.HIBERNATE:
+            self._hibernate(guild_id, pipe.decode(body, Hibernate))
         elif kind is Kind.CONFIGURE:
             self._configure(pipe.decode(body, Configure))
         elif kind is Kind.DRAIN:
@@ -207,16 +262,23 @@ class Worker:
             os.sched_setaffinity(0, config.cores)
         if not self._engine.parks_fatal_errors:
             warnings.append("V8's fatal errors end the whole worker here")
+        walls: list[str] = []
+        if config.walls:
+            standing = put_up()
+            walls = standing.walls
+            warnings += standing.warnings
         self._mapper = StackMapper(
             self._engine, boot_seconds=config.boot_seconds, show_internal=config.show_internal_frames
         )
-        ready = Ready(pid=os.getpid(), engine=self._engine.library.version, warnings=warnings)
+        ready = Ready(pid=os.getpid(), engine=self._engine.library.version, warnings=warnings, walls=walls)
         self.send(Kind.READY, "", msgspec.json.encode(ready))
 
     def _deploy(self, guild_id: str, deploy: Deploy) -> None:
         guild = self._guilds.get(guild_id)
         if guild is None:
             guild = self._guilds[guild_id] = Guild(guild_id, self)
+            if self._config.cpu_seconds:
+                self._budgets[guild_id] = CpuBudget(self._config.cpu_seconds, now=time.monotonic())
         self._slots[guild_id] = deploy.slot
         try:
             guild.deploy(deploy)
@@ -227,6 +289,7 @@ class Worker:
     def _unload(self, guild_id: str) -> None:
         self._deploys = deque(waiting for waiting in self._deploys if waiting[0] != guild_id)
         guild = self._guilds.pop(guild_id, None)
+        self._budgets.pop(guild_id, None)
         if guild is not None:
             guild.close()
 
@@ -239,6 +302,16 @@ class Worker:
         guild = self._guilds.get(guild_id)
         if guild is not None:
             guild.know_secrets(placeholders)
+
+    def _hibernate(self, guild_id: str, wish: Hibernate) -> None:
+        """Give a guild's isolate back; what the supervisor sends meanwhile it sends again."""
+        guild = self._guilds.get(guild_id)
+        if guild is None or any(waiting[0] == guild_id for waiting in self._deploys):
+            return
+        if guild.asleep_until(time.monotonic() + wish.timers_within):
+            self._unload(guild_id)
+            self._closed += 1
+            self.send(Kind.HIBERNATED, guild_id, b"")
 
     def _pong(self) -> None:
         pong = Pong(isolates=len(self._owners), busy=len(self._running), stuck=sorted(self._stuck))
@@ -265,8 +338,18 @@ class Worker:
         self._running[script] = self._owners[script].id
         self._look_at = min(self._look_at, script.turn_deadline)
 
-    def on_turn_over(self, script: Script) -> None:
-        self._recorder.end(self._slots[self._running.pop(script)])
+    def on_turn_over(self, script: Script, cpu_ns: int, now: float) -> None:
+        guild = self._running.pop(script)
+        self._recorder.end(self._slots[guild])
+        budget = self._budgets.get(guild)
+        if budget is not None:
+            budget.spend(cpu_ns, now)
+
+    def on_output(self, script: Script, *, ops: int, lines: int) -> None:
+        guild = self._owners.get(script)
+        budget = self._budgets.get(guild.id) if guild is not None else None
+        if budget is not None:
+            budget.spend(ops * OP_NS + lines * LINE_NS, time.monotonic())
 
     # ---------------------------------------------------------------- Surroundings
 

@@ -71,7 +71,7 @@ def test_a_document_gives_its_project_and_limits(guilds: Path) -> None:
     source = {"entrypoint": "bot.ts", "files": {"bot.ts": "run()"}}
     (guilds / "a.yaml").write_text(document("1", limits=limits, source=source))
     entry = wanted(guilds)["1"]
-    assert (entry.name, entry.limits) == ("guild-1", Limits(50, 32))
+    assert (entry.name, entry.limits, entry.hibernates) == ("guild-1", Limits(50, 32), True)
     assert entry.read is not None
     assert (entry.read().entrypoint, dict(entry.read().files)) == ("bot.ts", {"bot.ts": "run()"})
 

@@ -52,12 +52,14 @@ class Operator:
         self.logs: list[LogLine] = []
         self._revision = 0
 
-    def deploy(self, guild: str, code: str, *, limits: Limits = DEFAULT_LIMITS) -> int:
+    def deploy(
+        self, guild: str, code: str, *, limits: Limits = DEFAULT_LIMITS, hibernates: bool = True
+    ) -> int:
         data = bundled(code).to_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
         self.bundles[sha256] = data
         self._revision += 1
-        self.state.assign(POD, Assignment(guild, self._revision, sha256, limits))
+        self.state.assign(POD, Assignment(guild, self._revision, sha256, limits, hibernates))
         return self._revision
 
     async def bundle(self, sha256: Sha256) -> bytes | None:

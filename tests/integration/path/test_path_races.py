@@ -99,7 +99,7 @@ async def test_guilds_released_while_loading_leave_room_for_others(path: PathUnd
     loading = [guild_on_worker(0, start=start) for start in (1, 100)]
     for guild in loading:
         path.operator.deploy(guild, NEVER_LOADED)
-    await path.wait(lambda: len(workers(path)[0]._deploying) == 2)
+    await path.wait(lambda: len(workers(path)[0]._deploys._under_way) == 2)
     for guild in loading:
         path.operator.state.release(guild)
     await path.deploy(guild_on_worker(0, start=200), ECHO)

@@ -17,11 +17,12 @@ from prometheus_client import REGISTRY
 from flora_core.wire.control import Limits
 from flora_core.wire.pipe import Configure, Deploy, Frame, Kind, LoadedIn, Pong
 from flora_runtime.flight import CAPACITY, Entry
+from flora_runtime.supervisor import deploys
 from flora_runtime.supervisor import workers as module
+from flora_runtime.supervisor.deploys import AT_ONCE
 from flora_runtime.supervisor.guild import _NUMBER
 from flora_runtime.supervisor.process import Ended, WorkerProcess
 from flora_runtime.supervisor.workers import (
-    DEPLOYS_IN_FLIGHT,
     GENERATIONS_A_PROCESS,
     Worker,
     WorkerLimits,
@@ -38,6 +39,7 @@ class Owner:
         self.frames: list[Frame] = []
         self.recorded: list[list[Entry]] = []
         self.stuck: list[list[str]] = []
+        self.pressure: list[int] = []
         self.deployed: list[str] = []
         self.code = PONG
         self.missing: set[str] = set()
@@ -53,6 +55,9 @@ class Owner:
 
     def on_stuck(self, worker: int, guilds: list[str]) -> None:
         self.stuck.append(guilds)
+
+    def on_pressure(self, worker: int, isolates: int) -> None:
+        self.pressure.append(isolates)
 
     def busy(self, worker: int, *, besides: list[str]) -> bool:
         return False
@@ -290,19 +295,38 @@ async def test_deploys_wait_until_the_process_is_ready_and_go_in_order(owner: Ow
         assert owner.deployed == ["1", "2", "3"]
 
 
-async def test_only_a_few_deploys_are_under_way_at_a_time(place: Worker, owner: Owner) -> None:
+async def test_only_a_few_deploys_begin_at_a_time(
+    place: Worker, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploys, "PATIENCE_SECONDS", 60.0)
     owner.code = "await new Promise(() => {})"
     guilds = [str(number) for number in range(1, 6)]
     for guild in guilds:
         place.want_deploy(guild)
-    await until(lambda: len(owner.deployed) == DEPLOYS_IN_FLIGHT)
+    await until(lambda: len(owner.deployed) == AT_ONCE)
     await asyncio.sleep(0.05)
-    assert owner.deployed == guilds[:DEPLOYS_IN_FLIGHT]
+    assert owner.deployed == guilds[:AT_ONCE]
     place.deploy_ended("1")
-    await until(lambda: len(owner.deployed) == DEPLOYS_IN_FLIGHT + 1)
+    await until(lambda: len(owner.deployed) == AT_ONCE + 1)
     place.deploy_ended("404")
     await asyncio.sleep(0.05)
-    assert len(owner.deployed) == DEPLOYS_IN_FLIGHT + 1
+    assert len(owner.deployed) == AT_ONCE + 1
+
+
+async def test_scripts_that_never_finish_loading_hold_nobody_up(place: Worker, owner: Owner) -> None:
+    owner.code = "await new Promise(() => {})"
+    for guild in ("1", "2", "3", "4"):
+        place.want_deploy(guild)
+    await until(lambda: len(owner.deployed) == 4)
+    owner.code = PONG
+    place.want_deploy("5", urgent=True)
+    await until(lambda: owner.of(Kind.LOADED, "5"))
+
+
+async def test_a_worker_that_grows_asks_for_relief(owner: Owner) -> None:
+    async with running(owner, soft_rss_bytes=1 << 20):
+        first = await until(lambda: owner.pressure)
+        assert 1 < first[0] < 1000, "as many as would bring it back"
 
 
 async def test_deploys_that_fail_make_room_too(place: Worker, owner: Owner) -> None:
@@ -325,7 +349,7 @@ async def test_deploys_that_waited_are_made_on_the_next_process(place: Worker, o
     owner.code = "await new Promise(() => {})"
     for guild in ("1", "2", "3"):
         place.want_deploy(guild)
-    await until(lambda: len(owner.deployed) == DEPLOYS_IN_FLIGHT)
+    await until(lambda: len(owner.deployed) == AT_ONCE)
     owner.code = PONG
     assert place.pid is not None
     os.kill(place.pid, signal.SIGKILL)

@@ -27,6 +27,7 @@ def test_a_document_as_kubectl_applies_it_is_read_with_its_defaults() -> None:
     assert manifest.spec.source.entrypoint == "src/main.ts"
     assert (manifest.spec.limits.cpu_milliseconds, manifest.spec.limits.memory_mebibytes) == (200, 64)
     assert manifest.spec.hibernation is Hibernation.AUTO
+    assert manifest.hibernates
     assert not manifest.spec.suspend
 
 
@@ -52,6 +53,7 @@ def test_limits_and_secrets_are_read() -> None:
         )
     )
     assert manifest.spec.limits.memory_mebibytes == 128
+    assert not manifest.hibernates
     assert manifest.spec.secrets[0].allowed_hosts == ["api.example.com"]
 
 

@@ -118,6 +118,15 @@ async def test_other_limits_are_a_change(controller: ControllerUnderTest) -> Non
     assert (assigned.revision, assigned.limits.cpu_milliseconds) == (2, 50)
 
 
+async def test_wishing_to_stay_awake_is_a_change(controller: ControllerUnderTest) -> None:
+    await controller.script("one")
+    controller.loads(1)
+    await controller.script("one", hibernates=False)
+    assigned = controller.state.assignment(ONE)
+    assert assigned is not None
+    assert (assigned.revision, assigned.hibernates) == (2, False)
+
+
 @pytest.mark.parametrize("failure", [BundleFailed("src/main.ts:1:1: no"), ToolTimeout("too slow")])
 async def test_what_does_not_bundle_changes_nothing_that_runs(
     controller: ControllerUnderTest, failure: FloraError

@@ -17,21 +17,25 @@ def runs() -> AskedRuns:
     return AskedRuns()
 
 
-async def begin(runs: AskedRuns, number: int, *, guild: str = "1", seconds: float = 5) -> asyncio.Task[Done]:
-    waiting = asyncio.create_task(runs.wait(guild, number, seconds=seconds))
+def event(number: int) -> Waiting:
+    return Waiting(number, 0, "__cron:x", b"")
+
+
+async def begin(runs: AskedRuns, run: Waiting, *, guild: str = "1", seconds: float = 5) -> asyncio.Task[Done]:
+    waiting = asyncio.create_task(runs.wait(guild, run, seconds=seconds))
     await asyncio.sleep(0)
     return waiting
 
 
 async def test_a_run_ends_as_its_event_settles(runs: AskedRuns) -> None:
-    waiting = await begin(runs, 7)
+    waiting = await begin(runs, event(7))
     runs.settled("1", Done(7, Outcome.EXCEPTION, 12.0))
     assert await waiting == Done(7, Outcome.EXCEPTION, 12.0)
     assert not runs, "nobody waits any more"
 
 
 async def test_other_events_and_other_guilds_do_not_count(runs: AskedRuns) -> None:
-    waiting = await begin(runs, 7)
+    waiting = await begin(runs, event(7))
     runs.settled("1", Done(6, Outcome.OK, 1.0))
     runs.settled("2", Done(7, Outcome.OK, 1.0))
     assert not waiting.done()
@@ -40,18 +44,29 @@ async def test_other_events_and_other_guilds_do_not_count(runs: AskedRuns) -> No
 
 
 async def test_a_run_that_was_given_up_before_it_began_is_canceled(runs: AskedRuns) -> None:
-    waiting = await begin(runs, 7)
-    runs.dropped("1", [Waiting(6, 0, "x", b""), Waiting(7, 0, "__cron:x", b"")])
+    run = event(0)
+    waiting = await begin(runs, run)
+    runs.dropped("1", [event(0)])
+    assert not waiting.done()
+    runs.dropped("1", [event(0), run])
     assert (await waiting).outcome is Outcome.CANCELED
 
 
+async def test_a_run_is_known_by_the_number_that_it_gets_when_it_is_sent(runs: AskedRuns) -> None:
+    run = event(0)
+    waiting = await begin(runs, run)
+    run.number = 9
+    runs.settled("1", Done(9, Outcome.OK, 1.0))
+    assert (await waiting).outcome is Outcome.OK
+
+
 async def test_a_run_without_end_is_no_longer_waited_for(runs: AskedRuns) -> None:
-    assert (await runs.wait("1", 7, seconds=0.01)).outcome is Outcome.CANCELED
+    assert (await runs.wait("1", event(7), seconds=0.01)).outcome is Outcome.CANCELED
     assert not runs
 
 
 async def test_who_stops_waiting_is_forgotten(runs: AskedRuns) -> None:
-    waiting = await begin(runs, 7)
+    waiting = await begin(runs, event(7))
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -59,16 +74,27 @@ async def test_who_stops_waiting_is_forgotten(runs: AskedRuns) -> None:
 
 
 async def test_an_event_that_settles_twice_counts_once(runs: AskedRuns) -> None:
-    waiting = await begin(runs, 7)
+    waiting = await begin(runs, event(7))
     runs.settled("1", Done(7, Outcome.OK, 1.0))
     runs.settled("1", Done(7, Outcome.KILLED, 2.0))
     assert (await waiting).outcome is Outcome.OK
 
 
-def test_the_backlog_knows_the_number_of_what_was_queued_last() -> None:
-    backlog = Backlog(limit=1)
-    assert backlog.last == 0
-    assert backlog.add("MESSAGE_CREATE", 1, b"") is None
-    assert backlog.last == 1
+def test_the_backlog_knows_what_was_queued_last_of_a_type() -> None:
+    backlog = Backlog(limit=2)
+    assert backlog.newest("__cron:x") is None
+    backlog.add("__cron:x", 0, b"first")
+    backlog.add("MESSAGE_CREATE", 1, b"")
     assert backlog.add("MESSAGE_CREATE", 2, b"") is not None
-    assert backlog.last == 1, "a dropped event has no number"
+    first = backlog.newest("__cron:x")
+    assert first is not None
+    assert first.body == b"first"
+    assert backlog.to_send()[0] is first
+    backlog.add("__cron:x", 0, b"second")
+    newest = backlog.newest("__cron:x")
+    assert newest is not None
+    assert newest.body == b"second"
+    backlog.started(2)
+    assert backlog.to_send() == [newest]
+    backlog.started(3)
+    assert backlog.newest("__cron:x") is None

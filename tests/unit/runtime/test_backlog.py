@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flora_runtime.supervisor.backlog import KEPT_FACTOR, SENT_AHEAD, Backlog, Drop
+from flora_runtime.supervisor.backlog import KEPT_FACTOR, SENT_AHEAD, Backlog, Drop, Waiting
 
 
 def filled(count: int, *, limit: int = 2000) -> Backlog:
@@ -60,43 +60,70 @@ def test_after_a_death_only_what_had_not_started_waits_again_in_order() -> None:
     lost = backlog.unsend(started=4)
     assert [event.number for event in lost] == [3, 4]
     assert list(backlog.open) == [1, 2, 3, 4]
-    assert [event.number for event in backlog.to_send()] == [5, 6]
+    assert [(event.number, event.offset) for event in backlog.to_send()] == [(7, 5), (8, 6)]
 
 
 def test_giving_up_returns_everything_that_had_not_started() -> None:
     backlog = filled(SENT_AHEAD + 5)
     backlog.to_send()
     backlog.started(1)
-    assert [event.number for event in backlog.forget()] == list(range(2, SENT_AHEAD + 6))
+    assert [event.offset for event in backlog.forget()] == list(range(2, SENT_AHEAD + 6))
     assert len(backlog) == 0
 
 
-@given(st.lists(st.tuples(st.sampled_from(["add", "send", "start", "die"]), st.integers(0, 40)), max_size=80))
-def test_no_event_is_ever_lost_or_doubled(steps: list[tuple[str, int]]) -> None:
+def test_interactions_go_before_whatever_else_has_not_been_sent() -> None:
+    backlog = filled(SENT_AHEAD + 3)
+    backlog.to_send()
+    for offset in (900, 901):
+        backlog.add("INTERACTION_CREATE", offset, b"{}")
+    backlog.started(4)
+    assert [event.offset for event in backlog.to_send()] == [900, 901, SENT_AHEAD + 1, SENT_AHEAD + 2]
+
+
+def test_they_go_first_again_after_a_worker_died() -> None:
+    backlog = filled(2)
+    backlog.to_send()
+    backlog.add("INTERACTION_CREATE", 900, b"{}")
+    backlog.unsend(started=0)
+    assert [(event.number, event.offset) for event in backlog.to_send()] == [(3, 900), (4, 1), (5, 2)]
+
+
+TYPES = st.sampled_from(["MESSAGE_CREATE", "INTERACTION_CREATE", "GUILD_MEMBER_ADD"])
+STEPS = st.tuples(st.sampled_from(["add", "send", "start", "die"]), TYPES, st.integers(0, 40))
+
+
+@given(st.lists(STEPS, max_size=80))
+def test_no_event_is_ever_lost_or_doubled(steps: list[tuple[str, str, int]]) -> None:
     """Whatever happens, each event added is exactly once waiting, sent or started, and order holds."""
     backlog = Backlog(limit=10_000)
-    added = 0
-    in_worker: list[int] = []
-    started: list[int] = []
-    for step, amount in steps:
+    added: dict[int, bool] = {}
+    in_worker: list[Waiting] = []
+    started: list[Waiting] = []
+    numbers: list[int] = []
+    for step, type_, amount in steps:
         if step == "add":
             for _ in range(amount):
-                added += 1
-                backlog.add("MESSAGE_CREATE", added, b"{}")
+                offset = len(added) + 1
+                added[offset] = type_ == "INTERACTION_CREATE"
+                backlog.add(type_, offset, b"{}")
         elif step == "send":
-            in_worker += [event.number for event in backlog.to_send()]
+            sent = backlog.to_send()
+            numbers += [event.number for event in sent]
+            in_worker += sent
         elif step == "start":
             begun = in_worker[: amount + 1]
             del in_worker[: amount + 1]
             if begun:
-                started += [event.number for event in backlog.started(begun[-1])]
+                started += backlog.started(begun[-1].number)
         else:
             begun = in_worker[: amount // 4]
-            started += [event.number for event in backlog.unsend(begun[-1] if begun else 0)]
+            started += backlog.unsend(begun[-1].number if begun else 0)
             in_worker.clear()
-    in_worker += [event.number for event in backlog.to_send()]
-    rest = [event.number for event in backlog.forget()]
-    assert sorted({*started, *rest}) == list(range(1, added + 1))
-    assert len(started) + len(rest) == added
-    assert started == sorted(started)
-    assert rest == sorted(rest)
+    rest = backlog.forget()
+    assert numbers == sorted(set(numbers)), "a number names one event, and grows"
+    assert sorted(event.offset for event in (*started, *rest)) == list(added)
+    for first in (True, False):
+        offsets = [event.offset for event in started if added[event.offset] is first]
+        assert offsets == sorted(offsets), "order within a class"
+    waiting = [event.offset for event in rest if event.number == 0]
+    assert waiting == sorted(waiting, key=lambda offset: (not added[offset], offset)), "interactions first"

@@ -36,6 +36,9 @@ class RecordingPort:
     clock: float = 100.0
     frames: list[tuple[Kind, bytes]] = field(default_factory=list)
     deploys_wanted: int = 0
+    urgent: bool = False
+    wakes: int = 0
+    sleeps: int = 0
     safe_offsets: list[int] = field(default_factory=list)
     drops: list[tuple[str, int]] = field(default_factory=list)
     calls: list[tuple[int, str]] = field(default_factory=list)
@@ -52,8 +55,15 @@ class RecordingPort:
     def to_worker(self, guild: Guild, kind: Kind, body: bytes) -> None:
         self.frames.append((kind, body))
 
-    def want_deploy(self, guild: Guild) -> None:
+    def want_deploy(self, guild: Guild, *, urgent: bool) -> None:
         self.deploys_wanted += 1
+        self.urgent = urgent
+
+    def woke(self, guild: Guild) -> None:
+        self.wakes += 1
+
+    def slept(self, guild: Guild) -> None:
+        self.sleeps += 1
 
     def safe(self, offset: int) -> None:
         self.safe_offsets.append(offset)
@@ -248,7 +258,7 @@ def test_a_death_loses_what_had_started_and_nothing_else(live: Guild, port: Reco
     assert port.lines[-1].outcome is Outcome.KILLED
     live.deploying(SCRIPT)
     live.on_loaded(loaded())
-    assert event_numbers(port)[-1] == 3
+    assert event_numbers(port) == [1, 2, 3, 4], "what is sent again has a new number"
     assert port.safe_offsets == [61, 62]
 
 
@@ -261,7 +271,7 @@ def test_a_recycled_isolate_is_made_anew_when_events_wait(live: Guild, port: Rec
     assert port.settled_events == [("MESSAGE_CREATE", Outcome.EXCEEDED_CPU)]
     live.deploying(SCRIPT)
     live.on_loaded(loaded())
-    assert event_numbers(port)[-1] == 2
+    assert event_numbers(port) == [1, 2, 3]
 
 
 def test_a_script_that_no_longer_loads_is_tried_again_after_a_while(live: Guild, port: RecordingPort) -> None:

@@ -21,6 +21,7 @@ from flora_runtime.worker.script import (
     EVENTS_A_TURN,
     LOAD_CPU_FACTOR,
     LONG_TURN_NS,
+    PARKED_LOOKS,
     QUIET_SECONDS,
     Script,
     configuration,
@@ -35,13 +36,9 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.used = 1_000
-        self.sleeping = False
 
     def nanoseconds(self) -> int:
         return self.used
-
-    def asleep(self) -> bool:
-        return self.sleeping
 
 
 class FakeIsolate:
@@ -104,6 +101,8 @@ class Told:
     """Listener and turns in one: what the script said, in order."""
 
     def __init__(self) -> None:
+        self.cpu_ns = 0
+        self.output = (0, 0)
         self.turns: list[Turn] = []
         self.lines: list[Line] = []
         self.failed_loads: list[tuple[Outcome, str]] = []
@@ -145,8 +144,12 @@ class Told:
     def on_turn_begun(self, script: Script) -> None:
         self.begun += 1
 
-    def on_turn_over(self, script: Script) -> None:
+    def on_turn_over(self, script: Script, cpu_ns: int, now: float) -> None:
         self.over += 1
+        self.cpu_ns += cpu_ns
+
+    def on_output(self, script: Script, *, ops: int, lines: int) -> None:
+        self.output = (self.output[0] + ops, self.output[1] + lines)
 
 
 @pytest.fixture(autouse=True)
@@ -491,13 +494,24 @@ def test_a_thread_that_is_parked_for_ever_counts_as_killed(told: Told) -> None:
     isolate = load(script)
     script.add_event(1, body())
     script.start_turn()
-    isolate.clock.sleeping = True
-    script.stop_if_over()
-    assert not script.stopping, "it may just wait for memory or a lock"
+    for _ in range(PARKED_LOOKS):
+        script.stop_if_over()
+        assert not script.stopping, "it may just wait for a core, for memory or a lock"
     script.stop_if_over()
     assert script.stopping
     isolate.end(value=Value(ValueType.TERMINATED_EXCEPTION, b"", 0))
     assert told.exceeded == [(Outcome.KILLED, "V8 gave the script's isolate up")]
+
+
+def test_a_thread_that_gets_a_core_now_and_then_is_not_parked(told: Told) -> None:
+    script = make(told)
+    isolate = load(script)
+    script.add_event(1, body())
+    script.start_turn()
+    for look in range(5 * PARKED_LOOKS):
+        isolate.clock.used += look % PARKED_LOOKS == 0
+        script.stop_if_over()
+    assert not script.stopping
 
 
 def test_the_first_reason_for_a_stop_is_the_one_that_counts(script: Script, told: Told) -> None:
@@ -764,3 +778,25 @@ def test_large_results_come_one_turn_after_another(script: Script, monkeypatch: 
         given.append([result[0] for result in isolate_of(script).payloads[-1]["s"]])
         isolate_of(script).end()
     assert given == [[1], [2], [3, 4]]
+
+
+def test_what_a_turn_cost_and_made_others_do_is_told(script: Script, told: Told) -> None:
+    before = told.cpu_ns
+    script.add_event(1, body())
+    script.start_turn()
+    isolate_of(script).end({"o": [[1, "sendMessage", {}]], "l": [["log", "a"], ["log", "b"]]}, cpu_ns=7_000)
+    assert told.cpu_ns - before == 7_000
+    assert told.output == (1, 2)
+
+
+def test_only_a_timer_that_is_due_soon_and_not_cleared_keeps_a_guild_awake(script: Script) -> None:
+    script.add_event(1, body())
+    script.start_turn()
+    isolate_of(script).end({"t": [[1, 1_000.0], [2, 900_000.0]], "d": [[1, 1.0]]})
+    now = time.monotonic()
+    assert script.has_timer_before(now + 60)
+    script.add_event(2, body())
+    script.start_turn()
+    isolate_of(script).end({"c": [1], "d": [[2, 1.0]]})
+    assert not script.has_timer_before(now + 60)
+    assert script.has_timer_before(now + 1_000)

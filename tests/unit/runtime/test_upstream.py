@@ -13,7 +13,9 @@ from flora_runtime.supervisor.upstream import (
     GUILD_WAITING_LIMIT,
     LARGE,
     LARGE_LIMIT,
+    RESERVE,
     RESULT_SECONDS,
+    WAITING_LIMIT,
     Upstream,
 )
 
@@ -157,4 +159,25 @@ def test_small_calls_of_a_guild_are_bounded_by_their_bytes(wire: Wire) -> None:
 
 
 def test_everything_that_may_wait_can_be_sent_again() -> None:
-    assert BYTES_LIMIT + LARGE_LIMIT < WRITE_LIMIT
+    assert RESERVE * BYTES_LIMIT + LARGE_LIMIT < WRITE_LIMIT
+
+
+def test_guilds_that_fill_the_limit_of_all_leave_room_for_those_that_wait_for_little(wire: Wire) -> None:
+    wire.upstream.connected(Hello("a", 1, 0))
+    id_ = 0
+    for guild in range(WAITING_LIMIT // GUILD_WAITING_LIMIT + 1):
+        for _ in range(GUILD_WAITING_LIMIT):
+            id_ += 1
+            wire.call(id_, guild=str(guild))
+    refused = len(wire.refused)
+    assert refused > 0
+    wire.call(id_ + 1, guild="modest")
+    assert len(wire.refused) == refused
+
+
+def test_who_waits_for_an_answer_is_known(wire: Wire) -> None:
+    wire.call(7, guild="5")
+    assert wire.upstream.waits("5")
+    assert not wire.upstream.waits("6")
+    wire.upstream.answered("5", 7)
+    assert not wire.upstream.waits("5")

@@ -1,4 +1,8 @@
-"""How many lines a guild's script may write into its log. Pure: the clock is an argument."""
+"""How many lines a guild's script may write into its log. Pure: the clock is an argument.
+
+Kept twice: in the worker, where a line over the rate costs least, and in the supervisor, which trusts no
+worker.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +33,17 @@ class LogRate:
         self._lines += 1
         return True
 
+    def suppress(self, count: int) -> None:
+        """So many lines were left out elsewhere."""
+        self._suppressed += count
+
+    def left_out(self) -> int:
+        """How many lines were suppressed so far; told once."""
+        suppressed, self._suppressed = self._suppressed, 0
+        return suppressed
+
     def overdue(self, now: float) -> int:
         """How many lines were suppressed, once their time is over; told once."""
         if not self._suppressed or now < self._until:
             return 0
-        suppressed, self._suppressed = self._suppressed, 0
-        return suppressed
+        return self.left_out()
