@@ -31,7 +31,7 @@ from flora_gateway.server import GatewayServer
 from flora_gateway.shards.sessions import LowWater
 from flora_gateway.shards.shard import Dispatch
 
-ANSWER_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 60.0
 
 _ANSWER: Final = payloads.sent_answer()
 
@@ -58,9 +58,12 @@ class PodAlone:
 
     def execute(self, op: Op, done: Callable[[bool, bytes], None]) -> None:
         """Answer a call; the first of a guild's handler ends what ``ask`` waits for."""
-        done(True, b"[]" if op.name == "upsertGuildCommands" else _ANSWER)
+        if op.name == "upsertGuildCommands":
+            done(True, b"[]")
+            return
+        done(True, _ANSWER)
         waiting = self._answers.pop(op.guild, None)
-        if waiting is not None and op.name != "upsertGuildCommands":
+        if waiting is not None and not waiting.done():
             waiting.set_result(time.perf_counter())
 
     async def place(self, guilds: int, *, seconds: float) -> None:

@@ -60,6 +60,10 @@ class StackMapper:
         self._known: OrderedDict[str, None] = OrderedDict()
         self._isolate: Isolate | None = None
         self._started = 0.0
+        glue = (files("flora_core") / "toolchain" / "stackmap.js").read_bytes()
+        self._program = Program(
+            asset(TRACE_MAPPING).read_bytes() + b"\n" + glue
+        )  # no file opens behind walls
 
     def map(self, text: str, source_map: SourceMap, done: Callable[[ScriptError], None]) -> None:
         """Call ``done`` with the error in ``text``, mapped; at once when there is nothing to map."""
@@ -108,12 +112,11 @@ class StackMapper:
         )
 
     def _boot(self) -> Isolate:
-        glue = (files("flora_core") / "toolchain" / "stackmap.js").read_bytes()
         self._isolate = Isolate(
             self._engine,
             memory_bytes=_MEMORY_BYTES,
             boot_seconds=self._boot_seconds,
-            program=Program(asset(TRACE_MAPPING).read_bytes() + b"\n" + glue),
+            program=self._program,
             on_notify=lambda: None,
         )
         return self._isolate

@@ -262,14 +262,14 @@ class Worker:
             os.sched_setaffinity(0, config.cores)
         if not self._engine.parks_fatal_errors:
             warnings.append("V8's fatal errors end the whole worker here")
+        self._mapper = StackMapper(
+            self._engine, boot_seconds=config.boot_seconds, show_internal=config.show_internal_frames
+        )
         walls: list[str] = []
         if config.walls:
             standing = put_up()
             walls = standing.walls
             warnings += standing.warnings
-        self._mapper = StackMapper(
-            self._engine, boot_seconds=config.boot_seconds, show_internal=config.show_internal_frames
-        )
         ready = Ready(pid=os.getpid(), engine=self._engine.library.version, warnings=warnings, walls=walls)
         self.send(Kind.READY, "", msgspec.json.encode(ready))
 

@@ -211,3 +211,12 @@ def test_a_worker_goes_with_whoever_started_it() -> None:
         poll.register(handle, select.POLLIN)
         assert poll.poll(10_000), "it lives on"
         os.close(handle)
+
+
+async def test_stacks_are_mapped_behind_the_walls(walled: WorkerUnderTest) -> None:
+    """The mapper's isolate is made with the first error: what it runs was read before."""
+    code = "on('messageCreate', () => { throw new Error('behind'); });"
+    await walled.deploy(code, source_map='{"version":3,"sources":["src/a.ts"],"names":[],"mappings":"AAAA"}')
+    walled.event()
+    assert "behind" in (await walled.wait_log("behind")).text
+    assert walled.gone is None
