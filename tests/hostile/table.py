@@ -1,0 +1,67 @@
+"""The verdicts as a page: docs/hostile.md. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+from tests.hostile.catalogue import OUTCOMES
+from tests.hostile.pod_under_attack import Verdict
+
+HEAD = """# Hostile scripts
+
+Made by `python -m tests.hostile --write docs/hostile.md`. Each attack is a guild's script in a real pod
+(supervisor and two worker processes), on the same worker as two neighbours, with a third neighbour on the
+other worker. The neighbours are asked something every 20 ms for as long as the attack lasts; each question
+must get its one right answer. The same attacks are tests: `make test TESTS=tests/hostile`. To add one, write
+it into a file of `tests/hostile/snippets`.
+
+Limits are the defaults (200 ms of CPU a turn, 64 MiB), but that what waits is given up after 1.5 s and one
+handler may use 1 s of CPU. Waits and memory were measured once, on two virtual cores that this suite shared with the pod,
+the gateway's side and the neighbours' questions: the wait is of the one unluckiest question.
+"""
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """Everything in a few lines."""
+    outcomes = Counter(verdict.outcome for verdict in verdicts)
+    order = [*OUTCOMES, "nothing"]
+    waits = sorted(verdict.worst_ms for verdict in verdicts) or [0.0]
+    return "\n".join(
+        [
+            f"- attacks: {len(verdicts)}; " + ", ".join(f"{name} {outcomes[name]}" for name in order if outcomes[name]),
+            f"- attackers that ended as expected: {sum(v.outcome in v.snippet.expected for v in verdicts)}",
+            f"- neighbours harmed: {sum(bool(v.harm) for v in verdicts)}; their questions: "
+            f"{sum(v.questions for v in verdicts)}",
+            f"- longest wait of a neighbour, by attack: median {waits[len(waits) // 2]:.0f} ms, "
+            f"nine in ten below {waits[len(waits) * 9 // 10]:.0f} ms, worst {waits[-1]:.0f} ms",
+            f"- pods lost: {sum('the pod is gone' in v.harm for v in verdicts)}; workers replaced: "
+            f"{sum(len(v.replaced) for v in verdicts)}",
+            f"- most memory of a worker: {max((v.peak_mib for v in verdicts), default=0):.0f} MiB",
+        ]
+    )
+
+
+def page(verdicts: Sequence[Verdict]) -> str:
+    """docs/hostile.md."""
+    parts = [HEAD, summary(verdicts), ""]
+    for family, members in groupby(verdicts, key=lambda verdict: verdict.snippet.family):
+        parts += [
+            f"## {family.replace('_', ' ')}",
+            "",
+            "| attack | outcome | neighbours' longest wait, ms | worker's peak, MiB | worker replaced |",
+            "|---|---|---|---|---|",
+            *(_row(verdict) for verdict in members),
+            "",
+        ]
+    return "\n".join(parts)
+
+
+def _row(verdict: Verdict) -> str:
+    harm = f" **{verdict.harm[0]}**" if verdict.harm else ""
+    replaced = ", ".join(verdict.replaced) or "no"
+    return (
+        f"| {verdict.snippet.name} | {verdict.outcome}{harm} | {verdict.worst_ms:.0f} | "
+        f"{verdict.peak_mib:.0f} | {replaced} |"
+    )
