@@ -17,7 +17,7 @@ other worker. The neighbours are asked something every 20 ms for as long as the 
 must get its one right answer. The same attacks are tests: `make test TESTS=tests/hostile`. To add one, write
 it into a file of `tests/hostile/snippets`.
 
-Limits are the defaults (200 ms of CPU a turn, 64 MiB), but that what waits is given up after 1.5 s and one
+Limits are the defaults (200 ms of CPU a turn, 64 MiB), but that what waits is given up after 2 s (loads: 3 s), and one
 handler may use 1 s of CPU. Waits and memory were measured once, on two virtual cores that this suite shared with the pod,
 the gateway's side and the neighbours' questions: the wait is of the one unluckiest question.
 """
@@ -31,7 +31,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(
         [
             f"- attacks: {len(verdicts)}; " + ", ".join(f"{name} {outcomes[name]}" for name in order if outcomes[name]),
-            f"- attackers that ended as expected: {sum(v.outcome in v.snippet.expected for v in verdicts)}",
+            f"- attackers that ended as expected: {sum(v.outcome in v.snippet.allowed for v in verdicts)}",
             f"- neighbours harmed: {sum(bool(v.harm) for v in verdicts)}; their questions: "
             f"{sum(v.questions for v in verdicts)}",
             f"- longest wait of a neighbour, by attack: median {waits[len(waits) // 2]:.0f} ms, "

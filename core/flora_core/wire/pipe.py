@@ -160,6 +160,8 @@ class LogIn(Struct, frozen=True, omit_defaults=True):
     outcome: Outcome | None = None
     stack: str = ""
     event: str = ""
+    suppressed: int = 0
+    """So many lines were left out by the worker; this is no line then."""
 
 
 class Recycled(Struct, frozen=True):

@@ -22,9 +22,10 @@ from msgspec import Raw
 from flora_core.window import SlidingWindow
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
 from flora_core.wire.pipe import CronIn, Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
-from flora_runtime.supervisor import log_rate, metrics
+from flora_runtime import log_rate
+from flora_runtime.log_rate import LogRate
+from flora_runtime.supervisor import metrics
 from flora_runtime.supervisor.backlog import Backlog, Drop, Waiting
-from flora_runtime.supervisor.log_rate import LogRate
 
 _NUMBER: Final = struct.Struct("<Q")
 RETRY_SECONDS: Final = 5.0
@@ -289,6 +290,10 @@ class Guild:
         """The script printed something, or something of it ended badly."""
         now = self._port.now()
         self.tell_suppressed(now)
+        if line.suppressed:
+            self._log_rate.suppress(line.suppressed, now)
+            metrics.logs_suppressed.inc(line.suppressed)
+            return
         if not self._log_rate.take(now):
             metrics.logs_suppressed.inc()
             return
@@ -311,10 +316,22 @@ class Guild:
     def on_recycled(self, recycled: Recycled) -> None:
         """The isolate went over a limit and is gone; what it had not started comes again."""
         started = max(recycled.lost, default=0)
-        self._quarantined = self._is_one_too_many(recycled.outcome)
+        self._quarantined = self._quarantined or self._is_one_too_many(recycled.outcome)
         self._lose(started, recycled.outcome, "its isolate was thrown away")
         if self._quarantined:
             self._quarantine(recycled.outcome)
+
+    def on_stuck(self) -> None:
+        """Nothing can stop a turn of the script: all guilds of its worker get another process for it."""
+        self.log(
+            "error",
+            "a turn of the script could not be stopped; its worker process is replaced",
+            source="runtime",
+            outcome=Outcome.EXCEEDED_CPU,
+        )
+        if not self._quarantined and self._is_one_too_many(Outcome.EXCEEDED_CPU):
+            self._quarantined = True
+            self._quarantine(Outcome.EXCEEDED_CPU)
 
     def _is_one_too_many(self, outcome: Outcome) -> bool:
         """Count a limit that was exceeded; whether that makes too many in too short a time."""

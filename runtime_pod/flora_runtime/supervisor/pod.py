@@ -350,12 +350,7 @@ class RuntimePod:
         for name in guilds:
             guild = self._guilds.get(name)
             if guild is not None and guild.worker == worker:
-                guild.log(
-                    "error",
-                    "a turn of the script could not be stopped; its worker process is replaced",
-                    source="runtime",
-                    outcome=Outcome.EXCEEDED_CPU,
-                )
+                guild.on_stuck()
 
     def busy(self, worker: int, *, besides: list[str]) -> bool:
         return any(

@@ -8,6 +8,7 @@ the worker forgets it, and the supervisor deploys it anew with the next event.
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -17,6 +18,7 @@ from msgspec import Raw, Struct
 
 from flora_core.wire.control import Outcome, ScriptError
 from flora_core.wire.pipe import Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
+from flora_runtime.log_rate import LogRate
 from flora_runtime.worker.outbox import Line
 from flora_runtime.worker.script import Script
 from flora_runtime.worker.stacks import SourceMap
@@ -55,6 +57,7 @@ class Guild:
         self.candidate: Script | None = None
         self.leaving: list[Script] = []
         self._maps: dict[int, bytes] = {}
+        self._log_rate = LogRate()
 
     @property
     def scripts(self) -> list[Script]:
@@ -106,11 +109,15 @@ class Guild:
         self._surroundings.note_timer(script)
 
     def on_lines(self, script: Script, lines: list[Line]) -> None:
-        for line in lines:
+        now = time.monotonic()
+        kept = [line for line in lines if self._log_rate.take(now)]
+        for line in kept:
             if _BUNDLE_FRAME in line.text:
                 self._map(script, line.text, lambda error, level=line.level: self._log(level, error))
             else:
                 self._send_log(LogIn(level=line.level, text=line.text))
+        if len(kept) < len(lines):
+            self._send_log(LogIn("warn", "", suppressed=len(lines) - len(kept)))
 
     def on_declared(self, script: Script) -> None:
         if script is self.live:

@@ -34,6 +34,9 @@ LONG_TURN_NS: Final = 10_000_000
 LOAD_CPU_FACTOR: Final = 10
 """Loading may use this many turns' worth of CPU: it compiles the whole bundle."""
 
+TIMERS_MOST: Final = 1000
+"""Timers that may wait; the prelude refuses more, and who has more got around it."""
+
 QUIET_SECONDS: Final = 1.0
 """How long an event may be pending without a turn before the script is asked for news."""
 
@@ -133,7 +136,9 @@ class Script:
         self._turns = turns
         self._due = _Due()
         self._timers: list[tuple[float, int]] = []
-        self._cleared: set[int] = set()
+        """A heap; timers that were cleared stay in it for a while."""
+        self._waiting: dict[int, float] = {}
+        """When the timers that were not are due."""
         self.pending: Final[dict[int, _Pending]] = {}
         self.loading = True
         self.loading_since = time.monotonic()
@@ -285,6 +290,9 @@ class Script:
             return
         if outbox.timers_set or outbox.timers_cleared:
             self._set_timers(outbox.timers_set, outbox.timers_cleared)
+            if len(self._waiting) > TIMERS_MOST:
+                self._broken("it has more timers than the prelude allows")
+                return
             listener.on_timers(self)
         done = [self._settle(settled) for settled in outbox.settled]
         if outbox.declaration is not None:
@@ -346,8 +354,8 @@ class Script:
 
     stopped_at: float = 0.0
 
-    def check(self, now: float) -> None:
-        """Cancel what took too long in all, and ask for news of what is merely quiet."""
+    def check(self, now: float, *, quiet: float = QUIET_SECONDS) -> None:
+        """Cancel what took too long in all, and ask for news of what was quiet for ``quiet`` seconds."""
         limit = self._config.load_seconds
         if self.loading and limit and now - self.loading_since > limit and not self.stopping:
             if self.running:
@@ -355,9 +363,9 @@ class Script:
             else:
                 self._exceed(Outcome.CANCELED, f"the script had not finished loading after {limit:g} s")
         if self.pending:
-            self._check_handlers(now)
+            self._check_handlers(now, quiet)
 
-    def _check_handlers(self, now: float) -> None:
+    def _check_handlers(self, now: float, quiet: float) -> None:
         cpu = self._config.handler_seconds
         for number, event in list(self.pending.items()):
             if cpu and event.cpu_ns > cpu * 1e9:
@@ -377,7 +385,7 @@ class Script:
                 )
                 done = [Done(number, Outcome.CANCELED, wall * 1000)]
                 self._listener.on_turn(self, Turn(done=done))
-        if not self.running and now - self._last_turn > QUIET_SECONDS:
+        if not self.running and now - self._last_turn > quiet:
             self._due.news = True
             self._last_turn = now
             self._listener.on_ready(self)
@@ -423,10 +431,9 @@ class Script:
     def fire_timers(self, now: float) -> None:
         """Queue the timers that are due."""
         while self._timers and self._timers[0][0] <= now:
-            _, timer = heapq.heappop(self._timers)
-            if timer in self._cleared:
-                self._cleared.discard(timer)
-            else:
+            when, timer = heapq.heappop(self._timers)
+            if self._waiting.get(timer) == when:
+                del self._waiting[timer]
                 self._due.timers.append(timer)
         if self._due.timers:
             self._listener.on_ready(self)
@@ -434,9 +441,13 @@ class Script:
     def _set_timers(self, timers: list[TimerSet], cleared: list[int]) -> None:
         now = time.monotonic()
         for timer in timers:
-            heapq.heappush(self._timers, (now + max(0.0, timer.milliseconds) / 1000, timer.id))
-        waiting = {timer for _, timer in self._timers} if cleared else set[int]()
-        self._cleared.update(waiting.intersection(cleared))
+            when = self._waiting[timer.id] = now + max(0.0, timer.milliseconds) / 1000
+            heapq.heappush(self._timers, (when, timer.id))
+        for timer_id in cleared:
+            self._waiting.pop(timer_id, None)
+        if len(self._timers) > 2 * len(self._waiting) + TIMERS_MOST:
+            self._timers = [(when, timer_id) for timer_id, when in self._waiting.items()]
+            heapq.heapify(self._timers)
 
     def close(self) -> None:
         """Give the isolate back; only when no turn runs."""

@@ -36,7 +36,7 @@ await f();
 class A { constructor() { new A(); } }
 new A();
 
-//? recursion through Function.prototype.bind: exception | exceededCpu
+//? recursion through Function.prototype.bind: exception | exceededCpu | ok
 let f = () => 0;
 for (let i = 0; i < 1e5; i++) f = f.bind(null);
 f();
@@ -70,7 +70,7 @@ Function(...Array.from({ length: 70_000 }, (_, i) => `a${i}`), "return a0")();
 //? a switch of a hundred thousand cases: ok | exceededCpu | exception
 eval(`switch (5) {${Array.from({ length: 50_000 }, (_, i) => `case ${i}: break;`).join("")}}`);
 
-//? finalizers that make more to finalize: ok | exceededCpu {linger=0.3}
+//? finalizers that make more to finalize: ok | exceededCpu | exceededMemory {linger=0.3}
 const registry = new FinalizationRegistry(() => { for (let i = 0; i < 100; i++) registry.register({}, 0); });
 for (let i = 0; i < 1e4; i++) registry.register({}, 0);
 for (let i = 0; i < 1e5; i++) new Array(10);

@@ -1,6 +1,6 @@
 // The JavaScript heap, by every kind of thing that lives there.
 
-//? a growing array of objects: exceededMemory
+//? a growing array of objects: exceededMemory | exceededCpu
 const a = [];
 for (;;) a.push({ x: a.length });
 
@@ -50,7 +50,7 @@ for (;;) a.push(class { method() {} static field = 1; #own = 2; });
 //? WeakRefs and finalizers: exceededMemory | exceededCpu
 const kept = [];
 const registry = new FinalizationRegistry(() => {});
-for (;;) { const o = {}; registry.register(o, o); kept.push(new WeakRef(o)); }
+for (;;) { const o = {}; registry.register(o, 1); kept.push(new WeakRef(o)); }
 
 //? a WeakMap whose keys are kept: exceededMemory | exceededCpu
 const keys = [], m = new WeakMap();
@@ -60,14 +60,14 @@ for (;;) { const k = {}; keys.push(k); m.set(k, { k }); }
 let a = [1, 2, 3];
 for (;;) a = a.concat(a);
 
-//? a sparse array of a billion: exception | ok
+//? a sparse array of a billion: exception | exceededCpu
 new Array(1e9).fill(0);
 
 //? an array literal spread into itself: exceededMemory | exceededCpu | exception
 let a = [1, 2, 3, 4];
 for (;;) a = [...a, ...a];
 
-//? Array.from of a billion: exception
+//? Array.from of a billion: exception | exceededCpu
 Array.from({ length: 1e9 });
 
 //? regular expressions without end: exceededMemory | exceededCpu

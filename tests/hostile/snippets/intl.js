@@ -15,7 +15,7 @@ for (let i = 0; ; i++) a.push(new Intl.Collator(["de", "en", "fr", "ja", "zh"][i
 const a = [], s = new Intl.Segmenter("en");
 for (;;) a.push(s.segment("abc ".repeat(2000))[Symbol.iterator]());
 
-//? segments of a megabyte, one by one: exceededCpu | exceededMemory
+//? segments of a megabyte, one by one: exceededCpu | exceededMemory | ok
 for (const _ of new Intl.Segmenter("th", { granularity: "word" }).segment("ภาษาไทย".repeat(1e5)));
 
 //? toLocaleString in a loop: exceededCpu
@@ -46,3 +46,18 @@ new Intl.NumberFormat("en", { minimumFractionDigits: 1e6 }).format(1);
 
 //? Temporal: exception
 for (;;) Temporal.Now.zonedDateTimeISO().toLocaleString();
+
+//? locales by an endless list, to a constructor: exceededCpu | exceededMemory | exception
+new Intl.NumberFormat({ length: 2 ** 53 - 1 });
+
+//? locales by an endless list, everywhere else: exceededCpu | exceededMemory | exception
+const list = { length: 2 ** 53 - 1 };
+for (const use of [
+  () => "a".localeCompare("b", list), () => "a".toLocaleUpperCase(list), () => (1).toLocaleString(list),
+  () => 1n.toLocaleString(list), () => new Date().toLocaleDateString(list), () => [1].toLocaleString(list),
+  () => Intl.Collator.supportedLocalesOf(list), () => new Intl.Segmenter(list),
+]) try { use(); } catch (error) { globalThis.last = error; }
+throw last;
+
+//? a million locales that differ: exceededCpu | exceededMemory | exception
+Intl.getCanonicalLocales(Array.from({ length: 3e5 }, (_, i) => `en-x-a${i}`));

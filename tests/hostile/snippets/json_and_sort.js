@@ -6,7 +6,7 @@ JSON.parse("[".repeat(4.5e6) + "]".repeat(4.5e6));
 //? JSON nested a hundred thousand deep: exception | ok
 JSON.parse("[".repeat(1e5) + "]".repeat(1e5));
 
-//? stringify of a hundred thousand levels: exception | exceededCpu
+//? stringify of a hundred thousand levels: exception | exceededCpu | ok
 let o = {};
 for (let i = 0; i < 1e5; i++) o = { o };
 JSON.stringify(o);
@@ -22,7 +22,7 @@ for (;;) JSON.stringify(new Array(1e6).fill([1]), null, 10);
 //? a reviver that never ends: exceededCpu
 JSON.parse("[1]", () => { for (;;); });
 
-//? a reviver that makes more to revive: exceededCpu | exceededMemory | exception
+//? a reviver that makes more to revive: exceededCpu | exceededMemory | exception | ok
 JSON.parse("[1]", function (key, value) { return Array.isArray(value) ? value : [value]; });
 JSON.parse('{"a":1}', function (key, value) { this[`${key}x`] = 1; this.b = { c: this }; return value; });
 

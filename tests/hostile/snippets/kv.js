@@ -1,6 +1,6 @@
 // Storage: too much, too often, too many, too odd.
 
-//? values of a megabyte as fast as they go: ok | exception | exceededCpu
+//? values of a megabyte as fast as they go: ok | exception | exceededCpu | canceled
 const s = kv.store("s");
 for (let i = 0; i < 200; i++) await s.set(`k${i}`, "x".repeat(900_000));
 
@@ -8,11 +8,11 @@ for (let i = 0; i < 200; i++) await s.set(`k${i}`, "x".repeat(900_000));
 const s = kv.store("s");
 await Promise.allSettled(Array.from({ length: 1000 }, (_, i) => s.set(`k${i}`, "v")));
 
-//? ten thousand reads at once: ok | exception | exceededCpu
+//? ten thousand reads at once: ok | exception | exceededCpu | canceled
 const s = kv.store("s");
 await Promise.allSettled(Array.from({ length: 10_000 }, (_, i) => s.get(`k${i}`)));
 
-//? a thousand stores, and one more: ok | exception
+//? a thousand stores, and one more: ok | exception | canceled
 await Promise.allSettled(Array.from({ length: 1100 }, (_, i) => kv.store(`store${i}`).set("k", "v")));
 
 //? names of stores that climb out: exception

@@ -24,7 +24,7 @@ const a = [];
 a.length = 2 ** 32 - 2;
 [a].flat();
 
-//? a length that grows while it is read: exceededCpu | exception
+//? a length that grows while it is read: exceededCpu | exception | ok
 let n = 0;
 Array.prototype.fill.call({ get length() { return n++ < 2 ? 1 : 2 ** 53 - 1; } }, 0);
 

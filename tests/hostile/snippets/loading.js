@@ -72,7 +72,7 @@ on("messageCreate", () => {});
 createBot({ slashCommands: Array.from({ length: 10_000 }, (_, i) => ({ name: `c${i}`, description: "x", run() {} })) });
 on("messageCreate", () => {});
 
-//? slash commands that are hostile objects: ok | exception | exceededCpu {script}
+//? slash commands that are hostile objects: ok | exception | exceededCpu | exceededMemory {script}
 createBot({ slashCommands: new Proxy([], { get: (_, key) => (key === "length" ? 1e6 : { name: "x", description: "y", get options() { return [this]; } }) }) });
 
 //? slash commands registered in a loop: ok | exception | exceededCpu | canceled {script}

@@ -9,7 +9,7 @@
 //? a back reference that backtracks: exceededCpu
 /^(.*)(\1)*x$/s.test("ab".repeat(5e4));
 
-//? look-behind that backtracks: exceededCpu
+//? look-behind that backtracks: exceededCpu | ok
 /(?<=(a+)+b)c/.test(`${"a".repeat(60)}c`);
 
 //? a pattern of a million groups: exception
@@ -22,7 +22,7 @@ new RegExp("(?:".repeat(1e5) + ")".repeat(1e5)).test("x");
 new RegExp("((a{1,1000}){1,1000}){1,1000}b").test("a".repeat(5000));
 
 //? unicode classes in a loop: exceededCpu | exceededMemory
-for (let i = 0; ; i++) new RegExp(`[\\p{L}\\p{N}--${i % 10}]+`, "v").test("ä".repeat(100));
+for (let i = 0; ; i++) new RegExp(`[[\\p{L}\\p{N}]--[${i % 10}]]+`, "v").test("ä".repeat(100));
 
 //? exec whose lastIndex is set back: exceededCpu
 const r = /a/g;

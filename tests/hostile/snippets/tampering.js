@@ -89,7 +89,7 @@ Function.prototype.call = Function.prototype.apply = Function.prototype.bind = (
 await ctx.reply("x");
 console.log({ a: 1 });
 
-//? a dispatch from within a handler: ok | exception | exceededCpu
+//? a dispatch from within a handler: ok | exception | exceededCpu | exceededMemory
 const handler = () => { on("messageCreate", handler); };
 for (let i = 0; i < 1000; i++) handler();
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flora_runtime.supervisor import log_rate
+from flora_runtime import log_rate
 from tests.integration.path.path_under_test import PathUnderTest, guild_on_worker
 
 FLOOD = "on('messageCreate', () => { for (let i = 0; i < 500; i++) console.log(`line ${i}`); });"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flora_runtime.supervisor.log_rate import LINES, SECONDS, LogRate
+from flora_runtime.log_rate import LINES, SECONDS, LogRate
 
 
 def write(rate: LogRate, lines: int, now: float) -> int:

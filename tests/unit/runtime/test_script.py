@@ -22,6 +22,7 @@ from flora_runtime.worker.script import (
     LOAD_CPU_FACTOR,
     LONG_TURN_NS,
     QUIET_SECONDS,
+    TIMERS_MOST,
     Script,
     configuration,
     generation_of,
@@ -652,7 +653,6 @@ def test_a_timer_that_was_cleared_never_fires(script: Script) -> None:
     set_timers(script, [[1, 10.0], [2, 10.0]])
     set_timers(script, [], cleared=[1])
     assert fired(script) == [2]
-    assert script._cleared == set()
 
 
 def test_a_timer_set_and_cleared_in_one_turn_never_fires(script: Script) -> None:
@@ -660,9 +660,27 @@ def test_a_timer_set_and_cleared_in_one_turn_never_fires(script: Script) -> None
     assert fired(script) == []
 
 
+def test_timers_that_are_set_and_cleared_for_ever_leave_nothing_behind(script: Script) -> None:
+    set_timers(script, [[1, 1e12]])
+    for turn in range(50):
+        timers = list(range(2 + 100 * turn, 102 + 100 * turn))
+        set_timers(script, [[timer, 1e12] for timer in timers], cleared=timers)
+        set_timers(script, [[1, 1e12]] * 100)
+    assert len(script._timers) <= 2 * TIMERS_MOST
+    assert fired(script, 1e12) == [1]
+
+
+def test_more_timers_than_the_prelude_allows_end_the_isolate(script: Script, told: Told) -> None:
+    set_timers(script, [[timer, 1e6] for timer in range(TIMERS_MOST)])
+    assert told.exceeded == []
+    set_timers(script, [[timer, 1e6] for timer in range(TIMERS_MOST + 1)])
+    ((outcome, text),) = told.exceeded
+    assert outcome is Outcome.EXCEPTION
+    assert "more timers than the prelude allows" in text
+
+
 def test_clearing_what_is_no_timer_costs_nothing(script: Script) -> None:
     set_timers(script, [[1, 10.0]], cleared=list(range(2, 1000)))
-    assert script._cleared == set()
     assert fired(script) == [1]
 
 
@@ -693,7 +711,6 @@ def test_every_timer_that_was_not_cleared_fires_once(
     set_timers(script, [], cleared=sorted(cleared))
     assert sorted(fired(script)) == sorted(timer for timer, _ in timers if timer not in cleared)
     assert fired(script, 2e6) == []
-    assert script._cleared == set()
 
 
 # ---------------------------------------------------------------- numbers

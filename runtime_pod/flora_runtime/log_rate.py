@@ -1,4 +1,8 @@
-"""How many lines a guild's script may write into its log. Pure: the clock is an argument."""
+"""How many lines a guild's script may write into its log. Pure: the clock is an argument.
+
+The worker counts what a script prints, so that a flood never leaves its process; the supervisor counts all
+lines of a guild, those about its failures included, and tells what was left out.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +24,22 @@ class LogRate:
 
     def take(self, now: float) -> bool:
         """Whether a line may be written; call ``overdue`` before."""
-        if now >= self._until:
-            self._until = now + SECONDS
-            self._lines = 0
+        self._begin(now)
         if self._lines >= LINES:
             self._suppressed += 1
             return False
         self._lines += 1
         return True
+
+    def suppress(self, lines: int, now: float) -> None:
+        """Count lines that somebody else left out; call ``overdue`` before."""
+        self._begin(now)
+        self._suppressed += lines
+
+    def _begin(self, now: float) -> None:
+        if now >= self._until:
+            self._until = now + SECONDS
+            self._lines = 0
 
     def overdue(self, now: float) -> int:
         """How many lines were suppressed, once their time is over; told once."""
