@@ -41,6 +41,7 @@ async def worker_killed(folder: Path) -> Tally:
 
 async def supervisor_killed(folder: Path) -> Tally:
     async with talking("supervisor, kill -9", folder) as talk:
+        talk.tally.may_repeat = True
         await talk.go_on()
         await asyncio.sleep(MOMENT)
         talk.death()
@@ -65,6 +66,7 @@ async def gateway_killed(folder: Path) -> Tally:
 
 async def all_killed(folder: Path) -> Tally:
     async with talking("gateway and supervisor at once, kill -9", folder) as talk:
+        talk.tally.may_repeat = True
         await talk.go_on()
         await asyncio.sleep(MOMENT)
         talk.death()
@@ -100,7 +102,9 @@ async def redis_gone(folder: Path) -> Tally:
     redis = RedisServer(folder)
     redis.start()
     try:
-        async with talking("Redis, and then the gateway, kill -9", folder, GATEWAY_REDIS_URL=redis.url) as talk:
+        async with talking(
+            "Redis, and then the gateway, kill -9", folder, GATEWAY_REDIS_URL=redis.url
+        ) as talk:
             await talk.go_on()
             await asyncio.sleep(2 * MOMENT)
             talk.death()
@@ -155,6 +159,10 @@ await s.set("before", "it");
 """
 
 
+FULL_BYTES: Final = 1 << 16
+"""What a file may hold when the disk is full: the pod's own log, no write of a value."""
+
+
 async def disk_full(folder: Path) -> Tally:
     """Files cannot grow any more, which to the pod is a full disk: KV refuses writes, reads go on."""
     async with talking("disk, full", folder) as talk:
@@ -187,11 +195,10 @@ async def disk_full(folder: Path) -> Tally:
         refused = sum(answer.endswith("KV_UNAVAILABLE") for answer in found)
         tally.sent += len(wanted)
         tally.answered += len(found)
-        tally.note = f"{refused} writes refused with KV_UNAVAILABLE, every read served, writes again with room"
+        tally.note = (
+            f"{refused} writes refused with KV_UNAVAILABLE, every read served, writes again with room"
+        )
         return tally
-
-
-FULL_BYTES: Final = 1 << 20
 
 
 async def answered(fleet: Fleet, wanted: dict[str, set[str]]) -> set[str]:
@@ -288,9 +295,19 @@ def discord_answers(name: str, **fault: object) -> Case:
             await talk.fleet.people.add_fault(msgspec.convert({**SEND, **fault}, Fault))
             await talk.answered_since()
             await asyncio.sleep(2 * MOMENT)
-            return await talk.count()
+            tally = await talk.count()
+            tally.note = await refusals(talk.fleet)
+            return tally
 
     return case
+
+
+async def refusals(fleet: Fleet) -> str:
+    """What else than success the simulator answered to sends."""
+    rest = (await fleet.people.stats()).rest
+    counts = {call.split()[-1]: count for call, count in rest.items() if call.startswith("POST /channels/")}
+    failed = [f"{count} x {status}" for status, count in counts.items() if not status.startswith("2")]
+    return ", ".join(failed) or "no answer at all"
 
 
 def workers(fleet: Fleet) -> list[psutil.Process]:
@@ -332,6 +349,8 @@ CASES: Final[dict[str, Case]] = {
     "discord 502": discord_answers("502, twice", status=502, times=2),
     "discord 503": discord_answers("503, twice, the message was sent", status=503, times=2, after=True),
     "discord resets": discord_answers("connection reset, twice", reset=True, times=2),
-    "discord resets late": discord_answers("reset after the message was sent", reset=True, after=True, times=2),
+    "discord resets late": discord_answers(
+        "reset after the message was sent", reset=True, after=True, times=2
+    ),
     "discord hangs": discord_answers("no answer for 9 s, then a reset", reset=True, delay=9.0, times=1),
 }

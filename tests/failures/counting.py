@@ -41,6 +41,8 @@ class Tally:
     served_after: float = 0.0
     """Seconds from the death to the first answer to a message that was written after it."""
     note: str = ""
+    may_repeat: bool = False
+    """Whether what was answered and not yet acknowledged may be answered again."""
 
     @property
     def lost(self) -> int:

@@ -20,10 +20,14 @@ from tests.hostile.table import page, summary
 
 def main(arguments: Sequence[str]) -> int:
     """Run the attacks that ``arguments`` choose."""
-    parser = argparse.ArgumentParser(prog="python -m tests.hostile", description="Hostile scripts, and a table.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.hostile", description="Hostile scripts, and a table."
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="attacks whose family or name has it")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table, as Markdown")
-    parser.add_argument("--log-level", default="CRITICAL", help="of the pod: what goes wrong here goes wrong on purpose")
+    parser.add_argument(
+        "--log-level", default="CRITICAL", help="of the pod: what goes wrong here goes wrong on purpose"
+    )
     options = parser.parse_args(arguments)
     setup_logging("hostile", level=options.log_level, style="console")
     verdicts = asyncio.run(run([snippet for snippet in read() if options.only in snippet.id]))

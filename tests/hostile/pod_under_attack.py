@@ -155,7 +155,9 @@ class PodUnderAttack(PathUnderTest):
         self._news_at = 0.0
         self._asked: dict[tuple[str, str], float] = {}
         self._attackers: Iterator[str] = (
-            str(number) for number in itertools.count(FIRST_ATTACKER) if worker_of(GuildId(str(number)), 2) == 0
+            str(number)
+            for number in itertools.count(FIRST_ATTACKER)
+            if worker_of(GuildId(str(number)), 2) == 0
         )
 
     async def start(self) -> None:
@@ -185,7 +187,9 @@ class PodUnderAttack(PathUnderTest):
             outcome,
             questions=len(self._asked),
             worst_ms=self._worst() * 1000,
-            replaced=[reason for reason, count in restarts().items() for _ in range(int(count - before[reason]))],
+            replaced=[
+                reason for reason, count in restarts().items() for _ in range(int(count - before[reason]))
+            ],
             peak_mib=memory.peak / (1 << 20),
             seconds=time.monotonic() - began,
             harm=harm,
@@ -215,7 +219,9 @@ class PodUnderAttack(PathUnderTest):
     async def _replaced(self) -> None:
         """Wait for the worker that the attacker cost, so that it is not taken for the next one's doing."""
         pid = self._attacked_pid()
-        await self.wait(lambda: self._attacked_pid() != pid and self._watched().ready() is None, seconds=PATIENCE)
+        await self.wait(
+            lambda: self._attacked_pid() != pid and self._watched().ready() is None, seconds=PATIENCE
+        )
 
     def _told_of(self, guild: str, revision: int) -> bool:
         return any(report.guild == guild and report.revision == revision for report in self.operator.reports)
@@ -287,9 +293,13 @@ class PodUnderAttack(PathUnderTest):
 
     async def _harm(self) -> list[str]:
         with contextlib.suppress(TimeoutError):
-            await self.wait(lambda: not self._unanswered() and self._watched().ready() is None, seconds=PATIENCE)
+            await self.wait(
+                lambda: not self._unanswered() and self._watched().ready() is None, seconds=PATIENCE
+            )
         asked = {(guild, right_answer(question)) for guild, question in self._asked}
-        wrong = [f"guild {guild} said {said}" for guild, said in self.answers.said if (guild, said) not in asked]
+        wrong = [
+            f"guild {guild} said {said}" for guild, said in self.answers.said if (guild, said) not in asked
+        ]
         repeated = [f"said twice: {said}" for said in self.answers.repeated]
         cut = [
             f"guild {line.guild}: {line.text}" for line in self.operator.logs if line.guild in self.neighbours

@@ -30,7 +30,8 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     waits = sorted(verdict.worst_ms for verdict in verdicts) or [0.0]
     return "\n".join(
         [
-            f"- attacks: {len(verdicts)}; " + ", ".join(f"{name} {outcomes[name]}" for name in order if outcomes[name]),
+            f"- attacks: {len(verdicts)}; "
+            + ", ".join(f"{name} {outcomes[name]}" for name in order if outcomes[name]),
             f"- attackers that ended as expected: {sum(v.outcome in v.snippet.allowed for v in verdicts)}",
             f"- neighbours harmed: {sum(bool(v.harm) for v in verdicts)}; their questions: "
             f"{sum(v.questions for v in verdicts)}",
