@@ -93,7 +93,11 @@ async def neighbour_figures(folder: Path) -> AsyncGenerator[Row]:
 
 async def _pace(stub: Stub, *, provoked: list[int] | None = None) -> Messages:
     return await stub.pace(
-        FLORA, rate=RATE, seconds=SECONDS, guilds=NEIGHBOURS, provoked=provoked if provoked is not None else []
+        FLORA,
+        rate=RATE,
+        seconds=SECONDS,
+        guilds=NEIGHBOURS,
+        provoked=provoked if provoked is not None else [],
     )
 
 
@@ -107,6 +111,4 @@ async def _under_attack(stub: Stub, system: Flora) -> Messages:
 
 
 def _script(body: str) -> str:
-    return (
-        f"(async () => {{ on('messageCreate', (ctx) => {{ {body} }}); }})();\n//# sourceURL=bundle.js\n"
-    )
+    return f"(async () => {{ on('messageCreate', (ctx) => {{ {body} }}); }})();\n//# sourceURL=bundle.js\n"

@@ -10,9 +10,9 @@ from typing import Final
 from bench.figure_bundle import bundle_figures
 from bench.figure_dev import dev_figures
 from bench.figure_gateway import gateway_figures
+from bench.figure_hostile import hostile_figures
 from bench.figure_isolates import isolate_figures
 from bench.figure_kills import gateway_kill_figures, worker_kill_figures
-from bench.figure_hostile import hostile_figures
 from bench.figure_kv import kv_figures
 from bench.figure_neighbours import neighbour_figures
 from bench.figure_path import saturation_figures, steady_figures

@@ -53,7 +53,7 @@ class GatewaySettings(Settings):
     """Who may dial in, as ``token=runtime/pod-name`` separated by commas (``flora dev`` and tests)."""
 
     redis_url: str = ""
-    """Where Discord sessions are kept besides ``state_dir``, as ``redis://host:6379/0``; empty for nowhere."""
+    """Where Discord sessions are kept besides ``state_dir``: ``redis://host:6379/0``; empty for nowhere."""
 
     state_dir: Path = Path("/var/lib/flora")
     """Where sessions and the last route table are kept."""

@@ -26,22 +26,22 @@ the gateway's side and the neighbours' questions: the wait is of the one unlucki
 def summary(verdicts: Sequence[Verdict]) -> str:
     """Everything in a few lines."""
     outcomes = Counter(verdict.outcome for verdict in verdicts)
-    order = [*OUTCOMES, "nothing"]
+    ends = ", ".join(f"{name} {outcomes[name]}" for name in (*OUTCOMES, "nothing") if outcomes[name])
     waits = sorted(verdict.worst_ms for verdict in verdicts) or [0.0]
-    return "\n".join(
-        [
-            f"- attacks: {len(verdicts)}; "
-            + ", ".join(f"{name} {outcomes[name]}" for name in order if outcomes[name]),
-            f"- attackers that ended as expected: {sum(v.outcome in v.snippet.allowed for v in verdicts)}",
-            f"- neighbours harmed: {sum(bool(v.harm) for v in verdicts)}; their questions: "
-            f"{sum(v.questions for v in verdicts)}",
-            f"- longest wait of a neighbour, by attack: median {waits[len(waits) // 2]:.0f} ms, "
-            f"nine in ten below {waits[len(waits) * 9 // 10]:.0f} ms, worst {waits[-1]:.0f} ms",
-            f"- pods lost: {sum('the pod is gone' in v.harm for v in verdicts)}; workers replaced: "
-            f"{sum(len(v.replaced) for v in verdicts)}",
-            f"- most memory of a worker: {max((v.peak_mib for v in verdicts), default=0):.0f} MiB",
-        ]
-    )
+    middle, ninth, worst = waits[len(waits) // 2], waits[len(waits) * 9 // 10], waits[-1]
+    figures = {
+        "attacks": f"{len(verdicts)}; {ends}",
+        "attackers that ended as expected": sum(v.outcome in v.snippet.allowed for v in verdicts),
+        "neighbours harmed": sum(bool(verdict.harm) for verdict in verdicts),
+        "questions to neighbours": sum(verdict.questions for verdict in verdicts),
+        "longest wait of a neighbour, by attack": (
+            f"median {middle:.0f} ms, nine in ten below {ninth:.0f} ms, worst {worst:.0f} ms"
+        ),
+        "pods lost": sum("the pod is gone" in verdict.harm for verdict in verdicts),
+        "workers replaced": sum(len(verdict.replaced) for verdict in verdicts),
+        "most memory of a worker": f"{max((v.peak_mib for v in verdicts), default=0):.0f} MiB",
+    }
+    return "\n".join(f"- {name}: {figure}" for name, figure in figures.items())
 
 
 def page(verdicts: Sequence[Verdict]) -> str:

@@ -44,7 +44,7 @@ def test_there_are_attacks_of_every_kind_and_no_two_have_the_same_name() -> None
 )
 def test_a_line_that_begins_an_attack_and_is_none_is_told(tmp_path: Path, head: str) -> None:
     (tmp_path / "family.js").write_text(f"{head}\n1;\n")
-    with pytest.raises(BadHead, match="family.js"):
+    with pytest.raises(BadHead, match=r"family\.js"):
         read(tmp_path)
 
 

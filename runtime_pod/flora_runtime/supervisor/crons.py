@@ -3,7 +3,8 @@
 A job's next run is planned when it is first seen, and then always from the moment the last one was due: what
 was missed meanwhile (the pod was away, the loop was late) is made up for by one run, which still says when it
 was planned. A clock that was set back by more than a moment has all runs planned anew: else a job would wait
-for the time that it had already reached. The plan is kept on the pod's volume, so that a restart neither forgets a run nor repeats one.
+for the time that it had already reached. The plan is kept on the pod's volume, so that a restart neither
+forgets a run nor repeats one.
 """
 
 from __future__ import annotations

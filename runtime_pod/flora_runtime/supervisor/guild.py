@@ -316,9 +316,10 @@ class Guild:
     def on_recycled(self, recycled: Recycled) -> None:
         """The isolate went over a limit and is gone; what it had not started comes again."""
         started = max(recycled.lost, default=0)
-        self._quarantined = self._quarantined or self._is_one_too_many(recycled.outcome)
+        one_too_many = not self._quarantined and self._is_one_too_many(recycled.outcome)
+        self._quarantined = self._quarantined or one_too_many
         self._lose(started, recycled.outcome, "its isolate was thrown away")
-        if self._quarantined:
+        if one_too_many:
             self._quarantine(recycled.outcome)
 
     def on_stuck(self) -> None:

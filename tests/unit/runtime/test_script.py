@@ -619,6 +619,14 @@ def test_a_quiet_script_with_pending_events_is_asked_for_news_now_and_then(scrip
     assert not script.wants_turn, "nothing is pending"
 
 
+def test_a_worker_that_drains_asks_for_news_sooner(script: Script) -> None:
+    script.add_event(1, body())
+    script.start_turn()
+    isolate_of(script).end({})
+    script.check(time.monotonic() + 0.1, quiet=0.02)
+    assert script.wants_turn
+
+
 # ---------------------------------------------------------------- timers
 
 
