@@ -1,8 +1,8 @@
 """`noisy-neighbours…`: what four hostile guilds cost 50 ordinary ones on the same worker and the same core.
 
-One loops, one eats memory, one floods its log and one floods Discord with calls. Each is provoked ten times a
-second, and deployed anew as soon as it was quarantined, so that the attack goes on for as long as is measured.
-Peace and attack are measured in turn.
+One loops, one eats memory, one floods its log and one floods Discord with calls. Each is provoked ten times
+a second, and deployed anew as soon as it was quarantined, so that the attack goes on for as long as is
+measured. Peace and attack are measured in turn.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from flora_core.wire.control import Outcome
 from flora_core.wire.pipe import CRON_PREFIX, Configure, Deploy, Done, Turn
 from flora_runtime.worker.isolate import Engine, Isolate, Program
 from flora_runtime.worker.outbox import Declaration, Line, Outbox, Settled, TimerSet, read_outbox
+from flora_runtime.worker.priority import DEMOTE_SECONDS
 from flora_runtime.worker.racer import Value
 
 EVENTS_A_TURN: Final = 16
@@ -226,7 +227,8 @@ class Script:
     def _begin_turn(self) -> None:
         self._started = 0
         self.turn_started = time.monotonic()
-        self.turn_deadline = self.turn_started + self._turn_limit_ns() / 1e9
+        patience = DEMOTE_SECONDS if self._isolate.can_give_way else self._turn_limit_ns() / 1e9
+        self.turn_deadline = self.turn_started + patience
         self._used_when_looked = -1
         self._turns.on_turn_begun(self)
 
@@ -330,15 +332,21 @@ class Script:
 
     def stop_if_over(self) -> None:
         """End the running turn when its CPU time is over its limit, or when it will never end by itself."""
-        clock = self._isolate.clock
+        clock, limit, now = self._isolate.clock, self._turn_limit_ns(), time.monotonic()
         used = clock.nanoseconds() - self._cpu
-        if used >= self._turn_limit_ns():
+        if used >= limit:
             self.stop(Outcome.EXCEEDED_CPU)
+        elif self._isolate.can_give_way and now - self.turn_started < limit / 1e9:
+            if used >= DEMOTE_SECONDS * 1e9:
+                self._isolate.give_way()
+                self.turn_deadline = now + (limit - used) / 1e9
+            else:
+                self.turn_deadline = now + DEMOTE_SECONDS
         elif used == self._used_when_looked and clock.asleep():  # parked by a fatal error of V8's
             self.stop(Outcome.KILLED)
         else:  # it waited for a core: look again when it could have used the rest
             self._used_when_looked = used
-            self.turn_deadline = time.monotonic() + (self._turn_limit_ns() - used) / 1e9
+            self.turn_deadline = now + (limit - used) / 1e9
 
     def stop(self, outcome: Outcome) -> None:
         """End the running turn at V8's next interrupt check; it then counts as ``outcome``."""

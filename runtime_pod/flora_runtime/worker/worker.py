@@ -215,6 +215,8 @@ class Worker:
             os.sched_setaffinity(0, config.cores)
         if not self._engine.parks_fatal_errors:
             warnings.append("V8's fatal errors end the whole worker here")
+        if not self._engine.priority.can_demote:
+            warnings.append("long turns do not give way to short ones here: that takes CAP_SYS_NICE")
         self._mapper = StackMapper(
             self._engine, boot_seconds=config.boot_seconds, show_internal=config.show_internal_frames
         )

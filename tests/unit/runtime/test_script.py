@@ -16,6 +16,7 @@ from flora_core.wire.pipe import Configure, Deploy, Turn
 from flora_runtime.worker import script as module
 from flora_runtime.worker.isolate import Program
 from flora_runtime.worker.outbox import Line
+from flora_runtime.worker.priority import DEMOTE_SECONDS
 from flora_runtime.worker.racer import Value, ValueType
 from flora_runtime.worker.script import (
     EVENTS_A_TURN,
@@ -54,6 +55,8 @@ class FakeIsolate:
         self.notify: Callable[[], None] = options["on_notify"]
         self.clock = FakeClock()
         self.exceeded_memory = False
+        self.can_give_way = False
+        self.gave_way = 0
         self.payloads: list[Any] = []
         self.loaded: list[bytes] = []
         self.takes = 0
@@ -89,6 +92,9 @@ class FakeIsolate:
         assert on_result is not None
         text = b"" if outbox is None else msgspec.json.encode(outbox)
         on_result(value or Value(ValueType.STRING, text, len(text)))
+
+    def give_way(self) -> None:
+        self.gave_way += 1
 
     def terminate(self) -> None:
         self.terminations += 1
@@ -485,6 +491,24 @@ def test_a_turn_that_waits_for_a_core_is_not_charged_for_it(told: Told) -> None:
     for _ in range(5):
         script.stop_if_over()
     assert isolate.terminations == 0
+
+
+def test_a_turn_that_takes_longer_than_a_moment_gives_way_before_it_is_stopped(told: Told) -> None:
+    script = make(told, limits=Limits(cpu_milliseconds=100))
+    isolate = load(script)
+    isolate.can_give_way = True
+    script.add_event(1, body())
+    script.start_turn()
+    assert script.turn_deadline - script.turn_started == pytest.approx(DEMOTE_SECONDS)
+    isolate.clock.used += 5 * MILLISECOND
+    script.stop_if_over()
+    assert isolate.gave_way == 0, "it waited for a core"
+    isolate.clock.used += 10 * MILLISECOND
+    script.stop_if_over()
+    assert (isolate.gave_way, script.stopping) == (1, False)
+    isolate.clock.used += 100 * MILLISECOND
+    script.stop_if_over()
+    assert script.stopping
 
 
 def test_a_thread_that_is_parked_for_ever_counts_as_killed(told: Told) -> None:
