@@ -220,7 +220,7 @@ class Script:
                 config = self._config
                 wall = config.cron_seconds if body.startswith(_CRON_EVENT) else config.wall_seconds
                 self.pending[number] = _Pending(self.turn_started, wall)
-        self._started = events[-1][0] if events else 0
+        self._started = max((number for number, _ in events), default=0)  # a broadcast has none
         self._isolate.feed(_payload(due, events), self._turn_done)
         return self._started
 

@@ -365,6 +365,15 @@ def test_a_broadcast_is_started_and_never_waited_for(script: Script, told: Told)
     assert script.idle
 
 
+def test_a_broadcast_behind_an_event_does_not_hide_that_it_was_started(script: Script, told: Told) -> None:
+    script._batch = 2
+    script.add_event(7, body())
+    script.add_event(0, b'{"t":"READY","d":{}}')
+    assert script.start_turn() == 7
+    isolate_of(script).end()
+    assert told.turns[-1].started == 7
+
+
 def test_events_that_no_turn_has_started_can_be_taken_back(script: Script) -> None:
     script.add_event(1, body())
     script.start_turn()
