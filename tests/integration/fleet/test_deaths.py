@@ -7,6 +7,7 @@ import signal
 from collections import Counter
 
 import psutil
+import pytest
 
 from tests.integration.fleet.fleet import Fleet
 
@@ -77,6 +78,7 @@ async def test_a_frozen_worker_is_replaced(fleet: Fleet) -> None:
     assert 'flora_runtime_restarts_total{reason="silent"}' in await fleet.metrics(fleet.runtime)
 
 
+@pytest.mark.parity(56)
 async def test_without_the_control_plane_a_restarted_pod_serves_its_guilds(fleet: Fleet) -> None:
     assert fleet.runtime is not None
     await fleet.stop_control()
@@ -93,6 +95,7 @@ async def test_without_the_control_plane_a_restarted_gateway_knows_its_routes(fl
     await fleet.wait_answers(await say(fleet, 0, 5))
 
 
+@pytest.mark.parity(97)
 async def test_drops_floods_and_errors_show_in_the_metrics(fleet: Fleet) -> None:
     await fleet.wait_answers(await say(fleet, 0, 3))
     gateway, runtime = await fleet.metrics(fleet.gateway), await fleet.metrics(fleet.runtime)

@@ -11,6 +11,8 @@ from flora_core.wire.control import Limits, Outcome
 from flora_core.wire.pipe import Kind, Pong
 from tests.integration.runtime.worker_under_test import WorkerUnderTest
 
+pytestmark = pytest.mark.parity(49, 50)
+
 PONG = "on('messageCreate', async (ctx) => { await ctx.reply('pong'); });"
 
 

@@ -15,6 +15,8 @@ from flora_core.ids import GuildId
 from flora_core.wire.pipe import CronIn
 from flora_runtime.supervisor.crons import CronClock, CronFolder, Crons, NoSuchTime, Plan, Run, next_time
 
+pytestmark = pytest.mark.parity(57, 58, 59)
+
 ONE, TWO = GuildId("1"), GuildId("2")
 NOON = datetime(2024, 2, 1, 12, 0, 30, tzinfo=UTC).timestamp()
 MINUTE = 60.0
