@@ -137,7 +137,7 @@ class Isolate:
             self._engine.priority.demote(self._thread)
 
     def terminate(self) -> None:
-        """End the running task at V8's next interrupt check; it need not give way to those that wait for that."""
+        """End the running task at V8's next interrupt check, for which it need not give way."""
         self._restore()
         self._engine.guard.terminate(self._isolate)
 
