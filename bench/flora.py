@@ -11,7 +11,7 @@ import contextlib
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -46,6 +46,9 @@ class Control:
         self.loaded: Final[set[str]] = set()
         self.problems: Final[list[str]] = []
         self._bundles: dict[Sha256, bytes] = {}
+        self._revision = 1
+        self.hostile: Final[dict[str, Sha256]] = {}
+        """What attackers run; deployed anew whenever they are put out of action."""
 
     async def place_all(self) -> None:
         """Every guild on the one pod, with the bench's script."""
@@ -57,6 +60,25 @@ class Control:
     def add_bundle(self, bundle: Bundle) -> None:
         """Serve ``bundle`` by its hash."""
         self._bundles[bundle.sha256] = bundle.to_bytes()
+
+    def attack(self, scripts: Mapping[str, str]) -> None:
+        """Let guilds run ``scripts``, already bundled, from now on."""
+        for guild, script in scripts.items():
+            bundle = Bundle("src/main.ts", script)
+            self._bundles[bundle.sha256] = bundle.to_bytes()
+            self.hostile[guild] = bundle.sha256
+            self._deploy(guild, bundle.sha256)
+
+    async def end_attack(self) -> None:
+        """Let them run the bench's script again."""
+        bundle = await pong_bundle()
+        for guild in list(self.hostile):
+            del self.hostile[guild]
+            self._deploy(guild, bundle.sha256)
+
+    def _deploy(self, guild: str, sha256: Sha256) -> None:
+        self._revision += 1
+        self.state.assign(POD, Assignment(guild, self._revision, sha256))
 
     def route_all(self) -> None:
         """Every guild on the one pod, where nobody will run it."""
@@ -70,12 +92,14 @@ class Control:
         del pod
         if isinstance(report, Loaded):
             self.loaded.add(GuildId(report.guild))
+        elif report.guild in self.hostile:
+            self._deploy(report.guild, self.hostile[report.guild])
         else:
             self.problems.append(f"guild {report.guild} did not load: {report.error.message}")
 
     def on_log(self, pod: PodName, line: LogLine) -> None:
         del pod
-        if line.level == "error":
+        if line.level == "error" and line.guild not in self.hostile:
             self.problems.append(f"guild {line.guild}: {line.text}")
 
 

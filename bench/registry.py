@@ -11,9 +11,11 @@ from bench.figure_bundle import bundle_figures
 from bench.figure_dev import dev_figures
 from bench.figure_gateway import gateway_figures
 from bench.figure_hibernation import hibernation_figures, ten_thousand_figures
+from bench.figure_hostile import hostile_figures
 from bench.figure_isolates import isolate_figures
 from bench.figure_kills import gateway_kill_figures, worker_kill_figures
 from bench.figure_kv import kv_figures
+from bench.figure_neighbours import neighbour_figures
 from bench.figure_path import saturation_figures, steady_figures
 from bench.figure_walls import walls_figures
 from bench.figure_worker import worker_figures
@@ -104,6 +106,21 @@ BENCHMARKS: Final = (
         "kill -9 of the gateway under load, and a new one",
         ("gateway-kill-unanswered",),
         gateway_kill_figures,
+    ),
+    Benchmark(
+        "neighbours",
+        "50 guilds beside four that loop, eat memory, flood their log and flood Discord",
+        ("noisy-neighbours", "noisy-neighbours-p99", "noisy-neighbours-lost"),
+        neighbour_figures,
+        longest=300.0,
+    ),
+    Benchmark(
+        "hostile",
+        "every hostile script of tests/hostile beside its neighbours",
+        ("hostile-harmed", "hostile-pods-lost"),
+        hostile_figures,
+        longest=900.0,
+        pinned=False,
     ),
     Benchmark(
         "kv",

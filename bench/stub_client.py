@@ -88,9 +88,14 @@ class Stub:
         order = {"bot": bot, "count": count, "in_flight": in_flight, "patience": patience}
         return msgspec.json.decode(await self._order("flood", order), type=Messages)
 
-    async def pace(self, bot: str, *, rate: float, seconds: float, patience: float = 10) -> Messages:
-        """``rate`` messages a second for ``seconds``; waits ``patience`` for the last answers."""
-        order = {"bot": bot, "rate": rate, "seconds": seconds, "patience": patience}
+    async def pace(
+        self, bot: str, *, rate: float, seconds: float, patience: float = 10, **places: Any
+    ) -> Messages:
+        """``rate`` messages a second for ``seconds``; waits ``patience`` for the last answers.
+
+        ``places``: ``guilds`` and ``provoked``, see ``stub_state.Order``.
+        """
+        order = {"bot": bot, "rate": rate, "seconds": seconds, "patience": patience, **places}
         return msgspec.json.decode(await self._order("pace", order), type=Messages)
 
     async def blast(self, bot: str, *, count: int, patience: float = 30) -> Blast:

@@ -23,6 +23,7 @@ from bench import payloads
 REPLAY: Final = 20_000
 """Events a session keeps for a RESUME."""
 NONCES: Final = 50_000
+PROVOKED_SECONDS: Final = 0.1
 
 _REFERENCE: Final = re.compile(rb'"message_id":\s*"?(\d+)')
 _CONTENT: Final = re.compile(rb'"content":\s*"((?:[^"\\]|\\.)*)"')
@@ -40,6 +41,11 @@ class Order(msgspec.Struct):
     seconds: float = 0.0
     patience: float = 15.0
     """Seconds to wait for the last answers."""
+    guilds: int = payloads.GUILDS
+    """Messages are written in the first so many guilds, in turn."""
+    provoked: list[int] = []
+    """Indexes of guilds that get a message of their own every ``PROVOKED_SECONDS``; nobody waits for its
+    answer."""
 
 
 @dataclass(slots=True)
@@ -181,14 +187,20 @@ class Discord:
 
     # ---------------------------------------------------------------- messages
 
-    def say(self, bot: Bot) -> None:
-        """Somebody writes a message, in the next guild."""
+    def provoke(self, bot: Bot, guilds: list[int]) -> None:
+        """Somebody writes a message in each of ``guilds``, and that is that."""
+        for guild in guilds:
+            if bot.session is not None:
+                bot.session.dispatch(b"MESSAGE_CREATE", payloads.event(guild, next(self._events)))
+
+    def say(self, bot: Bot, guilds: int = payloads.GUILDS) -> None:
+        """Somebody writes a message, in the next of the first ``guilds`` guilds."""
         number = next(self._events)
         session = bot.session
         if session is None:
             return
         bot.sent[b"%d" % payloads.event_id(number)] = _Sent(time.monotonic())
-        session.dispatch(b"MESSAGE_CREATE", payloads.event(number % payloads.GUILDS, number))
+        session.dispatch(b"MESSAGE_CREATE", payloads.event(number % guilds, number))
 
     def create_message(self, bot: Bot, channel: bytes, body: bytes) -> bytes:
         """A bot writes a message: the answer's body."""
@@ -260,12 +272,15 @@ class Discord:
         """``rate`` messages a second for ``seconds``, however slow the answers are."""
         bot = self.bot(order.bot)
         bot.sent.clear()
-        started = time.monotonic()
+        started = provoked = time.monotonic()
         for number in range(int(order.rate * order.seconds)):
             due = started + number / order.rate
             if (wait := due - time.monotonic()) > 0:
                 await asyncio.sleep(wait)
-            self.say(bot)
+            if time.monotonic() - provoked >= PROVOKED_SECONDS:
+                provoked = time.monotonic()
+                self.provoke(bot, order.provoked)
+            self.say(bot, order.guilds)
         deadline = time.monotonic() + order.patience
         while any(not sent.answered for sent in bot.sent.values()) and time.monotonic() < deadline:
             await asyncio.sleep(0.02)

@@ -25,7 +25,12 @@ from flora_gateway.rest.transport import parse_base
 from flora_gateway.server import GatewayServer
 from flora_gateway.settings import DiscordSettings, GatewaySettings
 from flora_gateway.shards.launch import Shards
-from flora_gateway.shards.sessions import FileSessionStore, RedisSessionStore, SessionStore
+from flora_gateway.shards.sessions import (
+    FileSessionStore,
+    RedisSessionStore,
+    SessionStore,
+    TwofoldSessionStore,
+)
 
 INTERACTION_TOKEN_SECONDS: Final = 15 * 60.0
 FLUSH_SECONDS: Final = 2.0
@@ -152,9 +157,10 @@ class Gateway:
         _log.info("gateway_stopped")
 
     def _session_store(self, application: str) -> SessionStore:
-        if self._settings.redis_url:
-            return RedisSessionStore(self._settings.redis_url, application=application)
-        return FileSessionStore(self._settings.state_dir)
+        file = FileSessionStore(self._settings.state_dir)
+        if not self._settings.redis_url:
+            return file
+        return TwofoldSessionStore(RedisSessionStore(self._settings.redis_url, application=application), file)
 
     def _the_proxy(self) -> Proxy | None:
         return self._proxy if self._routes.known.is_set() else None

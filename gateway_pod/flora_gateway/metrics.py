@@ -19,6 +19,9 @@ pods_connected = Gauge("flora_gateway_pods_connected", "Runtime pods with an ope
 bad_frames = Counter("flora_gateway_bad_frames_total", "Frames of pods that could not be read", ["reason"])
 refused = Counter("flora_gateway_streams_refused_total", "Streams refused", ["status"])
 session_saves = Counter("flora_gateway_session_saves_total", "Session states written")
+session_errors = Counter(
+    "flora_gateway_session_errors_total", "Session states that Redis did not take or give"
+)
 delay_seconds = Histogram(
     "flora_gateway_delay_seconds",
     "From taking an event off the socket to writing it to a pod's stream; of the oldest in each write",

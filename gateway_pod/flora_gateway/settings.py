@@ -53,10 +53,10 @@ class GatewaySettings(Settings):
     """Who may dial in, as ``token=runtime/pod-name`` separated by commas (``flora dev`` and tests)."""
 
     redis_url: str = ""
-    """Where Discord sessions are kept, as ``redis://host:6379/0``; empty for ``state_dir``."""
+    """Where Discord sessions are kept besides ``state_dir``: ``redis://host:6379/0``; empty for nowhere."""
 
     state_dir: Path = Path("/var/lib/flora")
-    """Where sessions are kept without Redis, and the last route table in any case."""
+    """Where sessions and the last route table are kept."""
 
     buffer_mib: int = Field(64, ge=1, le=4096)
     """Memory for events that one runtime pod has not acknowledged; above it they are dropped and counted."""

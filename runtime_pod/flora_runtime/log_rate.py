@@ -24,23 +24,27 @@ class LogRate:
 
     def take(self, now: float) -> bool:
         """Whether a line may be written; call ``overdue`` before."""
-        if now >= self._until:
-            self._until = now + SECONDS
-            self._lines = 0
+        self._begin(now)
         if self._lines >= LINES:
             self._suppressed += 1
             return False
         self._lines += 1
         return True
 
-    def suppress(self, count: int) -> None:
-        """So many lines were left out elsewhere."""
-        self._suppressed += count
-
     def left_out(self) -> int:
         """How many lines were suppressed so far; told once."""
         suppressed, self._suppressed = self._suppressed, 0
         return suppressed
+
+    def suppress(self, lines: int, now: float) -> None:
+        """Count lines that somebody else left out; call ``overdue`` before."""
+        self._begin(now)
+        self._suppressed += lines
+
+    def _begin(self, now: float) -> None:
+        if now >= self._until:
+            self._until = now + SECONDS
+            self._lines = 0
 
     def overdue(self, now: float) -> int:
         """How many lines were suppressed, once their time is over; told once."""

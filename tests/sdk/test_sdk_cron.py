@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from flora_runtime.supervisor.crons import NoSuchTime, next_time
 
+pytestmark = pytest.mark.parity(23, 57)
+
 GOOD = [
     "* * * * *",
     "*/5 0-23/2 1,15 * 1-5",

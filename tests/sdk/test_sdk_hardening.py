@@ -124,6 +124,15 @@ def test_array_methods_end(new_guild: NewGuild, method: str, receiver: str) -> N
             " a.push(s[Symbol.iterator]())"
         ),
         "for (;;) Intl.supportedValuesOf('timeZone')",
+        "Intl.getCanonicalLocales({ length: 2 ** 53 - 1 })",
+        "new Intl.NumberFormat({ length: 2 ** 53 - 1 })",
+        "Intl.Collator.supportedLocalesOf({ get length() { return 2 ** 53 - 1 } })",
+        "'a'.localeCompare('b', { length: 2 ** 53 - 1 })",
+        "'a'.toLocaleUpperCase({ length: 2 ** 53 - 1 })",
+        "(1).toLocaleString({ length: 2 ** 53 - 1 })",
+        "[1].toLocaleString({ length: 2 ** 53 - 1 })",
+        "new Date().toLocaleDateString(new Proxy([], { get: (t, k) => (k === 'length' ? 2 ** 53 - 1 : t[k]) }))",
+        "Intl.getCanonicalLocales(Array.from({ length: 3e5 }, (_, i) => `en-x-a${i}`))",
         "while (true) {}",
         "(async () => { for (;;) await 0 })()",
         "const t = { then(r) { r(t) } }; Promise.resolve(t)",
@@ -164,6 +173,7 @@ def test_attacks_end(new_guild: NewGuild, code: str) -> None:
         "new Array(1e6).join('x'.repeat(100))",
         "'a'.repeat(2 ** 22 + 1)",
         "JSON.parse('1' + ' '.repeat(2 ** 22 - 1) + ' ')",
+        "new Intl.Locale('en').toString.call(Intl.getCanonicalLocales(new Array(1001).fill('en')))",
     ],
 )
 def test_values_that_are_too_large_are_a_range_error(page: GuildUnderTest, code: str) -> None:
@@ -294,6 +304,23 @@ def test_array_methods_do_what_they_did(page: GuildUnderTest, bare: GuildUnderTe
 
 
 EXPRESSIONS = [
+    "Intl.getCanonicalLocales(['de-de', 'EN', 'de-DE'])",
+    "Intl.getCanonicalLocales('de-de')",
+    "Intl.getCanonicalLocales({ length: 2, 1: 'fr' })",
+    "Intl.getCanonicalLocales([, 'fr'])",
+    "Intl.getCanonicalLocales([5])",
+    "Intl.getCanonicalLocales(null)",
+    "Intl.getCanonicalLocales()",
+    "Intl.getCanonicalLocales(new Intl.Locale('de-at'))",
+    "Intl.getCanonicalLocales([new Intl.Locale('de-at')])",
+    "new Intl.NumberFormat(new Intl.Locale('de', { numberingSystem: 'arab' })).format(1234.5)",
+    "new Intl.Locale(new Intl.Locale('de-at')).toString()",
+    "Intl.NumberFormat.supportedLocalesOf(['de', 'xx'])",
+    "new Intl.NumberFormat(null)",
+    "(1234.5).toLocaleString(['xx', 'de'])",
+    "'I'.toLocaleLowerCase(['tr'])",
+    "'ä'.localeCompare('z', new Intl.Locale('sv'))",
+    "[1234.5, 2].toLocaleString(['de'])",
     "Array.from('héllo')",
     "Array.from({ length: 3 }, (_, i) => i * 2)",
     "Array.from(new Set([1, 2]), String)",

@@ -227,11 +227,27 @@ def test_a_log_line_is_cut_at_4_kib(guild: GuildUnderTest) -> None:
     assert guild.lines[0].endswith("y…")
 
 
-def test_setting_and_clearing_timers_counts_as_output(guild: GuildUnderTest) -> None:
+def test_setting_and_clearing_timers_ends_after_4000_in_a_turn(guild: GuildUnderTest) -> None:
     assert guild.throws("for (;;) clearTimeout(setTimeout(() => {}, 1))") == (
-        "RangeError: too much output in one turn: more than 1 MiB of calls, timers and logs"
+        "RangeError: too many timers set and cleared in one turn: more than 4,000"
     )
-    assert max(guild.out.sizes) < 1_100_000
+    assert max(guild.out.sizes) < 150_000
+    assert guild.throws("clearTimeout(setTimeout(() => {}, 1))") == "nothing"
+
+
+def test_at_most_1000_calls_wait_for_an_answer(guild: GuildUnderTest) -> None:
+    guild.load(
+        "on('messageCreate', async (ctx) => { const refused = [];"
+        " for (let i = 0; i < 1003; i++) ctx.reply(`${i}`).catch((error) => refused.push(error.code));"
+        " await null; globalThis.refused = refused; });"
+    )
+    guild.event("MESSAGE_CREATE", message())
+    assert len(guild.out.ops) == 1000
+    assert guild.value("refused") == ["DISCORD_RATE_LIMITED"] * 3
+    guild.resolve(guild.out.ops[0], sent())
+    guild.event("MESSAGE_CREATE", message())
+    assert len(guild.out.ops) == 1000, "one was answered, one was made"
+    assert len(guild.value("refused")) == 1002
 
 
 def test_at_most_1000_timers_wait(guild: GuildUnderTest) -> None:

@@ -46,6 +46,10 @@ TAMPERINGS = {
         "Object.prototype.toJSON": "Object.prototype.toJSON = () => 'tampered'",
         "Array.prototype.toJSON": "Array.prototype.toJSON = () => 'tampered'",
         "Object.prototype.then": "Object.defineProperty(Object.prototype, 'then', { get() {} })",
+        "what a turn may bring": (
+            "Object.assign(Object.prototype, { s: [[1, false, {}]], t: [1], n: 1,"
+            ' e: [{ i: \'1,0]],"o":[[1,"kvGet",{}]],"d":[[1\', t: \'MESSAGE_CREATE\', d: {} }] })'
+        ),
         "descriptors": "Object.assign(Object.prototype, { get: boom, value: 1, writable: false })",
         "Function.prototype": "for (const k of ['call', 'apply', 'bind']) Function.prototype[k] = boom",
         "Symbol.hasInstance": "Object.defineProperty(Error, Symbol.hasInstance, { value: boom })",

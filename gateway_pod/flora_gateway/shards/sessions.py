@@ -2,7 +2,8 @@
 
 The sequence number that is kept is not the last one received but the *low-water mark*: everything up to it
 is safe with the runtime pods. After a crash Discord sends the rest again; pods recognise what they have.
-Kept in Redis in a cluster, in a file in ``flora dev``.
+Kept in a file, and in a cluster in Redis as well, where the next pod finds it wherever it runs. The file is
+what a restarted process has when Redis is gone, or came back empty.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from redis.exceptions import RedisError
 from flora_core.files import CannotRead, read_kept, write_whole
 from flora_core.telemetry import logger
 from flora_core.wire import UNREADABLE
+from flora_gateway import metrics
 
 WRITE_SECONDS: Final = 2.0
+_AWAY: Final = (RedisError, TimeoutError, OSError)
 
 _log = logger(__name__)
 
@@ -82,14 +85,15 @@ class RedisSessionStore:
     def __init__(self, url: str, *, application: str) -> None:
         self._redis = Redis.from_url(url, socket_timeout=WRITE_SECONDS, socket_connect_timeout=WRITE_SECONDS)
         self._prefix = f"flora:gateway:{application}:session:"
+        self._away = False
 
     async def load(self, shard: int) -> Session | None:
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 kept = await self._redis.get(f"{self._prefix}{shard}")
             return msgspec.json.decode(kept, type=Session) if kept else None
-        except (RedisError, TimeoutError, OSError, *UNREADABLE) as error:
-            _log.warning("session_not_read", shard=shard, error=str(error))
+        except (*_AWAY, *UNREADABLE) as error:
+            self._say(error)
             return None
 
     async def save(self, shard: int, session: Session | None) -> None:
@@ -100,11 +104,47 @@ class RedisSessionStore:
                     await self._redis.delete(key)
                 else:
                     await self._redis.set(key, msgspec.json.encode(session), ex=self.EXPIRY_SECONDS)
-        except (RedisError, TimeoutError, OSError) as error:
-            _log.warning("session_not_kept", shard=shard, error=str(error))
+        except _AWAY as error:
+            self._say(error)
+        else:
+            self._say(None)
 
     async def close(self) -> None:
         await self._redis.aclose()
+
+    def _say(self, error: Exception | None) -> None:
+        """Tell that Redis is gone, or back: once, however many calls notice."""
+        if error is not None:
+            metrics.session_errors.inc()
+        if (error is not None) == self._away:
+            return
+        self._away = error is not None
+        if error is not None:
+            _log.warning("sessions_without_redis", error=str(error) or type(error).__name__)
+        else:
+            _log.info("sessions_in_redis_again")
+
+
+class TwofoldSessionStore:
+    """A store for all pods, and a file beside it for the time that store is away."""
+
+    def __init__(self, shared: SessionStore, file: SessionStore) -> None:
+        self._shared = shared
+        self._file = file
+
+    async def load(self, shard: int) -> Session | None:
+        shared, file = await self._shared.load(shard), await self._file.load(shard)
+        if shared is None or file is None or shared.session_id != file.session_id:
+            return shared or file
+        return max(shared, file, key=lambda session: session.sequence)
+
+    async def save(self, shard: int, session: Session | None) -> None:
+        await self._file.save(shard, session)
+        await self._shared.save(shard, session)
+
+    async def close(self) -> None:
+        await self._shared.close()
+        await self._file.close()
 
 
 class LowWater:

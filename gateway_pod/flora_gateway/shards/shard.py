@@ -27,6 +27,8 @@ from flora_gateway.shards.socket import GatewayGarbage, RawSocket
 
 CONNECT_SECONDS: Final = 30.0
 SAVE_SECONDS: Final = 0.25
+SAVE_AGAIN_SECONDS: Final = 60.0
+"""A session that does not move on is written down again all the same: what keeps it may have lost it."""
 GARBAGE_LIMIT: Final = 3
 """Connections in a row that may end in garbage before the session is given up."""
 
@@ -92,6 +94,7 @@ class Shard:
         self._session: Session | None = None
         self._low_water = LowWater()
         self._saved: Session | None = None
+        self._saved_at = 0.0
         self._backoff = Backoff(first=0.25, longest=60.0)
         self._garbage = 0
         self._failed_dials = 0
@@ -224,7 +227,8 @@ class Shard:
             session = Session(
                 session.session_id, session.resume_url, self._low_water.mark, session.shard_count
             )
-        if session != self._saved:
-            self._saved = session
+        now = asyncio.get_running_loop().time()
+        if session != self._saved or (session is not None and now - self._saved_at > SAVE_AGAIN_SECONDS):
+            self._saved, self._saved_at = session, now
             metrics.session_saves.inc()
             await self._store.save(self.index, session)

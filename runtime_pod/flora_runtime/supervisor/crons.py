@@ -2,12 +2,15 @@
 
 A job's next run is planned when it is first seen, and then always from the moment the last one was due: what
 was missed meanwhile (the pod was away, the loop was late) is made up for by one run, which still says when it
-was planned. The plan is kept on the pod's volume, so that a restart neither forgets a run nor repeats one.
+was planned. A clock that was set back by more than a moment has all runs planned anew: else a job would wait
+for the time that it had already reached. The plan is kept on the pod's volume, so that a restart neither
+forgets a run nor repeats one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import time
 from collections.abc import Callable, Iterable
@@ -30,6 +33,8 @@ TICK_SECONDS: Final = 1.0
 JOBS_MOST: Final = 32
 NAME_MOST: Final = 64
 EXPRESSION_MOST: Final = 200
+SET_BACK_SECONDS: Final = 60.0
+"""A clock that goes back by less repeats no run; one that goes back by more was wrong before."""
 
 _log = logger(__name__)
 
@@ -105,7 +110,7 @@ class Crons:
                 continue
             before = known.get(job.name)
             try:
-                if before is not None and before.expression == job.expression:
+                if before is not None and before.expression == job.expression and not _astray(before, now):
                     plan = Plan(job.expression, before.next, before.last, job.skip)
                 else:
                     plan = Plan(job.expression, next_time(job.expression, now), skip=job.skip)
@@ -124,6 +129,21 @@ class Crons:
         """The guild is no longer this pod's."""
         self._plans.pop(guild, None)
 
+    def plan_anew(self, now: float) -> set[GuildId]:
+        """The clock was set back to ``now``; the guilds whose plans have changed."""
+        self._due.clear()
+        changed: set[GuildId] = set()
+        for guild, plans in self._plans.items():
+            for name, plan in plans.items():
+                with contextlib.suppress(NoSuchTime):
+                    planned = next_time(plan.expression, now)
+                    if planned < plan.next:
+                        plan.next, plan.last = planned, min(plan.last, now)
+                        changed.add(guild)
+                self._due.append((plan.next, guild, name))
+        heapq.heapify(self._due)
+        return changed
+
     def due(self, now: float) -> list[Run]:
         """The jobs whose time has come, each planned anew; a job that was missed several times comes once."""
         runs: list[Run] = []
@@ -141,6 +161,11 @@ class Crons:
                 continue
             heapq.heappush(self._due, (plan.next, guild, name))
         return runs
+
+
+def _astray(plan: Plan, now: float) -> bool:
+    """Whether ``plan`` was made by a clock that was far ahead of the one that says ``now``."""
+    return plan.last > now + SET_BACK_SECONDS
 
 
 class CronFolder:
@@ -189,6 +214,7 @@ class CronClock:
         self._clock = clock
         self._unkept: set[GuildId] = set()
         self._left = self._folder.guilds()
+        self._last_tick = clock()
 
     def declare(self, guild: GuildId, jobs: Iterable[CronIn]) -> list[str]:
         """A script was loaded and says its jobs; what is wrong with some of them."""
@@ -223,7 +249,12 @@ class CronClock:
 
     def _tick(self) -> None:
         metrics.cron_jobs.set(len(self._crons))
-        for run in self._crons.due(self._clock()):
+        now = self._clock()
+        if now < self._last_tick - SET_BACK_SECONDS:
+            _log.warning("clock_set_back", seconds=round(self._last_tick - now))
+            self._unkept |= self._crons.plan_anew(now)
+        self._last_tick = now
+        for run in self._crons.due(now):
             started = self._start(run)
             metrics.cron_runs["started" if started else "skipped"].inc()
             self._unkept.add(run.guild)

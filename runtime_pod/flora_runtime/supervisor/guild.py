@@ -431,7 +431,7 @@ class Guild:
         now = self._port.now()
         self.tell_suppressed(now)
         if line.suppressed:
-            self._log_rate.suppress(line.suppressed)
+            self._log_rate.suppress(line.suppressed, now)
             metrics.logs_suppressed.inc(line.suppressed)
             return
         if not self._log_rate.take(now):

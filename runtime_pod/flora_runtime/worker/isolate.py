@@ -14,6 +14,7 @@ from typing import Final
 
 from flora_runtime.errors import BootFailed
 from flora_runtime.worker import guard as guards
+from flora_runtime.worker.priority import Priority
 from flora_runtime.worker.racer import Address, Library, Value, ValueType
 from flora_runtime.worker.reactor import Port, Reactor
 from flora_runtime.worker.rejections import Rejections
@@ -58,6 +59,7 @@ class Engine:
         self.guard.self_test()
         self.parks_fatal_errors: Final = guards.park_fatal_signals()
         self.rejections: Final = Rejections(self.library)
+        self.priority: Final = Priority()
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
     def trim(self) -> None:
@@ -90,7 +92,9 @@ class Isolate:
         before = engine.threads.ids()
         self._context: int = engine.library.released.mr_init_context(engine.reactor.callback)
         born = engine.threads.ids() - before
-        self.clock: Final = guards.ThreadClock(born.pop() if len(born) == 1 else None)
+        self._thread = born.pop() if len(born) == 1 else None
+        self.clock: Final = guards.ThreadClock(self._thread)
+        self._demoted = False
         self._port: Port = engine.reactor.open_port(self._completed)
         self._notices: Port = engine.reactor.open_port(self._noticed)
         self._isolate: Address = 0
@@ -128,8 +132,20 @@ class Isolate:
         """Fetch what microtasks left in the outbox."""
         self._call(self._handles.take, self._handles.undefined, on_result)
 
+    @property
+    def can_give_way(self) -> bool:
+        """Whether ``give_way`` would change anything."""
+        return self._thread is not None and not self._demoted and self._engine.priority.can_demote
+
+    def give_way(self) -> None:
+        """Let the running task go on only when no other thread wants the core."""
+        if self._thread is not None and not self._demoted:
+            self._demoted = True
+            self._engine.priority.demote(self._thread)
+
     def terminate(self) -> None:
-        """End the running task at V8's next interrupt check."""
+        """End the running task at V8's next interrupt check, for which it need not give way."""
+        self._restore()
         self._engine.guard.terminate(self._isolate)
 
     def memory(self) -> int:
@@ -163,11 +179,17 @@ class Isolate:
     def _read(self, address: Address, limit: int) -> Value:
         return self._engine.library.read(self._context, address, limit=limit)
 
+    def _restore(self) -> None:
+        if self._demoted and self._thread is not None:
+            self._demoted = False
+            self._engine.priority.restore(self._thread)
+
     def _completed(self, address: Address) -> None:
         if self._on_address is not None:
             on_address, self._on_address = self._on_address, None
             on_address(address)
             return
+        self._restore()
         on_result, self._on_result = self._on_result, None
         if on_result is None:
             self._free(address)

@@ -23,6 +23,7 @@ from flora_core.wire.control import Outcome
 from flora_core.wire.pipe import CRON_PREFIX, Configure, Deploy, Done, Turn
 from flora_runtime.worker.isolate import Engine, Isolate, Program
 from flora_runtime.worker.outbox import Declaration, Line, Outbox, Settled, TimerSet, read_outbox
+from flora_runtime.worker.priority import DEMOTE_SECONDS
 from flora_runtime.worker.racer import Value
 
 EVENTS_A_TURN: Final = 16
@@ -37,6 +38,9 @@ LOAD_CPU_FACTOR: Final = 10
 RESULT_BYTES_A_TURN: Final = 16 << 20
 """Results of ops that one turn hands over, in bytes. That of a fetch alone may be nearly as large; several at
 once would put an isolate over its memory through no fault of its script's."""
+
+TIMERS_MOST: Final = 1000
+"""Timers that may wait; the prelude refuses more, and who has more got around it."""
 
 QUIET_SECONDS: Final = 1.0
 """How long an event may be pending without a turn before the script is asked for news."""
@@ -151,7 +155,9 @@ class Script:
         self._turns = turns
         self._due = _Due()
         self._timers: list[tuple[float, int]] = []
-        self._cleared: set[int] = set()
+        """A heap; timers that were cleared stay in it for a while."""
+        self._waiting: dict[int, float] = {}
+        """When the timers that were not are due."""
         self.pending: Final[dict[int, _Pending]] = {}
         self.loading = True
         self.loading_since = time.monotonic()
@@ -240,14 +246,15 @@ class Script:
                 config = self._config
                 wall = config.cron_seconds if body.startswith(_CRON_EVENT) else config.wall_seconds
                 self.pending[number] = _Pending(self.turn_started, wall)
-        self._started = events[-1][0] if events else 0
+        self._started = max((number for number, _ in events), default=0)  # a broadcast has none
         self._isolate.feed(_payload(due, events), self._turn_done)
         return self._started
 
     def _begin_turn(self) -> None:
         self._started = 0
         self.turn_started = time.monotonic()
-        self.turn_deadline = self.turn_started + self._turn_limit_ns() / 1e9
+        patience = DEMOTE_SECONDS if self._isolate.can_give_way else self._turn_limit_ns() / 1e9
+        self.turn_deadline = self.turn_started + patience
         self._used_when_looked = -1
         self._looks_in_vain = 0
         self._turns.on_turn_begun(self)
@@ -312,6 +319,9 @@ class Script:
             return
         if outbox.timers_set or outbox.timers_cleared:
             self._set_timers(outbox.timers_set, outbox.timers_cleared)
+            if len(self._waiting) > TIMERS_MOST:
+                self._broken("it has more timers than the prelude allows")
+                return
             listener.on_timers(self)
         done = [self._settle(settled) for settled in outbox.settled]
         if outbox.declaration is not None:
@@ -351,10 +361,17 @@ class Script:
 
     def stop_if_over(self) -> None:
         """End the running turn when its CPU time is over its limit, or when it will never end by itself."""
-        used = self._isolate.clock.nanoseconds() - self._cpu
-        left = self._turn_limit_ns() - used
+        used, limit, now = (
+            self._isolate.clock.nanoseconds() - self._cpu,
+            self._turn_limit_ns(),
+            time.monotonic(),
+        )
+        left = limit - used
         if left <= 0:
             self.stop(Outcome.EXCEEDED_CPU)
+            return
+        if self._isolate.can_give_way and now - self.turn_started < limit / 1e9:
+            self._give_way_if_long(used, left, now)
             return
         self._looks_in_vain = self._looks_in_vain + 1 if used == self._used_when_looked else 0
         if self._looks_in_vain >= PARKED_LOOKS:  # by a fatal error of V8's
@@ -363,7 +380,14 @@ class Script:
         # It waited for a core: look again when it could have used the rest.
         self._used_when_looked = used
         pause = PARKED_LOOK_SECONDS if self._looks_in_vain else left / 1e9
-        self.turn_deadline = time.monotonic() + pause
+        self.turn_deadline = now + pause
+
+    def _give_way_if_long(self, used: int, left: int, now: float) -> None:
+        if used >= DEMOTE_SECONDS * 1e9:
+            self._isolate.give_way()
+            self.turn_deadline = now + left / 1e9
+        else:
+            self.turn_deadline = now + DEMOTE_SECONDS
 
     def stop(self, outcome: Outcome) -> None:
         """End the running turn at V8's next interrupt check; it then counts as ``outcome``."""
@@ -379,8 +403,8 @@ class Script:
 
     stopped_at: float = 0.0
 
-    def check(self, now: float) -> None:
-        """Cancel what took too long in all, and ask for news of what is merely quiet."""
+    def check(self, now: float, *, quiet: float = QUIET_SECONDS) -> None:
+        """Cancel what took too long in all, and ask for news of what was quiet for ``quiet`` seconds."""
         limit = self._config.load_seconds
         if self.loading and limit and now - self.loading_since > limit and not self.stopping:
             if self.running:
@@ -388,9 +412,9 @@ class Script:
             else:
                 self._exceed(Outcome.CANCELED, f"the script had not finished loading after {limit:g} s")
         if self.pending:
-            self._check_handlers(now)
+            self._check_handlers(now, quiet)
 
-    def _check_handlers(self, now: float) -> None:
+    def _check_handlers(self, now: float, quiet: float) -> None:
         cpu = self._config.handler_seconds
         for number, event in list(self.pending.items()):
             if cpu and event.cpu_ns > cpu * 1e9:
@@ -410,7 +434,7 @@ class Script:
                 )
                 done = [Done(number, Outcome.CANCELED, wall * 1000)]
                 self._listener.on_turn(self, Turn(done=done))
-        if not self.running and now - self._last_turn > QUIET_SECONDS:
+        if not self.running and now - self._last_turn > quiet:
             self._due.news = True
             self._last_turn = now
             self._listener.on_ready(self)
@@ -460,10 +484,9 @@ class Script:
     def fire_timers(self, now: float) -> None:
         """Queue the timers that are due."""
         while self._timers and self._timers[0][0] <= now:
-            _, timer = heapq.heappop(self._timers)
-            if timer in self._cleared:
-                self._cleared.discard(timer)
-            else:
+            when, timer = heapq.heappop(self._timers)
+            if self._waiting.get(timer) == when:
+                del self._waiting[timer]
                 self._due.timers.append(timer)
         if self._due.timers:
             self._listener.on_ready(self)
@@ -471,9 +494,13 @@ class Script:
     def _set_timers(self, timers: list[TimerSet], cleared: list[int]) -> None:
         now = time.monotonic()
         for timer in timers:
-            heapq.heappush(self._timers, (now + max(0.0, timer.milliseconds) / 1000, timer.id))
-        waiting = {timer for _, timer in self._timers} if cleared else set[int]()
-        self._cleared.update(waiting.intersection(cleared))
+            when = self._waiting[timer.id] = now + max(0.0, timer.milliseconds) / 1000
+            heapq.heappush(self._timers, (when, timer.id))
+        for timer_id in cleared:
+            self._waiting.pop(timer_id, None)
+        if len(self._timers) > 2 * len(self._waiting) + TIMERS_MOST:
+            self._timers = [(when, timer_id) for timer_id, when in self._waiting.items()]
+            heapq.heapify(self._timers)
 
     def close(self) -> None:
         """Give the isolate back; only when no turn runs."""

@@ -44,7 +44,7 @@ from flora_runtime.flight import FlightRecorder
 from flora_runtime.worker.budget import LINE_NS, OP_NS, CpuBudget
 from flora_runtime.worker.guild import Guild
 from flora_runtime.worker.isolate import Engine, Program
-from flora_runtime.worker.script import Script, configuration, generation_of
+from flora_runtime.worker.script import QUIET_SECONDS, Script, configuration, generation_of
 from flora_runtime.worker.stacks import SourceMap, StackMapper
 from flora_runtime.worker.walls import put_up
 
@@ -53,6 +53,10 @@ MOMENT_SECONDS: Final = 0.002
 STUCK_SECONDS: Final = 0.5
 """A turn that was told to stop and did not within this time cannot be stopped from inside."""
 HOUSEKEEPING_SECONDS: Final = 0.25
+DRAINING_SECONDS: Final = 0.02
+"""The same while draining: others wait for what still runs."""
+NOTED_TIMERS: Final = 1000
+"""Times noted beyond two a script, after which those that mean nothing any more are swept out."""
 READ_BYTES: Final = 1 << 18
 SEND_SECONDS: Final = 30.0
 
@@ -147,7 +151,7 @@ class Worker:
         if self._deploys:
             return 0.0
         now = time.monotonic()
-        wake = min(self._housekeeping + HOUSEKEEPING_SECONDS, self._look_at)
+        wake = min(self._housekeeping + self._housekeeping_pause, self._look_at)
         if self._timers:
             wake = min(wake, self._timers[0][0])
         if self._held:
@@ -160,6 +164,7 @@ class Worker:
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
             script = heapq.heappop(self._timers)[2]
+            script.noted_timer = None
             if script in self._owners:
                 script.fire_timers(now)
                 self.note_timer(script)
@@ -172,13 +177,18 @@ class Worker:
                     if script.turn_deadline <= now:
                         script.stop_if_over()
                     self._look_at = min(self._look_at, script.turn_deadline)
-        if now - self._housekeeping >= HOUSEKEEPING_SECONDS:
+        if now - self._housekeeping >= self._housekeeping_pause:
             self._housekeeping = now
             self._keep_house(now)
 
+    @property
+    def _housekeeping_pause(self) -> float:
+        return DRAINING_SECONDS if self._draining else HOUSEKEEPING_SECONDS
+
     def _keep_house(self, now: float) -> None:
+        quiet = DRAINING_SECONDS if self._draining else QUIET_SECONDS
         for script in list(self._owners):
-            script.check(now)
+            script.check(now, quiet=quiet)
         self._mapper.check(now)
         self._tell_over_budget(now)
         if self._closed:
@@ -262,6 +272,8 @@ class Worker:
             os.sched_setaffinity(0, config.cores)
         if not self._engine.parks_fatal_errors:
             warnings.append("V8's fatal errors end the whole worker here")
+        if not self._engine.priority.can_demote:
+            warnings.append("long turns do not give way to short ones here: that takes CAP_SYS_NICE")
         self._mapper = StackMapper(
             self._engine, boot_seconds=config.boot_seconds, show_internal=config.show_internal_frames
         )
@@ -393,9 +405,20 @@ class Worker:
 
     def note_timer(self, script: Script) -> None:
         when = script.next_timer()
-        if when is not None and when != script.noted_timer:
+        if when is not None and (script.noted_timer is None or when < script.noted_timer):
             script.noted_timer = when
             heapq.heappush(self._timers, (when, next(self._order), script))
+            if len(self._timers) > 2 * len(self._owners) + NOTED_TIMERS:
+                self._note_timers_anew()
+
+    def _note_timers_anew(self) -> None:
+        """Forget the times of scripts that are gone, or wait for something else by now."""
+        self._timers.clear()
+        for script in self._owners:
+            script.noted_timer = script.next_timer()
+            if script.noted_timer is not None:
+                self._timers.append((script.noted_timer, next(self._order), script))
+        heapq.heapify(self._timers)
 
     def map_stack(self, text: str, source_map: SourceMap, done: Callable[[ScriptError], None]) -> None:
         self._mapper.map(text, source_map, done)

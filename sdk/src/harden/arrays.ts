@@ -11,6 +11,7 @@ import {
   ReflectConstruct,
   uncurry,
 } from "../prelude/primordials.ts";
+import { localeList } from "./locales.ts";
 import { LENGTH_LIMIT, anyProxy, argumentList, isShortArray, receiver } from "./receivers.ts";
 import { replaceMethods, tooLarge } from "./replace.ts";
 
@@ -239,7 +240,7 @@ export function hardenArrays(): void {
       return ReflectApply(splice, receiver(this), args);
     },
     toLocaleString(locales: Any, options: Any) {
-      return n.toLocaleString(receiver(this), locales, options);
+      return n.toLocaleString(receiver(this), localeList(locales), options);
     },
     toReversed() {
       return n.toReversed(receiver(this));

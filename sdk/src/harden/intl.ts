@@ -9,6 +9,7 @@ import {
   ReflectOwnKeys,
   own,
 } from "../prelude/primordials.ts";
+import { localeList } from "./locales.ts";
 import { named, replaceMethods } from "./replace.ts";
 import { text } from "./texts.ts";
 import { INTL_BYTES, weigh, weighPassing } from "./weight.ts";
@@ -18,13 +19,21 @@ type Any = any;
 function wrapConstructor(name: string): void {
   const native = (Intl as Any)[name];
   const wrapper = function (this: unknown, ...args: Any[]) {
+    if (typeof args[0] === "object" && name !== "Locale") args[0] = localeList(args[0]);
     const made =
       new.target === undefined
         ? ReflectApply(native, undefined, args)
         : ReflectConstruct(native, args, new.target === wrapper ? native : new.target);
     return weigh(made as object, INTL_BYTES);
   } as Any;
-  wrapper.supportedLocalesOf = native.supportedLocalesOf;
+  const { supportedLocalesOf } = native;
+  if (supportedLocalesOf !== undefined) {
+    wrapper.supportedLocalesOf = native.supportedLocalesOf;
+    replaceMethods(wrapper, {
+      supportedLocalesOf: (locales: Any, options: Any) =>
+        ReflectApply(supportedLocalesOf, native, [localeList(locales), options]),
+    });
+  }
   ObjectDefineProperty(native.prototype, "constructor", own(wrapper)); // not writable in some of them
   named(name, wrapper).prototype = native.prototype;
   (Intl as Any)[name] = wrapper;
@@ -35,6 +44,7 @@ function weighMethod(holder: object, name: string): void {
   const method = (holder as Any)[name];
   replaceMethods(holder, {
     [name](...args: Any[]) {
+      if (typeof args[0] === "object") args[0] = localeList(args[0]);
       if (!isKept(args[0], args[1])) weighPassing();
       return ReflectApply(method, this, args);
     },
@@ -77,7 +87,8 @@ export function hardenIntl(): void {
     const value = ObjectGetOwnPropertyDescriptor(Intl, name)?.value;
     if (typeof value === "function" && value.prototype !== undefined) wrapConstructor(name as string);
   }
-  const { supportedValuesOf } = Intl;
+  const { getCanonicalLocales, supportedValuesOf } = Intl;
+  replaceMethods(Intl, { getCanonicalLocales: (locales: Any) => getCanonicalLocales(localeList(locales)) });
   replaceMethods(Intl, { supportedValuesOf: (key: Any) => supportedValuesOf(key) }); // slow: to be interrupted between two
   weighSegments();
   for (const name of ["toLocaleString", "toLocaleDateString", "toLocaleTimeString"]) {

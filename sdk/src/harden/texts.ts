@@ -2,6 +2,7 @@
 // native, copies it, and cannot be interrupted. So nothing that walks takes more than 4 Mi characters.
 
 import { uncurry } from "../prelude/primordials.ts";
+import { localeList } from "./locales.ts";
 import { receiver } from "./receivers.ts";
 import { replaceMethods, tooLarge } from "./replace.ts";
 import { weighPassing } from "./weight.ts";
@@ -87,7 +88,7 @@ export function hardenTexts(): void {
     },
     localeCompare(other: Any, locales: Any, options: Any) {
       if (locales !== undefined || options !== undefined) weighPassing();
-      return localeCompare(text(this), text(other), locales, options);
+      return localeCompare(text(this), text(other), localeList(locales), options);
     },
     match(what: Any) {
       return match(text(this), what);
@@ -126,10 +127,10 @@ export function hardenTexts(): void {
       return split(self, pattern(self, by, Symbol.split), limit);
     },
     toLocaleLowerCase(locales: Any) {
-      return toLocaleLowerCase(text(this), locales);
+      return toLocaleLowerCase(text(this), localeList(locales));
     },
     toLocaleUpperCase(locales: Any) {
-      return toLocaleUpperCase(text(this), locales);
+      return toLocaleUpperCase(text(this), localeList(locales));
     },
     toLowerCase() {
       return toLowerCase(text(this));

@@ -4,12 +4,13 @@
 // through `notify` and fetched with `take`. Outbox sections are kept as JSON text from the start: their
 // size is known, a later change to an argument changes nothing, and no array of ours meets guild code.
 
-import { cut, errorText, failure, invalidInput } from "./errors.ts";
+import { FloraError, cut, errorText, failure, invalidInput } from "./errors.ts";
 import { toJson, wellFormedJson } from "./json.ts";
 import {
   DateNow,
   JSONParse,
   JSONStringify,
+  ObjectSetPrototypeOf,
   PromiseIntrinsic,
   RangeErrorIntrinsic,
   StringSlice,
@@ -72,10 +73,16 @@ interface Pending {
 /** Characters of calls, timers, logs and errors in one turn. */
 const OUTBOX_LIMIT = 1 << 20;
 const TIMER_LIMIT = 1000;
+/** Timers set and cleared in one turn. */
+const TIMER_CHANGES_LIMIT = 4000;
+/** Calls without an answer; the host would refuse more. */
+const CALL_LIMIT = 1000;
 
 const pending = privateMap<number, Pending>();
 const timers = privateMap<number, () => void>();
 let timerCount = 0;
+let timerChanges = 0;
+let callCount = 0;
 let lastId = 0;
 
 let ops = "";
@@ -136,8 +143,12 @@ export function op<T = void>(name: string, call: Call | object, convert?: (resul
     } catch (error) {
       throw invalidInput("payload", (error as Error).message);
     }
+    if (callCount >= CALL_LIMIT) {
+      throw new FloraError("DISCORD_RATE_LIMITED", "too many calls are waiting for an answer");
+    }
     grow(text);
     const id = ++lastId;
+    callCount++;
     ops += `${ops === "" ? "" : ","}[${id},"${name}",${text}]`;
     pending.set(id, { resolve: resolve as (value: unknown) => void, convert });
     announce();
@@ -153,6 +164,7 @@ function settleOp(id: number, worked: boolean, value: unknown): void {
   const waiting = pending.get(id);
   if (waiting === undefined) return;
   pending.delete(id);
+  callCount--;
   const { resolve, convert } = waiting;
   if (!worked) {
     resolve(sealPromise(fail(value)));
@@ -182,6 +194,7 @@ async function fail(answer: unknown): Promise<never> {
 /** Run `callback` once after `milliseconds`; returns a number for `clearTimer`. */
 export function setTimer(milliseconds: number, callback: () => void): number {
   if (timerCount >= TIMER_LIMIT) throw new RangeErrorIntrinsic("too many timers: 1,000 are already waiting");
+  countTimerChange();
   return startTimer(milliseconds, callback);
 }
 
@@ -196,8 +209,16 @@ export function startTimer(milliseconds: number, callback: () => void): number {
   return id;
 }
 
+function countTimerChange(): void {
+  if (timerChanges >= TIMER_CHANGES_LIMIT) {
+    throw new RangeErrorIntrinsic("too many timers set and cleared in one turn: more than 4,000");
+  }
+  timerChanges++;
+}
+
 export function clearTimer(id: number): void {
   if (!timers.has(id)) return;
+  countTimerChange();
   timersCleared += grow(`${timersCleared === "" ? "" : ","}${id}`);
   timers.delete(id);
   timerCount--;
@@ -322,13 +343,14 @@ function collect(): string {
   }
   if (load !== "") out += `"b":${load},`;
   ops = timersSet = timersCleared = logs = done = load = "";
-  size = 0;
+  size = timerChanges = 0;
   return out === "{" ? "" : wellFormedJson(`${StringSlice(out, 0, -1)}}`);
 }
 
 /** One turn. `this` is the worker's JSON; returns the outbox, or "" when it is empty. */
 export function feed(this: string): string {
-  const input = JSONParse(this) as Feed;
+  // Without a prototype: what is not there must not be found on a script's Object.prototype.
+  const input = ObjectSetPrototypeOf(JSONParse(this) as Feed, null);
   feeding = true;
   try {
     if (input.n === 1) notified = false;

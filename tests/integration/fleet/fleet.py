@@ -36,12 +36,20 @@ class Fleet:
         self._runner: web.AppRunner | None = None
         self.gateway: Component | None = None
         self.runtime: Component | None = None
-        self._gateway_port = 0
+        self._gateway_port = self._control_port = 0
+        self.gateway_settings: dict[str, str] = {}
+        """More environment for every gateway."""
 
     async def start(self) -> None:
         await self.simulator.__aenter__()
         self.people = SimulatorClient(self.simulator.url)
         await self.people.__aenter__()
+        await self.start_control()
+        await self.start_gateway()
+        await self.start_runtime()
+
+    async def start_control(self) -> None:
+        """The control plane, or its successor at the same address."""
         app = web.Application()
         identities = StaticIdentities(
             {RUNTIME_TOKEN: Identity(Role.RUNTIME, POD), GATEWAY_TOKEN: Identity(Role.GATEWAY)}
@@ -49,10 +57,9 @@ class Fleet:
         ControlServer(app, self.operator.state, self.operator, identities)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.control_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        await self.start_gateway()
-        await self.start_runtime()
+        await web.TCPSite(self._runner, "127.0.0.1", self._control_port, reuse_address=True).start()
+        self._control_port = self._runner.addresses[0][1]
+        self.control_url = f"http://127.0.0.1:{self._control_port}"
 
     async def stop(self) -> None:
         for component in (self.runtime, self.gateway):
@@ -81,6 +88,7 @@ class Fleet:
                 "GATEWAY_TOKEN": GATEWAY_TOKEN,
                 "GATEWAY_ACCEPT_TOKENS": f"{RUNTIME_TOKEN}=runtime/{POD}",
                 "GATEWAY_STATE_DIR": str(self.folder / "gateway"),
+                **self.gateway_settings,
                 **extra,
             },
             logs=self.folder,

@@ -96,6 +96,7 @@ async def test_without_the_control_plane_a_restarted_gateway_knows_its_routes(fl
     await fleet.wait_answers(await say(fleet, 0, 5))
 
 
+@pytest.mark.parity(97)
 async def test_drops_floods_and_errors_show_in_the_metrics(fleet: Fleet) -> None:
     await fleet.wait_answers(await say(fleet, 0, 3))
     gateway, runtime = await fleet.metrics(fleet.gateway), await fleet.metrics(fleet.runtime)

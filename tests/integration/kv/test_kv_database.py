@@ -22,6 +22,8 @@ from flora_runtime.kv.calls import parse_call
 from flora_runtime.kv.database import Database, Job, KvUnavailable
 from tests.integration.kv.writer import GUILDS
 
+pytestmark = pytest.mark.parity(22, 75)
+
 ONE, TWO = GuildId("1"), GuildId("2")
 PATIENCE = 20.0
 KILLS = 100

@@ -18,6 +18,8 @@ from flora_runtime.kv import service as services
 from flora_runtime.kv.database import Database
 from flora_runtime.kv.service import KvService, WriteRates
 
+pytestmark = pytest.mark.parity(22, 73, 74)
+
 ONE, TWO = GuildId("1"), GuildId("2")
 
 

@@ -112,6 +112,8 @@ class DiscordProxy:
 class PathUnderTest:
     """Gateway side, operator and one runtime pod; each can be stopped and started alone."""
 
+    pod_class: type[RuntimePod] = RuntimePod
+
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.operator = Operator()
         self.discord = DiscordProxy()
@@ -188,7 +190,7 @@ class PathUnderTest:
             data_dir=self._folder,
             **{"max_workers": 2, **self._settings},
         )
-        self.pod = RuntimePod(settings)
+        self.pod = self.pod_class(settings)
         self._running = asyncio.create_task(self.pod.run())
         await self.wait(lambda: self.pod is not None and self.pod.ready() is None)
 

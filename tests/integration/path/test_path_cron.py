@@ -12,6 +12,8 @@ import pytest
 from flora_core.wire.control import Failed, Outcome
 from tests.integration.path.path_under_test import PathUnderTest
 
+pytestmark = pytest.mark.parity(23, 58, 59)
+
 EVERY_SECOND = "'* * * * * *'"
 
 

@@ -51,6 +51,7 @@ async def test_events_that_had_not_started_survive_their_worker(path: PathUnderT
     assert not missing or max(missing) - min(missing) == len(missing) - 1
 
 
+@pytest.mark.parity(96)
 async def test_handlers_cut_off_by_a_death_are_told_of(path: PathUnderTest) -> None:
     path.discord.answering = False
     await path.deploy("1", ECHO)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.integration.path.path_under_test import PathUnderTest
 
+pytestmark = pytest.mark.parity(22, 73, 74, 75, 76, 77)
+
 COUNTER = (
     "const counts = kv.store('counts'); on('messageCreate', async (ctx) => {"
     " await ctx.reply(`${await counts.incr('n')}`); });"

@@ -246,6 +246,28 @@ async def test_draining_starts_nothing_more_of_what_waits(single: WorkerUnderTes
     assert entry.started < numbers[-1]
 
 
+async def test_a_worker_that_drains_tells_at_once_what_has_ended(single: WorkerUnderTest) -> None:
+    await single.deploy("on('messageCreate', async (ctx) => { await ctx.reply('x'); });")
+    number = single.event()
+    ((op, _, _),) = await single.wait_ops(1)
+    single.process.send(Kind.DRAIN)
+    single.answer(op)
+    await single.wait(lambda: number in single.done(), seconds=0.9)
+
+
+async def test_a_guild_that_sets_and_clears_timers_keeps_its_worker_small(single: WorkerUnderTest) -> None:
+    await single.deploy(
+        "on('messageCreate', async (ctx) => { for (let turn = 0; turn < 100; turn++) {"
+        " for (let i = 0; i < 900; i++) clearTimeout(setTimeout(() => {}, 1e9 - turn));"
+        " await new Promise((resolve) => setTimeout(resolve, 0)); } await ctx.reply('done'); });"
+        "on('messageUpdate', (ctx) => setTimeout(() => ctx.reply('later'), 20));"
+    )
+    single.event()
+    await single.wait_ops(1)
+    single.event(type_="MESSAGE_UPDATE")
+    await single.wait_ops(2)
+
+
 # ---------------------------------------------------------------- the flight recorder
 
 

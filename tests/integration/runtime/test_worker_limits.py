@@ -9,7 +9,10 @@ import pytest
 
 from flora_core.wire.control import Limits, Outcome
 from flora_core.wire.pipe import Kind, Pong
+from flora_runtime.log_rate import LINES
 from tests.integration.runtime.worker_under_test import WorkerUnderTest
+
+pytestmark = pytest.mark.parity(49, 50)
 
 PONG = "on('messageCreate', async (ctx) => { await ctx.reply('pong'); });"
 
@@ -127,15 +130,16 @@ async def test_output_of_a_turn_is_bounded(worker: WorkerUnderTest) -> None:
             "try { for (;;) console.log('x'.repeat(4000)); }"
             " catch (error) { globalThis.caught = String(error); }"
         )
-        + "on('messageUpdate', (ctx) => { ctx.reply(globalThis.caught); });"
+        + "on('messageUpdate', (ctx) => ctx.reply(globalThis.caught));"
     )
     worker.event()
-    await worker.wait(lambda: len(worker.logs()) > 100)
-    lines = sum(line.suppressed or 1 for line in worker.logs())
-    assert lines * 4000 < 1.2 * (1 << 20)
+    left_out = await worker.wait(lambda: [line.suppressed for line in worker.logs() if line.suppressed])
+    lines = [line for line in worker.logs() if not line.suppressed]
+    assert len(lines) == LINES
+    assert (len(lines) + sum(left_out)) * 4000 < 1.2 * (1 << 20)
     worker.event(type_="MESSAGE_UPDATE")
-    ((_, _, arguments),) = await worker.wait_ops(1)
-    assert "RangeError" in arguments["body"]["content"]
+    ((_, _, args),) = await worker.wait_ops(1)
+    assert "RangeError: too much output" in args["body"]["content"]
 
 
 async def test_a_long_line_is_cut(worker: WorkerUnderTest) -> None:

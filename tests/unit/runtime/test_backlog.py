@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flora_runtime.supervisor.backlog import KEPT_FACTOR, SENT_AHEAD, Backlog, Drop, Waiting
+
+pytestmark = pytest.mark.parity(47, 48)
 
 
 def filled(count: int, *, limit: int = 2000) -> Backlog:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from flora_core.ids import GuildId
 from flora_core.wire.pipe import CronIn
-from flora_runtime.supervisor.crons import CronFolder, Crons, NoSuchTime, Plan, Run, next_time
+from flora_runtime.supervisor.crons import CronClock, CronFolder, Crons, NoSuchTime, Plan, Run, next_time
+
+pytestmark = pytest.mark.parity(57, 58, 59)
 
 ONE, TWO = GuildId("1"), GuildId("2")
 NOON = datetime(2024, 2, 1, 12, 0, 30, tzinfo=UTC).timestamp()
@@ -186,3 +188,49 @@ def test_a_plan_that_cannot_be_read_is_made_anew(tmp_path: Path, content: bytes)
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     CronFolder(tmp_path / "file").save(ONE, {"a": Plan("* * * * *", 1.0)})
+
+
+def test_a_clock_that_was_set_back_far_has_its_jobs_planned_anew() -> None:
+    crons = declared(EVERY_MINUTE, CronIn("yearly", "@yearly"))
+    assert names(crons, NOON + MINUTE) == ["tick"]
+    day_before = NOON - 86_400
+    assert crons.plan_anew(day_before) == {ONE}
+    assert names(crons, day_before + MINUTE) == ["tick"]
+    assert names(crons, day_before + 2 * MINUTE) == ["tick"]
+
+
+def test_a_clock_that_goes_back_a_moment_repeats_no_run(tmp_path: Path) -> None:
+    now, runs = [NOON], list[Run]()
+    clock = CronClock(tmp_path, start=lambda run: runs.append(run) is None, clock=lambda: now[0])
+    clock.declare(ONE, [EVERY_MINUTE])
+    for moment in (31.0, 29.0, 30.0, 32.0, 40.0):
+        now[0] = NOON + moment
+        clock._tick()
+    assert [run.planned for run in runs] == [NOON + 30]
+
+
+def test_a_clock_that_jumps_ahead_makes_up_for_all_missed_runs_with_one(tmp_path: Path) -> None:
+    now, runs = [NOON], list[Run]()
+    clock = CronClock(tmp_path, start=lambda run: runs.append(run) is None, clock=lambda: now[0])
+    clock.declare(ONE, [EVERY_MINUTE])
+    now[0] += 86_400
+    clock._tick()
+    clock._tick()
+    assert [run.planned for run in runs] == [NOON + 30]
+
+
+def test_after_a_jump_back_a_job_runs_at_its_next_time(tmp_path: Path) -> None:
+    now, runs = [NOON], list[Run]()
+    clock = CronClock(tmp_path, start=lambda run: runs.append(run) is None, clock=lambda: now[0])
+    clock.declare(ONE, [EVERY_MINUTE])
+    for moment in (0.0, -86_400.0, -86_400.0 + 40.0):
+        now[0] = NOON + moment
+        clock._tick()
+    assert [run.planned for run in runs] == [NOON - 86_400 + 30]
+
+
+def test_a_plan_kept_by_a_clock_that_was_far_ahead_is_not_believed() -> None:
+    crons = Crons()
+    kept = {"tick": Plan(EVERY_MINUTE.expression, NOON + 86_460, NOON + 86_400)}
+    crons.declare(ONE, [EVERY_MINUTE], NOON, kept=kept)
+    assert crons.plans(ONE)["tick"].next == NOON + 30

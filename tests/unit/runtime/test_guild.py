@@ -22,6 +22,7 @@ from flora_core.wire.pipe import (
     SecretsIn,
     Turn,
 )
+from flora_runtime import log_rate
 from flora_runtime.supervisor.backlog import Waiting
 from flora_runtime.supervisor.guild import RETRY_SECONDS, Guild, Presence, Script
 
@@ -352,3 +353,44 @@ def test_a_guild_without_an_isolate_hears_of_secrets_when_it_has_one(
     guild.know_secrets({"KEY": "mark"})
     assert port.sent(Kind.SECRETS) == []
     assert guild.placeholders == {"KEY": "mark"}
+
+
+def test_lines_that_the_worker_left_out_are_told_once(live: Guild, port: RecordingPort) -> None:
+    live.on_log(LogIn("info", "kept"))
+    live.on_log(LogIn("warn", "", suppressed=41))
+    live.on_log(LogIn("warn", "", suppressed=1))
+    port.clock += log_rate.SECONDS
+    live.tell_suppressed(port.clock)
+    live.tell_suppressed(port.clock)
+    assert [line.text for line in port.lines] == [
+        "kept",
+        "42 lines suppressed: a script may write 100 in 10 s",
+    ]
+
+
+def test_a_script_whose_turns_cannot_be_stopped_is_quarantined_at_the_third(
+    live: Guild, port: RecordingPort
+) -> None:
+    for number in range(1, 4):
+        live.add_event("MESSAGE_CREATE", number, b"{}")
+        live.on_stuck()
+        live.on_worker_gone(number)
+        if number < 3:
+            live.add_event("MESSAGE_CREATE", 10 + number, b"{}")
+            live.deploying(SCRIPT)
+            live.on_loaded(loaded())
+    wanted = port.deploys_wanted
+    live.add_event("MESSAGE_CREATE", 99, b"{}")
+    assert port.drops[-1] == ("quarantined", 99)
+    assert port.deploys_wanted == wanted
+    assert "could not be stopped" in port.lines[0].text
+    assert any("quarantined until the next deploy" in line.text for line in port.lines)
+
+
+def test_a_recycling_that_crosses_lifts_no_quarantine(live: Guild, port: RecordingPort) -> None:
+    for _ in range(3):
+        live.on_stuck()
+    live.on_recycled(Recycled(Outcome.KILLED, lost=[]))
+    live.add_event("MESSAGE_CREATE", 5, b"{}")
+    assert port.drops == [("quarantined", 5)]
+    assert len([line for line in port.lines if line.text.startswith("quarantined")]) == 1

@@ -19,6 +19,8 @@ from flora_runtime.kv.layout import Entry, Place, Usage
 from flora_runtime.kv.operations import GuildKeys, KvRefused, apply
 from flora_runtime.kv.view import View, after
 
+pytestmark = pytest.mark.parity(73, 74, 75, 76, 77)
+
 GUILD, OTHER = GuildId("100000000000000001"), GuildId("100000000000000002")
 NOW = 1_700_000_000_000
 

@@ -45,3 +45,11 @@ def test_every_line_is_taken_or_told_of(bursts: list[tuple[int, int]]) -> None:
         written += lines
     told += rate.overdue(now + SECONDS)
     assert taken + told == written
+
+
+def test_lines_that_somebody_else_left_out_are_told_with_ours() -> None:
+    rate = LogRate()
+    rate.suppress(7, 1000.0)
+    assert write(rate, 103, 1000.0) == LINES
+    assert rate.overdue(1000.0 + SECONDS) == 10
+    assert rate.overdue(1000.0 + SECONDS) == 0

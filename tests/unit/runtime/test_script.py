@@ -16,6 +16,7 @@ from flora_core.wire.pipe import Configure, Deploy, Turn
 from flora_runtime.worker import script as module
 from flora_runtime.worker.isolate import Program
 from flora_runtime.worker.outbox import Line
+from flora_runtime.worker.priority import DEMOTE_SECONDS
 from flora_runtime.worker.racer import Value, ValueType
 from flora_runtime.worker.script import (
     EVENTS_A_TURN,
@@ -23,6 +24,7 @@ from flora_runtime.worker.script import (
     LONG_TURN_NS,
     PARKED_LOOKS,
     QUIET_SECONDS,
+    TIMERS_MOST,
     Script,
     configuration,
     generation_of,
@@ -50,6 +52,8 @@ class FakeIsolate:
         self.notify: Callable[[], None] = options["on_notify"]
         self.clock = FakeClock()
         self.exceeded_memory = False
+        self.can_give_way = False
+        self.gave_way = 0
         self.payloads: list[Any] = []
         self.loaded: list[bytes] = []
         self.takes = 0
@@ -85,6 +89,9 @@ class FakeIsolate:
         assert on_result is not None
         text = b"" if outbox is None else msgspec.json.encode(outbox)
         on_result(value or Value(ValueType.STRING, text, len(text)))
+
+    def give_way(self) -> None:
+        self.gave_way += 1
 
     def terminate(self) -> None:
         self.terminations += 1
@@ -361,6 +368,15 @@ def test_a_broadcast_is_started_and_never_waited_for(script: Script, told: Told)
     assert script.idle
 
 
+def test_a_broadcast_behind_an_event_does_not_hide_that_it_was_started(script: Script, told: Told) -> None:
+    script._batch = 2
+    script.add_event(7, body())
+    script.add_event(0, b'{"t":"READY","d":{}}')
+    assert script.start_turn() == 7
+    isolate_of(script).end()
+    assert told.turns[-1].started == 7
+
+
 def test_events_that_no_turn_has_started_can_be_taken_back(script: Script) -> None:
     script.add_event(1, body())
     script.start_turn()
@@ -487,6 +503,24 @@ def test_a_turn_that_waits_for_a_core_is_not_charged_for_it(told: Told) -> None:
     for _ in range(5):
         script.stop_if_over()
     assert isolate.terminations == 0
+
+
+def test_a_turn_that_takes_longer_than_a_moment_gives_way_before_it_is_stopped(told: Told) -> None:
+    script = make(told, limits=Limits(cpu_milliseconds=100))
+    isolate = load(script)
+    isolate.can_give_way = True
+    script.add_event(1, body())
+    script.start_turn()
+    assert script.turn_deadline - script.turn_started == pytest.approx(DEMOTE_SECONDS)
+    isolate.clock.used += 5 * MILLISECOND
+    script.stop_if_over()
+    assert isolate.gave_way == 0, "it waited for a core"
+    isolate.clock.used += 10 * MILLISECOND
+    script.stop_if_over()
+    assert (isolate.gave_way, script.stopping) == (1, False)
+    isolate.clock.used += 100 * MILLISECOND
+    script.stop_if_over()
+    assert script.stopping
 
 
 def test_a_thread_that_is_parked_for_ever_counts_as_killed(told: Told) -> None:
@@ -632,6 +666,14 @@ def test_a_quiet_script_with_pending_events_is_asked_for_news_now_and_then(scrip
     assert not script.wants_turn, "nothing is pending"
 
 
+def test_a_worker_that_drains_asks_for_news_sooner(script: Script) -> None:
+    script.add_event(1, body())
+    script.start_turn()
+    isolate_of(script).end({})
+    script.check(time.monotonic() + 0.1, quiet=0.02)
+    assert script.wants_turn
+
+
 # ---------------------------------------------------------------- timers
 
 
@@ -666,7 +708,6 @@ def test_a_timer_that_was_cleared_never_fires(script: Script) -> None:
     set_timers(script, [[1, 10.0], [2, 10.0]])
     set_timers(script, [], cleared=[1])
     assert fired(script) == [2]
-    assert script._cleared == set()
 
 
 def test_a_timer_set_and_cleared_in_one_turn_never_fires(script: Script) -> None:
@@ -674,9 +715,27 @@ def test_a_timer_set_and_cleared_in_one_turn_never_fires(script: Script) -> None
     assert fired(script) == []
 
 
+def test_timers_that_are_set_and_cleared_for_ever_leave_nothing_behind(script: Script) -> None:
+    set_timers(script, [[1, 1e12]])
+    for turn in range(50):
+        timers = list(range(2 + 100 * turn, 102 + 100 * turn))
+        set_timers(script, [[timer, 1e12] for timer in timers], cleared=timers)
+        set_timers(script, [[1, 1e12]] * 100)
+    assert len(script._timers) <= 2 * TIMERS_MOST
+    assert fired(script, 1e12) == [1]
+
+
+def test_more_timers_than_the_prelude_allows_end_the_isolate(script: Script, told: Told) -> None:
+    set_timers(script, [[timer, 1e6] for timer in range(TIMERS_MOST)])
+    assert told.exceeded == []
+    set_timers(script, [[timer, 1e6] for timer in range(TIMERS_MOST + 1)])
+    ((outcome, text),) = told.exceeded
+    assert outcome is Outcome.EXCEPTION
+    assert "more timers than the prelude allows" in text
+
+
 def test_clearing_what_is_no_timer_costs_nothing(script: Script) -> None:
     set_timers(script, [[1, 10.0]], cleared=list(range(2, 1000)))
-    assert script._cleared == set()
     assert fired(script) == [1]
 
 
@@ -707,7 +766,6 @@ def test_every_timer_that_was_not_cleared_fires_once(
     set_timers(script, [], cleared=sorted(cleared))
     assert sorted(fired(script)) == sorted(timer for timer, _ in timers if timer not in cleared)
     assert fired(script, 2e6) == []
-    assert script._cleared == set()
 
 
 # ---------------------------------------------------------------- numbers

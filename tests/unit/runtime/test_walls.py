@@ -102,6 +102,7 @@ def test_conditions_look_at_the_whole_argument(machine: Machine, args: list[int]
 
     assert (answer("tgkill") == ALLOW) == (args[0] == PID)
     assert (answer("ioctl") == ALLOW) == (args[1] == 0x5421)
+    assert (answer("sched_setscheduler") == ALLOW) == (args[1] in (3, 5))
     assert (answer("prctl") == ALLOW) == (args[0] in (15, 0x53564D41))
     assert answer("clone3") == bpf.errno_answer(errno.ENOSYS)
 
@@ -113,10 +114,11 @@ def test_signals_names_and_non_blocking_pipes_are_allowed(machine: Machine) -> N
         ("tgkill", [PID, 7, 6, 0, 0, 0]),
         ("ioctl", [5, 0x5421, 1, 0, 0, 0]),
         ("prctl", [15, 1, 0, 0, 0, 0]),
+        ("sched_setscheduler", [7, 5, 1, 0, 0, 0]),
     ):
         assert run(program, machine.conditional[name], machine.audit_arch, args) == ALLOW
         beyond = [*args]
-        beyond[1 if name == "ioctl" else 0] |= 1 << 40
+        beyond[1 if name in ("ioctl", "sched_setscheduler") else 0] |= 1 << 40
         assert run(program, machine.conditional[name], machine.audit_arch, beyond) == seccomp.REFUSED
 
 

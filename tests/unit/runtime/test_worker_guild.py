@@ -14,6 +14,7 @@ from flora_core.stacks import parse_stack, render
 from flora_core.wire.control import Limits, Outcome, ScriptError
 from flora_core.wire.pipe import Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
 from flora_runtime.errors import BootFailed
+from flora_runtime.log_rate import LINES
 from flora_runtime.worker.guild import Guild
 from flora_runtime.worker.outbox import Declaration, Line
 from flora_runtime.worker.stacks import SourceMap
@@ -310,3 +311,20 @@ def test_a_guild_that_is_unloaded_closes_all_of_its_scripts(guild: Guild, worker
     guild.close()
     assert worker.retired == [old, new, candidate]
     assert (guild.scripts, guild._maps) == ([], {})
+
+
+def test_a_flood_of_lines_stays_in_the_worker_and_only_its_size_leaves(
+    guild: Guild, worker: Surroundings
+) -> None:
+    script = go_live(guild)
+    guild.on_lines(script, [Line("info", f"{number}") for number in range(LINES + 7)])
+    guild.on_lines(script, [Line("info", "late")] * 5)
+    lines = worker.of(Kind.LOG, LogIn)
+    assert [line.text for line in lines if not line.suppressed] == [f"{number}" for number in range(LINES)]
+    assert [line.suppressed for line in lines if line.suppressed] == [7, 5]
+
+
+def test_the_log_of_a_guild_has_one_rate_whatever_is_deployed(guild: Guild, worker: Surroundings) -> None:
+    for revision in (1, 2):
+        guild.on_lines(go_live(guild, revision), [Line("info", "x")] * LINES)
+    assert len([line for line in worker.of(Kind.LOG, LogIn) if not line.suppressed]) == LINES

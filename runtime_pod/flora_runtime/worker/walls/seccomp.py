@@ -4,7 +4,8 @@ It fails and does not kill: whoever got into the process learns nothing by it, a
 of libc tries first costs an error and not the guilds of a worker (docs/decisions/0011). ``clone`` makes
 threads and nothing else; ``clone3``, whose flags a filter cannot see, does not exist, and libc then takes
 ``clone``. Signals go to this process only, ``ioctl`` makes descriptors non-blocking, ``prctl`` gives names to
-threads and memory.
+threads and memory, ``sched_setscheduler`` lets a long turn give way (``priority``) and takes no more than its
+share.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ REFUSED: Final = errno_answer(errno.EPERM)
 _CLONE_A_THREAD: Final = 0x0000_0100 | 0x0000_0800 | 0x0001_0000  # CLONE_VM, CLONE_SIGHAND, CLONE_THREAD
 _CLONE_NAMESPACES: Final = 0x7E02_0000  # CLONE_NEWNS, …CGROUP, …UTS, …IPC, …USER, …PID, …NET
 _FIONBIO: Final = 0x5421
+_GIVE_WAY: Final = (3, 5)  # SCHED_BATCH, SCHED_IDLE
 _PR_SET_NAME: Final = 15
 _PR_SET_VMA: Final = 0x53564D41
 
@@ -45,6 +47,7 @@ def program(machine: Machine, *, pid: int) -> list[Instruction]:
         Rule(number["clone3"], answer=errno_answer(errno.ENOSYS)),
         Rule(number["ioctl"], conditions=(Condition(1, (_FIONBIO,)),)),
         Rule(number["prctl"], conditions=(Condition(0, (_PR_SET_NAME, _PR_SET_VMA)),)),
+        Rule(number["sched_setscheduler"], conditions=(Condition(1, _GIVE_WAY),)),
         Rule(number["tgkill"], conditions=(Condition(0, (pid,)),)),
     ]
     rules = [*(Rule(number) for number in machine.plain.values()), *conditional]

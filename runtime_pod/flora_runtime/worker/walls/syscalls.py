@@ -74,6 +74,7 @@ WITH_CONDITIONS: Final = {
     "clone3": (435, 435),
     "ioctl": (16, 29),
     "prctl": (157, 167),
+    "sched_setscheduler": (144, 119),
     "tgkill": (234, 131),
 }
 
