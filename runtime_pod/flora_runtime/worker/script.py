@@ -361,11 +361,8 @@ class Script:
 
     def stop_if_over(self) -> None:
         """End the running turn when its CPU time is over its limit, or when it will never end by itself."""
-        used, limit, now = (
-            self._isolate.clock.nanoseconds() - self._cpu,
-            self._turn_limit_ns(),
-            time.monotonic(),
-        )
+        limit, now = self._turn_limit_ns(), time.monotonic()
+        used = self._isolate.clock.nanoseconds() - self._cpu
         left = limit - used
         if left <= 0:
             self.stop(Outcome.EXCEEDED_CPU)
@@ -479,7 +476,7 @@ class Script:
 
     def has_timer_before(self, when: float) -> bool:
         """Whether a timer is due before ``when``, on the monotonic clock."""
-        return any(due < when and timer not in self._cleared for due, timer in self._timers)
+        return any(due < when for due in self._waiting.values())
 
     def fire_timers(self, now: float) -> None:
         """Queue the timers that are due."""

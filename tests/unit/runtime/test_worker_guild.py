@@ -318,7 +318,10 @@ def test_a_flood_of_lines_stays_in_the_worker_and_only_its_size_leaves(
 ) -> None:
     script = go_live(guild)
     guild.on_lines(script, [Line("info", f"{number}") for number in range(LINES + 7)])
+    guild.tell_suppressed()
     guild.on_lines(script, [Line("info", "late")] * 5)
+    guild.tell_suppressed()
+    guild.tell_suppressed()
     lines = worker.of(Kind.LOG, LogIn)
     assert [line.text for line in lines if not line.suppressed] == [f"{number}" for number in range(LINES)]
     assert [line.suppressed for line in lines if line.suppressed] == [7, 5]
