@@ -44,6 +44,7 @@ class Condition(StrEnum):
     LOADING = "Loading"
     LOAD_FAILED = "LoadFailed"
     LOADED = "Loaded"
+    QUARANTINED = "Quarantined"
     SUSPENDED = "Suspended"
 
 
@@ -197,6 +198,8 @@ class LocalController:
         if isinstance(report, Loaded):
             status.loaded = report
             self._set(status, Condition.LOADED)
+        elif report.quarantined:  # its log says why
+            self._set(status, Condition.QUARANTINED, report.error.message)
         else:
             self._set(status, Condition.LOAD_FAILED, report.error.message)
             self._tell_error(status, report.error)

@@ -56,6 +56,8 @@ class View:
                 f"● {status.name} is live (revision {status.revision}, {status.loaded.milliseconds:.0f} ms)"
                 f" — {events}{commands}",
             )
+        elif status.reason is Condition.QUARANTINED:
+            self._line("bold red", f"✗ {status.name} is {status.message}")
 
     def on_error(self, status: GuildStatus, error: ScriptError) -> None:
         if self._json:

@@ -145,13 +145,15 @@ class Loaded(Struct, frozen=True, tag_field=KIND, tag="loaded"):
 
 
 class Failed(Struct, frozen=True, tag_field=KIND, tag="failed"):
-    """An assignment could not be loaded; whatever ran before still runs."""
+    """An assignment could not be loaded, and whatever ran before still runs; or it ran, and is quarantined."""
 
     guild: str
     revision: int
     bundle: str
     outcome: Outcome
     error: ScriptError
+    quarantined: bool = False
+    """It went over its limits too often: nothing of it runs until the next deploy."""
 
 
 class LogLine(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="log"):

@@ -502,9 +502,11 @@ class Guild:
         self._port.to_worker(self, Kind.UNLOAD, b"")
         metrics.quarantines.inc()
         self.log("error", text, source="runtime", outcome=outcome)
-        self._report_failed(self.loaded or self.assignment, outcome, ScriptError(text))
+        self._report_failed(self.loaded or self.assignment, outcome, ScriptError(text), quarantined=True)
 
-    def _report_failed(self, assignment: Assignment, outcome: Outcome, error: ScriptError) -> None:
+    def _report_failed(
+        self, assignment: Assignment, outcome: Outcome, error: ScriptError, *, quarantined: bool = False
+    ) -> None:
         self._port.report(
             Failed(
                 guild=self.id,
@@ -512,6 +514,7 @@ class Guild:
                 bundle=assignment.bundle,
                 outcome=outcome,
                 error=error,
+                quarantined=quarantined,
             )
         )
 

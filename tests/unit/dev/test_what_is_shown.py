@@ -87,7 +87,17 @@ def test_counts_are_in_plain_english(person: Screen, commands: int, text: str) -
     assert person.text.endswith(text)
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Condition if reason is not Condition.LOADED])
+def test_a_script_that_is_quarantined_is_told_with_the_reason(person: Screen) -> None:
+    quarantined = status(Condition.QUARANTINED, loaded=True)
+    quarantined.message = "quarantined until the next deploy: too often"
+    person.view.on_status(quarantined)
+    assert person.text == "✗ my-bot is quarantined until the next deploy: too often\n"
+
+
+TOLD_LATER = [reason for reason in Condition if reason not in (Condition.LOADED, Condition.QUARANTINED)]
+
+
+@pytest.mark.parametrize("reason", TOLD_LATER)
 def test_what_is_on_its_way_is_no_news_for_a_person_but_for_a_script(open_: Open, reason: Condition) -> None:
     person = open_()
     person.view.on_status(status(reason))

@@ -385,6 +385,9 @@ def test_a_script_whose_turns_cannot_be_stopped_is_quarantined_at_the_third(
     assert port.deploys_wanted == wanted
     assert "could not be stopped" in port.lines[0].text
     assert any("quarantined until the next deploy" in line.text for line in port.lines)
+    report = port.reports[-1]
+    assert isinstance(report, Failed)
+    assert report.quarantined
 
 
 def test_a_recycling_that_crosses_lifts_no_quarantine(live: Guild, port: RecordingPort) -> None:

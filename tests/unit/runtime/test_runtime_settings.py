@@ -20,6 +20,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FLORA_CONFIG", "")
 
 
+@pytest.mark.parity(46)
 def test_a_pod_needs_no_settings_at_all() -> None:
     settings = load(RuntimeSettings)
     assert (settings.pod_name, settings.port, settings.max_workers) == ("flora-runtime-0", 8403, 4)
@@ -38,9 +39,15 @@ BOUNDS = {
     "worker_silence_secs": ("0.5", "100", "0.4", None),
     "worker_rss_mib": ("128", "100000", "127", None),
     "drain_secs": ("0", "86400", "-0.5", None),
+    "worker_soft_rss_mib": ("64", "100000", "63", None),
+    "hibernate_after_secs": ("0", "86400", "-1", None),
+    "cpu_secs_per_minute": ("0", "600", "-1", "601"),
+    "fetch_per_minute": ("1", "10000", "0", "10001"),
+    "fetch_at_once": ("1", "64", "0", "65"),
 }
 
 
+@pytest.mark.parity(46)
 @pytest.mark.parametrize("field", BOUNDS)
 def test_values_at_the_bounds_are_taken(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
     lowest, highest, _, _ = BOUNDS[field]
