@@ -37,7 +37,7 @@ class Api:
         self._connection: http.client.HTTPConnection
         if address.scheme == "https":
             self._connection = http.client.HTTPSConnection(
-                address.netloc, timeout=TIMEOUT_SECONDS, context=_tls(access)
+                address.netloc, timeout=TIMEOUT_SECONDS, context=tls(access)
             )
         else:
             self._connection = http.client.HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
@@ -131,7 +131,8 @@ class Api:
         return self._plurals[base, kind]
 
 
-def _tls(access: Access) -> ssl.SSLContext:
+def tls(access: Access) -> ssl.SSLContext:
+    """What it takes to trust the server, and to be trusted by it."""
     context = ssl.create_default_context(cadata=access.authority.decode() if access.authority else None)
     if not access.verify:
         context.check_hostname = False

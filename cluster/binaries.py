@@ -14,7 +14,7 @@ from typing import Final
 
 from cluster.build import build, go
 from cluster.errors import Unavailable
-from cluster.versions import fingerprint
+from cluster.versions import DNS, KUBE, PROBE, Module
 
 ASSETS: Final = "KUBEBUILDER_ASSETS"
 
@@ -33,6 +33,19 @@ class Binaries:
     StatefulSet."""
 
 
+@dataclass(slots=True, frozen=True)
+class NodeBinaries:
+    """What a node has besides what the machine brings (containerd, runc, CNI plugins)."""
+
+    scheduler: Command
+    kubelet: Command
+    proxy: Command
+    dns: Path
+    """CoreDNS; it becomes an image."""
+    probe: Path
+    """The sandbox of pods; it becomes an image."""
+
+
 def find(environment: Mapping[str, str] = os.environ, *, say: Say) -> Binaries:
     """The programs, built when there are none: seven minutes on two idle cores.
 
@@ -40,16 +53,32 @@ def find(environment: Mapping[str, str] = os.environ, *, say: Say) -> Binaries:
     """
     if assets := environment.get(ASSETS):
         return _given(Path(assets))
-    program = cached(environment)
-    if not program.exists():
-        build(program, go(environment), say=say)
-    return _linked(program)
+    return _linked(_program(KUBE, environment, say))
 
 
-def cached(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the build for this checkout is, or will be."""
+def find_node(environment: Mapping[str, str] = os.environ, *, say: Say) -> NodeBinaries:
+    """The programs of a node; raises Unavailable and CannotBuild. Blocks."""
+    program = str(_program(KUBE, environment, say))
+    return NodeBinaries(
+        scheduler=(program, "kube-scheduler"),
+        kubelet=(program, "kubelet"),
+        proxy=(program, "kube-proxy"),
+        dns=_program(DNS, environment, say),
+        probe=_program(PROBE, environment, say),
+    )
+
+
+def cached(module: Module = KUBE, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the build of ``module`` for this checkout is, or will be."""
     base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
-    return Path(base) / "flora" / "kubernetes" / fingerprint() / "kube"
+    return Path(base) / "flora" / "kubernetes" / module.fingerprint() / module.name
+
+
+def _program(module: Module, environment: Mapping[str, str], say: Say) -> Path:
+    program = cached(module, environment)
+    if not program.exists():
+        build(module, program, go(environment), say=say)
+    return program
 
 
 def why_not(environment: Mapping[str, str] = os.environ) -> str:
@@ -57,7 +86,7 @@ def why_not(environment: Mapping[str, str] = os.environ) -> str:
     try:
         if assets := environment.get(ASSETS):
             _given(Path(assets))
-        elif not cached(environment).exists():
+        elif not cached(KUBE, environment).exists():
             go(environment)
     except Unavailable as error:
         return str(error)

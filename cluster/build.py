@@ -1,4 +1,4 @@
-"""Building etcd and Kubernetes from Go modules, once for all checkouts.
+"""Building etcd, Kubernetes and CoreDNS from Go modules, once for all checkouts.
 
 Modules come from the Go proxy and are checked against the committed ``go.sum``. Two builds at once wait for
 each other by a lock on a file; the program appears by renaming, so that there is a whole one or none.
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from cluster.errors import CannotBuild, Unavailable
-from cluster.versions import ETCD, GO, KUBERNETES, SOURCES
+from cluster.versions import GO, KUBERNETES, Module
 
 SAY_EVERY: Final = 150
 """Packages between two lines of progress; there are some 1,500."""
@@ -47,17 +47,17 @@ def go(environment: Mapping[str, str] = os.environ) -> str:
     return program
 
 
-def build(target: Path, go: str, *, say: Callable[[str], object]) -> None:
-    """Make ``target``; waits for another build of it. Raises CannotBuild. Blocks for minutes."""
+def build(module: Module, target: Path, go: str, *, say: Callable[[str], object]) -> None:
+    """Make ``target`` of ``module``, or wait for whoever does. Raises CannotBuild. Blocks for minutes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with _alone(target.with_suffix(".lock"), say):
         if target.exists():
             return
-        say(f"building Kubernetes {KUBERNETES} and etcd {ETCD}: once, about seven minutes on two cores")
+        say(f"building {module.what}, once; all of a cluster takes some ten minutes on two cores")
         began = time.monotonic()
         temporary = target.with_suffix(".new")
         try:
-            _run([*_gently(), go, "build", *_flags(), "-o", str(temporary), "."], say)
+            _run([*_gently(), go, "build", *_flags(), "-o", str(temporary), "."], module.sources, say)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -76,11 +76,11 @@ def _gently() -> list[str]:
     return ["nice", "-n", "10"] if shutil.which("nice") else []
 
 
-def _run(command: list[str], say: Callable[[str], object]) -> None:
+def _run(command: list[str], folder: Path, say: Callable[[str], object]) -> None:
     lines: deque[str] = deque(maxlen=LAST_LINES)
     with subprocess.Popen(
         command,
-        cwd=SOURCES,
+        cwd=folder,
         env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
         stderr=subprocess.PIPE,
         text=True,

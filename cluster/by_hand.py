@@ -6,11 +6,10 @@ Its folder is ``$XDG_STATE_HOME/flora/cluster``. What a machine that went down l
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from cluster import binaries, control_plane, kubeconfig
+from cluster import binaries, control_plane, kubeconfig, lifecycle, machine
 from cluster.api import Api
 from cluster.binaries import Say
 from cluster.processes import Processes
@@ -21,31 +20,34 @@ def folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(base) / "flora" / "cluster"
 
 
-def up(where: Path, *, say: Say) -> Path:
+def up(where: Path, *, with_node: bool, say: Say) -> Path:
     """The kubeconfig of the cluster in ``where``, which is started when it does not run.
 
     Raises Unavailable, CannotBuild and CannotStart; what was started is stopped then. Blocks.
     """
     kept = where / control_plane.KUBECONFIG
     if kept.exists() and _answers(kept):
-        say("the cluster runs already")
+        say(f"the cluster runs already: {', '.join(parts(where))}")
         return kept
     down(where)
     programs = binaries.find(say=say)
+    node = None
+    if with_node:
+        machine.prepare(say=say)
+        node = binaries.find_node(say=say)
     where.mkdir(parents=True, mode=0o700)
     try:
-        return control_plane.start(where, programs, bound=False).kubeconfig
+        return lifecycle.start(where, programs, node, bound=False).kubeconfig
     except BaseException:  # Ctrl-C too
-        control_plane.stop(where)  # the logs stay, to be read
+        lifecycle.stop(where)  # the logs stay, to be read
         raise
 
 
 def down(where: Path) -> bool:
-    """Whether there was one. Blocks."""
+    """Whether there was one. Raises CannotStop. Blocks."""
     there = where.exists()
     if there:
-        control_plane.stop(where)
-        shutil.rmtree(where)
+        lifecycle.remove(where)
     return there
 
 

@@ -1,18 +1,15 @@
-"""Starting etcd, kube-apiserver and kube-controller-manager, and stopping them.
+"""Starting etcd, kube-apiserver and kube-controller-manager.
 
-All listens on loopback, on ports that were free a moment ago; when another program was quicker, it is tried
-again with others. The API server is a real one: RBAC decides, ServiceAccount tokens are signed and reviewed,
-admission is as it comes. What a node would do, nobody does: Pods stay Pending.
+All listens on loopback or in a network of its own, on ports that were free a moment ago; when another program
+was quicker, it is tried again with others. The API server is a real one: RBAC decides, ServiceAccount tokens
+are signed and reviewed, admission is as it comes. Without a node Pods stay Pending.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import socket
-import tempfile
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +20,7 @@ from cluster.binaries import Binaries
 from cluster.certificates import ADMINS, Authority
 from cluster.errors import CannotStart, Refused
 from cluster.kubeconfig import Access
+from cluster.place import LOOPBACK, Place
 from cluster.processes import Processes
 
 READY_SECONDS: Final = 90.0
@@ -30,9 +28,9 @@ READY_SECONDS: Final = 90.0
 
 TRIES: Final = 3
 KUBECONFIG: Final = "admin.kubeconfig"
-GIVEN: Final = "FLORA_TEST_KUBECONFIG"
 ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
 SERVICES: Final = "10.96.0.0/16"
+NODE: Final = "node1"
 CONTROLLERS: Final = "system:kube-controller-manager"
 
 
@@ -52,34 +50,17 @@ class Cluster:
         return Api(Access(server=self.access.server, authority=self.access.authority, token=token))
 
 
-def given(environment: Mapping[str, str] = os.environ) -> Cluster | None:
-    """Somebody else's cluster that ``FLORA_TEST_KUBECONFIG`` names; raises InvalidInput."""
-    path = environment.get(GIVEN)
-    return Cluster(Path(path), kubeconfig.read(Path(path))) if path else None
-
-
-@contextlib.contextmanager
-def running(binaries: Binaries) -> Iterator[Cluster]:
-    """One in a temporary folder, gone with the block whatever ends it; raises CannotStart."""
-    folder = Path(tempfile.mkdtemp(prefix="flora-cluster-"))
-    try:
-        yield start(folder, binaries, bound=True)
-    finally:
-        stop(folder)
-        shutil.rmtree(folder)
-
-
-def start(folder: Path, binaries: Binaries, *, bound: bool) -> Cluster:
+def start(folder: Path, binaries: Binaries, *, bound: bool, place: Place = LOOPBACK) -> Cluster:
     """In ``folder``, which should be empty; ``bound`` to the life of this process. Blocks.
 
-    Raises CannotStart; what was started until then is for ``stop``.
+    Raises CannotStart; what was started until then is for ``lifecycle.remove``.
     """
-    _sign(folder)
+    _sign(folder, place)
     for left in reversed(range(TRIES)):
-        processes = Processes(folder, bound=bound)
+        processes = Processes(folder, bound=bound, prefix=place.prefix)
         etcd, secure = _free_ports(2)
         try:
-            return _start(folder, binaries, processes, etcd=etcd, secure=secure)
+            return _start(folder, binaries, processes, place, etcd=etcd, secure=secure)
         except CannotStart as error:
             if not left or "address already in use" not in str(error):
                 raise
@@ -88,16 +69,13 @@ def start(folder: Path, binaries: Binaries, *, bound: bool) -> Cluster:
     raise AssertionError("unreachable")
 
 
-def stop(folder: Path) -> None:
-    """Whatever runs in ``folder``. Blocks."""
-    Processes(folder, bound=False).stop()
-
-
-def _start(folder: Path, binaries: Binaries, processes: Processes, *, etcd: int, secure: int) -> Cluster:
-    server = f"https://127.0.0.1:{secure}"
-    admin = _access(folder, "admin", server)
+def _start(
+    folder: Path, binaries: Binaries, processes: Processes, place: Place, *, etcd: int, secure: int
+) -> Cluster:
+    server = f"https://{place.address}:{secure}"
+    admin = access(folder, "admin", server)
     processes.start("etcd", [*binaries.etcd, *_etcd_flags(folder, etcd)])
-    processes.start("kube-apiserver", [*binaries.apiserver, *_apiserver_flags(folder, etcd, secure)])
+    processes.start("kube-apiserver", [*binaries.apiserver, *_apiserver_flags(folder, place, etcd, secure)])
     with contextlib.closing(Api(admin)) as api:
         processes.wait("kube-apiserver", api.ready, seconds=READY_SECONDS)
         if binaries.controller_manager is not None:
@@ -117,16 +95,21 @@ def _has_accounts(api: Api) -> bool:
     return True
 
 
-def _sign(folder: Path) -> None:
+def _sign(folder: Path, place: Place) -> None:
     authority = Authority(folder / "pki")
-    hosts = ["127.0.0.1", "10.96.0.1", "localhost", "kubernetes.default.svc"]
+    hosts = [place.address, "10.96.0.1", "localhost", "kubernetes.default.svc"]
     authority.issue("apiserver", user="kube-apiserver", hosts=hosts)
     authority.issue("admin", user="admin", group=ADMINS)
     authority.issue("controllers", user=CONTROLLERS)
+    if place is not LOOPBACK:
+        authority.issue("scheduler", user="system:kube-scheduler")
+        authority.issue("proxy", user="system:kube-proxy")
+        authority.issue("node", user=f"system:node:{NODE}", group="system:nodes", hosts=[NODE, place.address])
     authority.key_pair("accounts")
 
 
-def _access(folder: Path, name: str, server: str) -> Access:
+def access(folder: Path, name: str, server: str) -> Access:
+    """As whoever the certificate ``name`` says."""
     pki = folder / "pki"
     return Access(
         server=server,
@@ -134,6 +117,13 @@ def _access(folder: Path, name: str, server: str) -> Access:
         certificate=(pki / f"{name}.crt").read_bytes(),
         key=(pki / f"{name}.key").read_bytes(),
     )
+
+
+def kubeconfig_for(folder: Path, name: str, server: str) -> Path:
+    """A kubeconfig of whoever the certificate ``name`` says."""
+    path = folder / f"{name}.kubeconfig"
+    kubeconfig.write(path, access(folder, name, server))
+    return path
 
 
 def _etcd_flags(folder: Path, port: int) -> list[str]:
@@ -148,13 +138,15 @@ def _etcd_flags(folder: Path, port: int) -> list[str]:
     ]
 
 
-def _apiserver_flags(folder: Path, etcd: int, port: int) -> list[str]:
+def _apiserver_flags(folder: Path, place: Place, etcd: int, port: int) -> list[str]:
     pki = folder / "pki"
     return [
         f"--etcd-servers=http://127.0.0.1:{etcd}",
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
-        "--endpoint-reconciler-type=none",  # loopback may be nobody's endpoint
+        f"--bind-address={place.address}",
+        f"--advertise-address={place.address}",
+        *([] if place is LOOPBACK else _kubelet_flags(pki)),
+        # Loopback may be nobody's endpoint.
+        f"--endpoint-reconciler-type={'none' if place is LOOPBACK else 'lease'}",
         f"--secure-port={port}",
         f"--tls-cert-file={pki}/apiserver.crt",
         f"--tls-private-key-file={pki}/apiserver.key",
@@ -168,11 +160,20 @@ def _apiserver_flags(folder: Path, etcd: int, port: int) -> list[str]:
     ]
 
 
-def _controller_flags(folder: Path, server: str) -> list[str]:
-    pki, own = folder / "pki", folder / "controllers.kubeconfig"
-    kubeconfig.write(own, _access(folder, "controllers", server))
+def _kubelet_flags(pki: Path) -> list[str]:
+    """For logs and exec, the API server calls the kubelet."""
     return [
-        f"--kubeconfig={own}",
+        f"--kubelet-client-certificate={pki}/admin.crt",
+        f"--kubelet-client-key={pki}/admin.key",
+        f"--kubelet-certificate-authority={pki}/ca.crt",
+        "--kubelet-preferred-address-types=InternalIP",
+    ]
+
+
+def _controller_flags(folder: Path, server: str) -> list[str]:
+    pki = folder / "pki"
+    return [
+        f"--kubeconfig={kubeconfig_for(folder, 'controllers', server)}",
         f"--service-account-private-key-file={pki}/accounts.key",
         f"--root-ca-file={pki}/ca.crt",
         "--use-service-account-credentials",

@@ -24,6 +24,10 @@ class CannotStart(FloraError):
     """A part of the cluster did not come up."""
 
 
+class CannotStop(FloraError):
+    """Something of a cluster is left."""
+
+
 class Refused(FloraError):
     """An answer of the API server that is none of success."""
 

@@ -51,10 +51,12 @@ class Record(Struct, frozen=True):
 class Processes:
     """Those of the cluster in ``folder``; ``bound`` ones do not outlive this process."""
 
-    def __init__(self, folder: Path, *, bound: bool) -> None:
+    def __init__(self, folder: Path, *, bound: bool, prefix: Sequence[str] = ()) -> None:
         self._file = folder / "processes.json"
         self._logs = folder / "logs"
         self._bound = bound
+        self._prefix = prefix
+        """What goes before each command: the way into a network namespace."""
 
     @property
     def records(self) -> list[Record]:
@@ -74,7 +76,7 @@ class Processes:
         with self.log(name).open("ab") as log:
             try:
                 process = subprocess.Popen(
-                    [*self._leash(), *command],
+                    [*self._leash(), *self._prefix, *command],
                     cwd=self._file.parent,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -128,9 +130,9 @@ def _end(process: psutil.Process) -> None:
     except psutil.NoSuchProcess:
         return
     _signal([process], psutil.Process.terminate)
-    _, stubborn = psutil.wait_procs(family, timeout=STOP_SECONDS)
-    _signal(stubborn, psutil.Process.kill)
-    psutil.wait_procs(stubborn, timeout=STOP_SECONDS)
+    psutil.wait_procs([process], timeout=STOP_SECONDS)
+    _signal(family, psutil.Process.kill)  # children that it did not take along
+    psutil.wait_procs(family, timeout=STOP_SECONDS)
 
 
 def _signal(processes: Sequence[psutil.Process], send: Callable[[psutil.Process], None]) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster import binaries, control_plane
+from cluster import binaries, lifecycle, machine
 from cluster.api import Api, Document
-from cluster.binaries import Binaries
+from cluster.binaries import Binaries, NodeBinaries
 from cluster.control_plane import Cluster
 from cluster.errors import Refused
+from cluster.node import condition
 from tests.cluster.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -29,18 +30,26 @@ CRD = ROOT / "crds" / "guilddeployments.flora.uwu.network.yaml"
 def programs(request: pytest.FixtureRequest) -> Binaries:
     if why := binaries.why_not():
         pytest.skip(f"no control plane: {why}")
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():  # a build takes minutes: show that it goes on
-        return binaries.find(say=lambda line: sys.stderr.write(line + "\n"))
+    with shown(request):
+        return binaries.find(say=say)
+
+
+@pytest.fixture(scope="session")
+def node_programs(request: pytest.FixtureRequest, programs: Binaries) -> NodeBinaries:
+    if why := machine.why_no_node():
+        pytest.skip(f"no node: {why}")
+    with shown(request):
+        machine.prepare(say=say)
+        return binaries.find_node(say=say)
 
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """One with RBAC and controllers, and no nodes when it is ours."""
-    if (other := control_plane.given()) is not None:
+    if (other := lifecycle.given()) is not None:
         yield other
         return
-    with control_plane.running(request.getfixturevalue("programs")) as own:
+    with lifecycle.running(request.getfixturevalue("programs")) as own:
         yield own
 
 
@@ -73,13 +82,16 @@ def crd(api: Api) -> Iterator[Document]:
         api.delete(document)
 
 
+def shown(request: pytest.FixtureRequest) -> contextlib.AbstractContextManager[None]:
+    """Output is not captured: a build takes minutes, and should be seen to go on."""
+    return request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled()
+
+
+def say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
 def _has(api: Api, document: Document) -> bool:
     with contextlib.suppress(Refused):
         return bool(api.get(document))
     return False
-
-
-def condition(document: Document, kind: str) -> str | None:
-    """The status of its condition ``kind``."""
-    conditions = document.get("status", {}).get("conditions") or []
-    return next((one["status"] for one in conditions if one["type"] == kind), None)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster import by_hand, control_plane
+from cluster import by_hand, lifecycle
 from cluster.api import Api
 from cluster.binaries import Binaries
 from cluster.errors import CannotStart
@@ -40,9 +40,9 @@ def environment(state: Path) -> dict[str, str]:
     return {**os.environ, "XDG_STATE_HOME": str(state.parents[1])}
 
 
-def command(state: Path, what: str) -> subprocess.CompletedProcess[str]:
+def command(state: Path, *what: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cluster", what],
+        [sys.executable, "-m", "cluster", *what],
         cwd=ROOT,
         env=environment(state),
         capture_output=True,
@@ -53,14 +53,14 @@ def command(state: Path, what: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_up_and_down_again(state: Path) -> None:
-    up = command(state, "up")
+    up = command(state, "up", "--no-node")
     kubeconfig = state / "admin.kubeconfig"
     assert (up.returncode, up.stdout) == (0, f"export KUBECONFIG={kubeconfig}\n"), up.stderr
     with Api(read(kubeconfig)) as api:
         assert api.ready()
     assert ", ".join(PARTS) in command(state, "status").stderr
 
-    again = command(state, "up")
+    again = command(state, "up", "--no-node")
     assert again.stdout == up.stdout
     assert "the cluster runs already" in again.stderr
 
@@ -73,16 +73,18 @@ def test_up_and_down_again(state: Path) -> None:
 
 
 def test_what_a_crash_left_is_cleared_away(state: Path) -> None:
-    assert command(state, "up").returncode == 0
+    assert command(state, "up", "--no-node").returncode == 0
     for record in Processes(state, bound=False).alive:
         os.kill(record.pid, signal.SIGKILL)
-    assert command(state, "up").returncode == 0
+    assert command(state, "up", "--no-node").returncode == 0
     assert by_hand.parts(state) == PARTS
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_start_leaves_nothing_running(state: Path, stop: signal.Signals) -> None:
-    up = subprocess.Popen([sys.executable, "-m", "cluster", "up"], cwd=ROOT, env=environment(state))
+    up = subprocess.Popen(
+        [sys.executable, "-m", "cluster", "up", "--no-node"], cwd=ROOT, env=environment(state)
+    )
     eventually(lambda: "kube-apiserver" in by_hand.parts(state), seconds=SECONDS)
     up.send_signal(stop)
     assert up.wait(SECONDS) == 130
@@ -92,8 +94,8 @@ def test_an_interrupted_start_leaves_nothing_running(state: Path, stop: signal.S
 def test_a_part_that_does_not_start_is_shown_with_its_log(programs: Binaries, tmp_path: Path) -> None:
     broken = Binaries((*programs.etcd, "--no-such-flag"), programs.apiserver, None)
     with pytest.raises(CannotStart, match=r"etcd ended as it started:\n"):
-        control_plane.start(tmp_path, broken, bound=True)
-    control_plane.stop(tmp_path)
+        lifecycle.start(tmp_path, broken, bound=True)
+    lifecycle.stop(tmp_path)
     assert processes_in(tmp_path) == []
 
 
@@ -107,15 +109,15 @@ def test_a_block_that_fails_takes_its_cluster_along(programs: Binaries) -> None:
 
 
 def fail_with(programs: Binaries, folders: list[Path]) -> None:
-    with control_plane.running(programs) as cluster:
+    with lifecycle.running(programs) as cluster:
         folders.append(cluster.kubeconfig.parent)
         raise ZeroDivisionError
 
 
 def test_a_killed_owner_takes_its_cluster_along(programs: Binaries, tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from cluster import binaries, control_plane\n"
-        "control_plane.start(Path(sys.argv[1]), binaries.find(say=print), bound=True)\n"
+        "import sys, time; from pathlib import Path; from cluster import binaries, lifecycle\n"
+        "lifecycle.start(Path(sys.argv[1]), binaries.find(say=print), bound=True)\n"
         "print('up', flush=True); time.sleep(600)"
     )
     owner = subprocess.Popen(

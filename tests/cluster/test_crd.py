@@ -387,7 +387,7 @@ SEGMENTS = st.sampled_from(
 # Letters that both Unicode tables know: Python's and Go's are of different years.
 TEXTS = st.text(st.characters(max_codepoint=0x7FF), max_size=8)
 PATHS = st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join) | TEXTS
-ONCE = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ONCE = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @ONCE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import stat
 from pathlib import Path
@@ -28,15 +29,15 @@ def go_that_says(folder: Path, version: str, *, building: str = "exit 0") -> str
 
 
 def test_the_module_pins_the_versions_that_are_named() -> None:
-    module = (versions.SOURCES / "go.mod").read_text()
+    module = (versions.KUBE.sources / "go.mod").read_text()
     assert re.search(rf"k8s\.io/kubernetes v{re.escape(versions.KUBERNETES)}$", module, re.MULTILINE)
     assert re.search(rf"go\.etcd\.io/etcd/server/v3 v{re.escape(versions.ETCD)}$", module, re.MULTILINE)
     assert f"go {'.'.join(map(str, versions.GO))}" in module
 
 
 def test_every_module_is_pinned_by_its_checksum() -> None:
-    module = (versions.SOURCES / "go.mod").read_text()
-    sums = (versions.SOURCES / "go.sum").read_text()
+    module = (versions.KUBE.sources / "go.mod").read_text()
+    sums = (versions.KUBE.sources / "go.sum").read_text()
     replaced = dict(re.findall(r"^replace (\S+) => \S+ (v\S+)$", module, re.MULTILINE))
     required = re.findall(r"^\t(\S+) (v\S+)", module, re.MULTILINE)
     assert len(required) > 100
@@ -44,15 +45,13 @@ def test_every_module_is_pinned_by_its_checksum() -> None:
         assert f"{name} {replaced.get(name, version)}/go.mod h1:" in sums
 
 
-def test_another_source_is_another_place_in_the_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = binaries.cached({"XDG_CACHE_HOME": str(tmp_path)})
+def test_another_source_is_another_place_in_the_cache(tmp_path: Path) -> None:
+    before = binaries.cached(versions.KUBE, {"XDG_CACHE_HOME": str(tmp_path)})
     for name in ("go.mod", "go.sum", "main.go"):
-        (tmp_path / name).write_bytes((versions.SOURCES / name).read_bytes())
+        (tmp_path / name).write_bytes((versions.KUBE.sources / name).read_bytes())
     (tmp_path / "main.go").write_text("package main\n")
-    monkeypatch.setattr(versions, "SOURCES", tmp_path)
-    after = binaries.cached({"XDG_CACHE_HOME": str(tmp_path)})
+    other = dataclasses.replace(versions.KUBE, sources=tmp_path)
+    after = binaries.cached(other, {"XDG_CACHE_HOME": str(tmp_path)})
     assert before.is_relative_to(tmp_path / "flora" / "kubernetes")
     assert before.parent.name.startswith(f"v{versions.KUBERNETES}-")
     assert before != after
@@ -75,7 +74,7 @@ def test_assets_that_are_not_there_are_named(tmp_path: Path) -> None:
 
 def test_what_is_cached_is_not_built_again(tmp_path: Path) -> None:
     environment = {"XDG_CACHE_HOME": str(tmp_path), "PATH": ""}
-    cached = program(binaries.cached(environment))
+    cached = program(binaries.cached(versions.KUBE, environment))
     assert binaries.why_not(environment) == ""
     assert binaries.find(environment, say=silent).etcd == (str(cached), "etcd")
 
@@ -116,10 +115,12 @@ WRITES_OUTPUT = 'while [ "$1" != -o ]; do shift; done; echo built > "$2"; echo k
 def test_a_build_appears_whole(tmp_path: Path) -> None:
     said: list[str] = []
     target = tmp_path / "cache" / "kube"
-    build.build(target, go_that_says(tmp_path, "go1.26.0", building=WRITES_OUTPUT), say=said.append)
+    build.build(
+        versions.KUBE, target, go_that_says(tmp_path, "go1.26.0", building=WRITES_OUTPUT), say=said.append
+    )
     assert target.read_text() == "built\n"
     assert not target.with_suffix(".new").exists()
-    assert "once, about seven minutes" in said[0]
+    assert "building Kubernetes 1." in said[0]
     assert "built in" in said[-1]
 
 
@@ -127,7 +128,7 @@ def test_a_build_that_fails_leaves_nothing_and_shows_its_last_lines(tmp_path: Pa
     target = tmp_path / "cache" / "kube"
     go = go_that_says(tmp_path, "go1.26.0", building="echo main.go:1: syntax error >&2; exit 1")
     with pytest.raises(CannotBuild, match=r"failed with 1:\nmain\.go:1: syntax error"):
-        build.build(target, go, say=silent)
+        build.build(versions.KUBE, target, go, say=silent)
     assert not target.exists()
     assert not target.with_suffix(".new").exists()
 
@@ -135,5 +136,5 @@ def test_a_build_that_fails_leaves_nothing_and_shows_its_last_lines(tmp_path: Pa
 def test_what_another_built_meanwhile_is_taken(tmp_path: Path) -> None:
     target = tmp_path / "kube"
     target.write_text("built by another\n")
-    build.build(target, go_that_says(tmp_path, "go1.26.0", building="exit 1"), say=silent)
+    build.build(versions.KUBE, target, go_that_says(tmp_path, "go1.26.0", building="exit 1"), say=silent)
     assert target.read_text() == "built by another\n"
