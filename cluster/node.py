@@ -25,6 +25,9 @@ from cluster.processes import STOP_SECONDS, Processes, processes_in
 
 PODS: Final = "10.244.0.0/16"
 DNS_ADDRESS: Final = "10.96.0.10"
+LONGEST_FOLDER: Final = 70
+"""Sockets are made below it, and their paths may have 107 characters."""
+
 PROBE_IMAGE: Final = "localhost/flora-probe:1"
 DNS_IMAGE: Final = "localhost/flora-dns:1"
 
@@ -32,6 +35,8 @@ DNS_IMAGE: Final = "localhost/flora-dns:1"
 def start(cluster: Cluster, where: Place, binaries: NodeBinaries, *, bound: bool) -> None:
     """Add a node to ``cluster``; it is Ready and names resolve. Raises CannotStart. Blocks."""
     folder = cluster.kubeconfig.parent
+    if len(str(folder)) > LONGEST_FOLDER:
+        raise CannotStart(f"{folder} is too long a path for a node; {LONGEST_FOLDER} characters are possible")
     processes = Processes(folder, bound=bound, prefix=where.prefix)
     cgroups.make(name_of(folder))
     processes.start("containerd", ["containerd", "--config", str(_containerd_config(folder))])

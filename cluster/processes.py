@@ -24,8 +24,8 @@ from msgspec import Struct
 from cluster.errors import CannotStart
 from flora_core.files import read_kept, write_whole
 
-STOP_SECONDS: Final = 10.0
-"""From SIGTERM to SIGKILL; kube-apiserver lets its watches end first."""
+STOP_SECONDS: Final = 3.0
+"""From SIGTERM to SIGKILL. Nothing needs more: what a cluster stores goes with it."""
 
 LAST_LINES: Final = 15
 POLL_SECONDS: Final = 0.05

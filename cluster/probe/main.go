@@ -3,7 +3,7 @@
 //
 //	probe                       sleep until told to end, and bury children, as Kubernetes' pause does
 //	probe serve ADDRESS         answer GET with the host's name
-//	probe get URL               print what URL answers
+//	probe get URL …             print what each URL answers
 //	probe lookup SERVER NAME    print the addresses that SERVER knows for NAME
 package main
 
@@ -25,12 +25,14 @@ func main() {
 		pause()
 	case len(os.Args) == 3 && os.Args[1] == "serve":
 		fail(serve(os.Args[2]))
-	case len(os.Args) == 3 && os.Args[1] == "get":
-		fail(get(os.Args[2]))
+	case len(os.Args) > 2 && os.Args[1] == "get":
+		for _, url := range os.Args[2:] {
+			fail(get(url))
+		}
 	case len(os.Args) == 4 && os.Args[1] == "lookup":
 		fail(lookup(os.Args[2], os.Args[3]))
 	default:
-		fail(fmt.Errorf("usage: probe [serve ADDRESS | get URL | lookup SERVER NAME]"))
+		fail(fmt.Errorf("usage: probe [serve ADDRESS | get URL … | lookup SERVER NAME]"))
 	}
 }
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from cluster import cgroups, leftovers, lifecycle, place
-from cluster.api import Api
+from cluster import by_hand, cgroups, images, kubeconfig, leftovers, lifecycle, node, place
+from cluster.api import Api, Document
 from cluster.binaries import Binaries, NodeBinaries
 from cluster.control_plane import Cluster
-from cluster.errors import Refused
+from cluster.errors import CannotStart, Refused
 from cluster.execute import execute
+from cluster.kubeconfig import Access
 from cluster.node import PROBE_IMAGE, condition
-from cluster.place import name_of
+from cluster.place import Place, name_of
 from cluster.processes import Processes, processes_in
 from tests.cluster.conftest import ROOT
 from tests.cluster.waiting import eventually
@@ -115,32 +120,46 @@ def pods(api: Api) -> list[str]:
 
 def test_the_node_is_ready(whole: Cluster) -> None:
     with whole.api() as api:
-        (node,) = api.call("GET", "/api/v1/nodes")["items"]
-    assert condition(node, "Ready") == "True"
+        (one,) = api.call("GET", "/api/v1/nodes")["items"]
+    assert condition(one, "Ready") == "True"
     assert [record.name for record in Processes(whole.kubeconfig.parent, bound=False).alive] == PARTS
 
 
 @pytest.mark.usefixtures("web")
-async def test_a_service_is_found_by_name_and_leads_to_each_of_its_pods(whole: Cluster) -> None:
+def test_a_service_is_found_by_name_and_leads_to_each_of_its_pods(whole: Cluster) -> None:
     with whole.api() as api:
         names = pods(api)
-    answers = {(await execute(whole, names[0], "/probe", "get", "http://web")).strip() for _ in range(30)}
+    answers = {execute(whole, names[0], "/probe", "get", "http://web").strip() for _ in range(30)}
     assert answers == set(names)
 
 
 @pytest.mark.usefixtures("web")
-async def test_a_whole_name_resolves(whole: Cluster) -> None:
+def test_a_whole_name_resolves(whole: Cluster) -> None:
     with whole.api() as api:
         (name, *_) = pods(api)
-    assert await execute(whole, name, "/probe", "get", "http://web.default.svc.cluster.local")
+    assert execute(whole, name, "/probe", "get", "http://web.default.svc.cluster.local")
 
 
 @pytest.mark.usefixtures("web")
-async def test_a_command_that_fails_says_so(whole: Cluster) -> None:
+def test_long_output_comes_whole(whole: Cluster) -> None:
+    with whole.api() as api:
+        (name, *_) = pods(api)
+    addresses = ["127.0.0.1:8080"] * 40
+    printed = execute(whole, name, "/probe", "get", *[f"http://{address}/" for address in addresses])
+    assert printed == f"{name}\n" * 40
+
+
+def test_a_pod_that_is_not_there_is_told(whole: Cluster) -> None:
+    with pytest.raises(Refused, match='404 Not Found.*pods "nobody" not found'):
+        execute(whole, "nobody", "/probe")
+
+
+@pytest.mark.usefixtures("web")
+def test_a_command_that_fails_says_so(whole: Cluster) -> None:
     with whole.api() as api:
         (name, *_) = pods(api)
     with pytest.raises(Refused, match=r"exit code 1.*lookup nobody"):
-        await execute(whole, name, "/probe", "get", "http://nobody")
+        execute(whole, name, "/probe", "get", "http://nobody")
 
 
 @pytest.mark.usefixtures("web")
@@ -164,20 +183,9 @@ def left_of(folder: Path) -> list[object]:
     return left
 
 
-def test_nothing_is_left_of_it(programs: Binaries, node_programs: NodeBinaries) -> None:
-    sockets = set(leftovers.entries(SHIM_SOCKETS))
-    networks = set(leftovers.entries(leftovers.NETWORK_RESULTS))
-    with lifecycle.running(programs, node_programs) as cluster:
-        folder = cluster.kubeconfig.parent
-        assert len(left_of(folder)) > len(PARTS)
-        assert set(leftovers.entries(SHIM_SOCKETS)) > sockets
-    assert left_of(folder) == []
-    assert set(leftovers.entries(SHIM_SOCKETS)) <= sockets
-    assert set(leftovers.entries(leftovers.NETWORK_RESULTS)) <= networks
-
-
 OWNER = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run in a shell's background
 from cluster import binaries, lifecycle
 with lifecycle.running(binaries.find(say=print), binaries.find_node(say=print)) as cluster:
     print(cluster.kubeconfig.parent, flush=True)
@@ -185,15 +193,110 @@ with lifecycle.running(binaries.find(say=print), binaries.find_node(say=print)) 
 """
 
 
-@pytest.mark.usefixtures("node_programs")
-def test_the_next_one_clears_away_what_a_killed_one_left() -> None:
-    """containerd's shims outlive everybody, and mounts have no owner."""
-    owner = subprocess.Popen([sys.executable, "-c", OWNER], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert owner.stdout is not None
-    folder = Path(owner.stdout.readline().strip())
-    owner.kill()
-    owner.communicate()
-    eventually(lambda: Processes(folder, bound=False).alive == [])
-    assert leftovers.mounts(folder)
+@dataclass
+class Owner:
+    """Another process that has a cluster with a node."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+
+    def end(self, how: signal.Signals) -> None:
+        self.process.send_signal(how)
+        self.process.communicate(timeout=120)
+
+
+@pytest.fixture
+def owner(node_programs: NodeBinaries) -> Iterator[Owner]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWNER], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    owner = Owner(process, Path(process.stdout.readline().strip()))
+    assert len(left_of(owner.folder)) > len(PARTS)
+    yield owner
+    owner.end(signal.SIGKILL)
     lifecycle.sweep()
+
+
+def test_nothing_is_left_after_ctrl_c(owner: Owner) -> None:
+    owner.end(signal.SIGINT)
+    assert left_of(owner.folder) == []
+
+
+def test_the_next_one_clears_away_what_a_killed_one_left(owner: Owner) -> None:
+    """containerd's shims outlive everybody, and mounts have no owner."""
+    owner.end(signal.SIGKILL)
+    eventually(lambda: Processes(owner.folder, bound=False).alive == [])
+    assert leftovers.mounts(owner.folder)
+    lifecycle.sweep()
+    assert left_of(owner.folder) == []
+
+
+def test_files_of_containerd_outside_the_folder_go_too(owner: Owner) -> None:
+    sockets = set(leftovers.entries(SHIM_SOCKETS))
+    networks = set(leftovers.entries(leftovers.NETWORK_RESULTS))
+    owner.end(signal.SIGINT)
+    assert set(leftovers.entries(SHIM_SOCKETS)) < sockets
+    assert set(leftovers.entries(leftovers.NETWORK_RESULTS)) < networks
+
+
+def test_a_folder_whose_sockets_would_have_no_names_is_refused(
+    programs: Binaries, node_programs: NodeBinaries, tmp_path: Path
+) -> None:
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    cluster = Cluster(deep / "admin.kubeconfig", Access(server="https://127.0.0.1:1"))
+    with pytest.raises(CannotStart, match="too long a path for a node; 70 characters"):
+        node.start(cluster, Place(), node_programs, bound=True)
+
+
+@pytest.mark.usefixtures("programs")
+def test_an_image_is_loaded_and_runs(node_programs: NodeBinaries, tmp_path: Path, short_folder: str) -> None:
+    """By hand: up, load, down."""
+    image = "localhost/mine:1"
+    images.write_archive(tmp_path / "mine.tar", node_programs.probe, image=image)
+    environment = {**os.environ, "XDG_STATE_HOME": short_folder}
+    folder = by_hand.folder(environment)
+    try:
+        up = by_hand_command("up", env=environment)
+        assert up.returncode == 0, up.stderr
+        load = by_hand_command("load", str(tmp_path / "mine.tar"), env=environment)
+        assert load.returncode == 0, load.stderr
+        with Api(kubeconfig.read(folder / "admin.kubeconfig")) as api:
+            api.create(pod_that_ends(image))
+            eventually(lambda: api.get(pod_that_ends(image))["status"]["phase"] == "Succeeded", seconds=60)
+        wrong = by_hand_command("load", str(tmp_path / "nothing.tar"), env=environment)
+        assert (wrong.returncode, "nothing.tar" in wrong.stderr) == (1, True)
+    finally:
+        down = by_hand_command("down", env=environment)
+    assert down.stderr == "the cluster is gone\n"
     assert left_of(folder) == []
+
+
+@pytest.fixture
+def short_folder() -> Iterator[str]:
+    """Sockets below it have names; pytest's own folders leave no room for them."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield folder
+
+
+def pod_that_ends(image: str) -> Document:
+    container = {
+        "name": "mine",
+        "image": image,
+        "imagePullPolicy": "Never",
+        "args": ["lookup", "10.96.0.10", "kubernetes.default.svc.cluster.local"],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "mine", "namespace": "default"},
+        "spec": {"restartPolicy": "Never", "containers": [container]},
+    }
+
+
+def by_hand_command(*what: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cluster", *what]
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=180, check=False
+    )

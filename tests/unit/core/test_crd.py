@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from tools import crd_page
 
 from flora_core import manifest
-from flora_core.toolchain import paths
+from flora_core.toolchain import Project, paths
 
 CRD = Path(__file__).parents[3] / "crds" / "guilddeployments.flora.uwu.network.yaml"
 
@@ -88,6 +89,23 @@ def test_the_status_has_what_a_report_brings(schema: dict[str, Any]) -> None:
     assert conditions["x-kubernetes-list-map-keys"] == ["type"]
     assert {"observedGeneration", "assignment", "bundle", "loadedAt", "lastError"} <= status.keys()
     assert "phase" not in status
+
+
+def test_the_page_is_of_this_crd() -> None:
+    assert crd_page.PAGE.read_text() == crd_page.page(), "run: .venv/bin/python tools/crd_page.py"
+
+
+def test_the_document_on_the_page_is_a_manifest() -> None:
+    block = crd_page.PAGE.read_text().partition("```yaml\n")[2].partition("```")[0]
+    assert manifest.parse_manifest(yaml.safe_load(block)).guild == "123456789012345678"
+
+
+def test_the_example_is_the_script_beside_it() -> None:
+    folder = crd_page.ROOT / "examples" / "basic"
+    example = manifest.parse_manifest(yaml.safe_load((folder / "guild.yaml").read_text()))
+    project = Project.from_folder(folder)
+    assert example.spec.source.files == {p: t for p, t in project.files.items() if p.startswith("src/")}
+    assert example.spec.source.entrypoint == project.entrypoint
 
 
 def nodes(node: dict[str, Any], path: str = "") -> list[tuple[str, dict[str, Any]]]:
