@@ -78,7 +78,7 @@ class Api:
             self._connection.close()  # the next call opens it anew
             raise
         if response.status >= 400:
-            raise _refused(response.status, answer)
+            raise refused(response.status, answer)
         is_json = response.headers.get_content_type() == JSON
         return msgspec.json.decode(answer) if is_json else answer.decode()
 
@@ -146,7 +146,8 @@ def tls(access: Access) -> ssl.SSLContext:
     return context
 
 
-def _refused(status: int, answer: bytes) -> Refused:
+def refused(status: int, answer: bytes) -> Refused:
+    """What an answer that is no success says."""
     try:
         document = msgspec.json.decode(answer)
         return Refused(status, document.get("reason", ""), document.get("message", ""))

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from cluster.api import tls
+from cluster.api import refused, tls
 from cluster.control_plane import Cluster
 from cluster.errors import Refused
 
@@ -68,14 +68,14 @@ def _request(cluster: Cluster, target: str, host: str) -> bytes:
 
 
 def _check_upgraded(answer: BinaryIO) -> None:
-    _, status, reason = answer.readline().decode(errors="replace").strip().split(" ", 2)
+    _, status, *_ = answer.readline().decode(errors="replace").split(" ", 2)
     length = 0
     while line := answer.readline().strip():
         name, _, value = line.decode(errors="replace").partition(":")
         if name.lower() == "content-length":
             length = int(value)
     if status != "101":
-        raise Refused(int(status), reason, answer.read(length).decode(errors="replace")[:400])
+        raise refused(int(status), answer.read(length))
 
 
 def _messages(answer: BinaryIO) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ whose owner was killed, node and all, is taken down by the next that starts.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -22,6 +23,8 @@ from cluster.processes import Processes
 
 GIVEN: Final = "FLORA_TEST_KUBECONFIG"
 PREFIX: Final = "flora-cluster-"
+OWNER: Final = "owner.lock"
+"""Locked by whoever has the cluster, for as long as it lives."""
 
 
 def given(environment: Mapping[str, str] = os.environ) -> Cluster | None:
@@ -35,10 +38,12 @@ def running(binaries: Binaries, with_node: NodeBinaries | None = None) -> Iterat
     """One in a temporary folder, gone with the block whatever ends it; raises CannotStart."""
     sweep()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
-    try:
-        yield start(folder, binaries, with_node, bound=True)
-    finally:
-        remove(folder)
+    with (folder / OWNER).open("w") as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        try:
+            yield start(folder, binaries, with_node, bound=True)
+        finally:
+            remove(folder)
 
 
 def start(folder: Path, binaries: Binaries, with_node: NodeBinaries | None = None, *, bound: bool) -> Cluster:
@@ -72,7 +77,10 @@ def remove(folder: Path) -> None:
 
 def sweep() -> None:
     """Take down the temporary clusters whose owner was killed. Raises CannotStop. Blocks."""
-    for folder in Path(tempfile.gettempdir()).resolve().glob(f"{PREFIX}*"):
-        processes = Processes(folder, bound=False)
-        if processes.records and not processes.alive and os.access(folder, os.W_OK):
-            remove(folder)
+    for lock in Path(tempfile.gettempdir()).resolve().glob(f"{PREFIX}*/{OWNER}"):
+        with contextlib.ExitStack() as stack:
+            try:
+                fcntl.flock(stack.enter_context(lock.open()), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, FileNotFoundError, PermissionError):
+                continue  # it has an owner, is just going, or is another user's
+            remove(lock.parent)

@@ -130,3 +130,10 @@ def test_a_killed_owner_takes_its_cluster_along(programs: Binaries, tmp_path: Pa
     owner.kill()
     owner.communicate()
     assert psutil.wait_procs(running, timeout=20)[1] == []
+
+
+def test_a_cluster_that_has_an_owner_is_not_swept_away(programs: Binaries) -> None:
+    with lifecycle.running(programs) as cluster:
+        lifecycle.sweep()
+        with cluster.api() as api:
+            assert api.ready()
