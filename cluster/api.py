@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -20,11 +21,13 @@ from cluster.errors import Refused
 from cluster.kubeconfig import Access
 
 TIMEOUT_SECONDS: Final = 30.0
+IDLE_SECONDS: Final = 30.0
+"""A connection that was quiet for longer is opened anew: the server hangs up after 90 s."""
+
 JSON: Final = "application/json"
 TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io"
 """What kubectl get asks for."""
 APPLY: Final = "application/apply-patch+yaml"
-MERGE: Final = "application/merge-patch+json"
 
 Document = dict[str, Any]
 
@@ -43,6 +46,7 @@ class Api:
             self._connection = http.client.HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
         self._prefix = address.path
         self._headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
+        self._used = 0.0
         self._plurals: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def __enter__(self) -> Self:
@@ -70,6 +74,8 @@ class Api:
         data = None if body is None else msgspec.json.encode(body)
         headers = {**self._headers, "Accept": accept, "Content-Type": content}
         target = self._prefix + path + (f"?{urlencode(query)}" if query else "")
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self._connection.close()
         try:
             self._connection.request(method, target, data, headers)
             response = self._connection.getresponse()
@@ -77,6 +83,7 @@ class Api:
         except (OSError, http.client.HTTPException):
             self._connection.close()  # the next call opens it anew
             raise
+        self._used = time.monotonic()
         if response.status >= 400:
             raise refused(response.status, answer)
         is_json = response.headers.get_content_type() == JSON
@@ -128,6 +135,8 @@ class Api:
             for resource in self.call("GET", base)["resources"]:
                 if "/" not in resource["name"]:
                     self._plurals[base, resource["kind"]] = (resource["name"], resource["namespaced"])
+        if (base, kind) not in self._plurals:
+            raise Refused(404, "NotFound", f"{base} has no {kind}")
         return self._plurals[base, kind]
 
 

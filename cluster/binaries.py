@@ -81,18 +81,6 @@ def _program(module: Module, environment: Mapping[str, str], say: Say) -> Path:
     return program
 
 
-def why_not(environment: Mapping[str, str] = os.environ) -> str:
-    """Why there are no programs and none can be built; empty when there are or they can."""
-    try:
-        if assets := environment.get(ASSETS):
-            _given(Path(assets))
-        elif not cached(KUBE, environment).exists():
-            go(environment)
-    except Unavailable as error:
-        return str(error)
-    return ""
-
-
 def _given(folder: Path) -> Binaries:
     for name in ("etcd", "kube-apiserver"):
         if not os.access(folder / name, os.X_OK):

@@ -82,9 +82,10 @@ def _inherit(parent: Path, group: Path) -> None:
     for name in ("cpuset.cpus", "cpuset.mems"):
         if (parent / name).exists() and (group / name).exists() and not (group / name).read_text().strip():
             (group / name).write_text((parent / name).read_text())
-    if (group / "cgroup.subtree_control").exists():
-        controllers = (group / "cgroup.controllers").read_text().split()
-        (group / "cgroup.subtree_control").write_text(" ".join(f"+{one}" for one in controllers))
+    for giving in (parent, group) if (group / "cgroup.subtree_control").exists() else ():
+        given = (giving / "cgroup.subtree_control").read_text().split()
+        wanted = set((giving / "cgroup.controllers").read_text().split()).difference(given)
+        (giving / "cgroup.subtree_control").write_text(" ".join(f"+{one}" for one in sorted(wanted)))
 
 
 def _hierarchies() -> Iterator[Path]:

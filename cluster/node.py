@@ -23,10 +23,15 @@ from cluster.errors import CannotStart, CannotStop, Refused
 from cluster.place import Place, name_of, run
 from cluster.processes import STOP_SECONDS, Processes, processes_in
 
+SHIM: Final = "containerd-shim"
+
 PODS: Final = "10.244.0.0/16"
 DNS_ADDRESS: Final = "10.96.0.10"
 LONGEST_FOLDER: Final = 70
 """Sockets are made below it, and their paths may have 107 characters."""
+
+LOAD_SECONDS: Final = 300.0
+"""300 MB take 18 s on an idle machine."""
 
 PROBE_IMAGE: Final = "localhost/flora-probe:1"
 DNS_IMAGE: Final = "localhost/flora-dns:1"
@@ -59,7 +64,8 @@ def start(cluster: Cluster, where: Place, binaries: NodeBinaries, *, bound: bool
 
 def load(folder: Path, archive: Path) -> None:
     """The images in ``archive``, as docker or buildah saved it, into the node. Raises CannotStart. Blocks."""
-    run("ctr", "--address", _socket(folder), "--namespace", "k8s.io", "images", "import", str(archive))
+    command = ["ctr", "--address", _socket(folder), "--namespace", "k8s.io", "images", "import", str(archive)]
+    run(*command, seconds=LOAD_SECONDS)
 
 
 def exists(folder: Path) -> bool:
@@ -71,7 +77,7 @@ def stop(folder: Path) -> None:
     """Whatever is of a node in ``folder``, and the control plane with it. Raises CannotStop. Blocks."""
     Processes(folder, bound=False).stop()
     cgroups.kill(name_of(folder))
-    shims = processes_in(folder)
+    shims = [one for one in processes_in(folder) if one.name().startswith(SHIM)]  # and not your shell there
     for shim in shims:
         with contextlib.suppress(psutil.NoSuchProcess):
             shim.kill()

@@ -18,7 +18,7 @@ from cluster import binaries, lifecycle, machine
 from cluster.api import Api, Document
 from cluster.binaries import Binaries, NodeBinaries
 from cluster.control_plane import Cluster
-from cluster.errors import Refused
+from cluster.errors import Refused, Unavailable
 from cluster.node import condition
 from tests.cluster.waiting import eventually
 
@@ -28,19 +28,21 @@ CRD = ROOT / "crds" / "guilddeployments.flora.uwu.network.yaml"
 
 @pytest.fixture(scope="session")
 def programs(request: pytest.FixtureRequest) -> Binaries:
-    if why := binaries.why_not():
+    try:
+        with shown(request):
+            return binaries.find(say=say)
+    except Unavailable as why:
         pytest.skip(f"no control plane: {why}")
-    with shown(request):
-        return binaries.find(say=say)
 
 
 @pytest.fixture(scope="session")
 def node_programs(request: pytest.FixtureRequest, programs: Binaries) -> NodeBinaries:
-    if why := machine.why_no_node():
+    try:
+        with shown(request):
+            machine.prepare(say=say)
+            return binaries.find_node(say=say)
+    except Unavailable as why:
         pytest.skip(f"no node: {why}")
-    with shown(request):
-        machine.prepare(say=say)
-        return binaries.find_node(say=say)
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,9 @@ GOOD = {
     "a ConfigMap": deployment({"configMapRef": {"name": "bot"}}),
     "a bundle": deployment({"bundleRef": {"sha256": SHA256}}),
     "200 files": deployment(files(*(f"src/{number}.ts" for number in range(MAX_FILES - 1)))),
+    "200 files with the longest paths": deployment(
+        files(*(f"src/{number:0>248}.ts" for number in range(MAX_FILES - 1)))
+    ),
     "1 MiB": deployment({"files": {"src/main.ts": "x" * MAX_BYTES}}),
     "two halves of 1 MiB": deployment(
         {"files": {"src/main.ts": "x" * (MAX_BYTES // 2), "b.ts": "x" * (MAX_BYTES // 2)}}
