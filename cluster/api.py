@@ -33,17 +33,17 @@ Document = dict[str, Any]
 
 
 class Api:
-    """The API server behind ``access``; not for several threads at once."""
+    """The API server behind ``access``, with ``seconds`` to answer. Not for several threads at once."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, seconds: float = TIMEOUT_SECONDS) -> None:
         address = urlsplit(access.server)
         self._connection: http.client.HTTPConnection
         if address.scheme == "https":
             self._connection = http.client.HTTPSConnection(
-                address.netloc, timeout=TIMEOUT_SECONDS, context=tls(access)
+                address.netloc, timeout=seconds, context=tls(access)
             )
         else:
-            self._connection = http.client.HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
+            self._connection = http.client.HTTPConnection(address.netloc, timeout=seconds)
         self._prefix = address.path
         self._headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
         self._used = 0.0

@@ -26,6 +26,9 @@ from cluster.processes import Processes
 READY_SECONDS: Final = 90.0
 """Six on an idle machine."""
 
+ANSWER_SECONDS: Final = 1.0
+"""It takes connections long before it answers them; meanwhile we look whether etcd still lives."""
+
 TRIES: Final = 3
 KUBECONFIG: Final = "admin.kubeconfig"
 ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
@@ -76,8 +79,9 @@ def _start(
     admin = access(folder, "admin", server)
     processes.start("etcd", [*binaries.etcd, *_etcd_flags(folder, etcd)])
     processes.start("kube-apiserver", [*binaries.apiserver, *_apiserver_flags(folder, place, etcd, secure)])
-    with contextlib.closing(Api(admin)) as api:
+    with Api(admin, seconds=ANSWER_SECONDS) as api:
         processes.wait("kube-apiserver", api.ready, seconds=READY_SECONDS)
+    with Api(admin) as api:
         if binaries.controller_manager is not None:
             command = [*binaries.controller_manager, *_controller_flags(folder, server)]
             processes.start("kube-controller-manager", command)

@@ -18,6 +18,7 @@ from cluster.binaries import Binaries
 from cluster.errors import CannotStart
 from cluster.kubeconfig import read
 from cluster.processes import Processes, processes_in
+from cluster.versions import KUBERNETES
 from tests.cluster.conftest import ROOT
 from tests.cluster.waiting import eventually
 
@@ -57,7 +58,7 @@ def test_up_and_down_again(state: Path) -> None:
     kubeconfig = state / "admin.kubeconfig"
     assert (up.returncode, up.stdout) == (0, f"export KUBECONFIG={kubeconfig}\n"), up.stderr
     with Api(read(kubeconfig)) as api:
-        assert api.ready()
+        assert api.call("GET", "/version")["gitVersion"] == f"v{KUBERNETES}"
     assert ", ".join(PARTS) in command(state, "status").stderr
 
     again = command(state, "up", "--no-node")

@@ -7,7 +7,6 @@ import pytest
 from cluster.api import Api, Document
 from cluster.control_plane import Cluster
 from cluster.errors import Refused
-from cluster.versions import KUBERNETES
 from tests.cluster.waiting import eventually
 
 AUDIENCE = "flora"
@@ -31,11 +30,6 @@ def review(api: Api, token: str, audience: str = AUDIENCE) -> Document:
         "spec": {"token": token, "audiences": [audience]},
     }
     return api.call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", request)["status"]
-
-
-@pytest.mark.usefixtures("programs")
-def test_it_is_the_version_that_is_named(api: Api) -> None:
-    assert api.call("GET", "/version")["gitVersion"] == f"v{KUBERNETES}"
 
 
 def test_a_token_is_reviewed_for_its_audience(api: Api, namespace: str) -> None:
