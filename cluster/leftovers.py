@@ -51,7 +51,9 @@ def clear(folder: Path) -> None:
 
 def mounts(folder: Path) -> list[Path]:
     """What is mounted below ``folder``, in the order it was."""
-    targets = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    table = Path("/proc/self/mounts")
+    lines = table.read_text().splitlines() if table.exists() else []  # other systems have no nodes of ours
+    targets = [line.split()[1] for line in lines]
     paths = [Path(target.encode().decode("unicode_escape")) for target in targets]  # a space is \\040
     return [path for path in paths if path.is_relative_to(folder.resolve())]
 

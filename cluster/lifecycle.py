@@ -80,7 +80,14 @@ def sweep() -> None:
     for lock in Path(tempfile.gettempdir()).resolve().glob(f"{PREFIX}*/{OWNER}"):
         with contextlib.ExitStack() as stack:
             try:
+                if not _is_ours(lock.parent):
+                    continue
                 fcntl.flock(stack.enter_context(lock.open()), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, FileNotFoundError, PermissionError):
-                continue  # it has an owner, is just going, or is another user's
+            except (BlockingIOError, FileNotFoundError):
+                continue  # it has an owner, or is just going
             remove(lock.parent)
+
+
+def _is_ours(folder: Path) -> bool:
+    """In a folder for everybody, others may put what looks like a cluster."""
+    return not folder.is_symlink() and folder.stat().st_uid == os.getuid()

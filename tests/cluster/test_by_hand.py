@@ -138,3 +138,26 @@ def test_a_cluster_that_has_an_owner_is_not_swept_away(programs: Binaries) -> No
         lifecycle.sweep()
         with cluster.api() as api:
             assert api.ready()
+
+
+def test_a_link_that_looks_like_a_cluster_is_not_swept_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / lifecycle.OWNER).touch()
+    (tmp_path / f"{lifecycle.PREFIX}link").symlink_to(theirs)
+    lifecycle.sweep()
+    assert theirs.exists()
+
+
+def test_a_cluster_without_an_owner_is_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    abandoned = tmp_path / f"{lifecycle.PREFIX}abandoned"
+    abandoned.mkdir()
+    (abandoned / lifecycle.OWNER).touch()
+    Processes(abandoned, bound=True).start("etcd", ["sleep", "600"])
+    lifecycle.sweep()
+    assert not abandoned.exists()
+    assert processes_in(abandoned) == []
