@@ -21,7 +21,7 @@ from cluster.binaries import NodeBinaries
 from cluster.control_plane import NODE, READY_SECONDS, Cluster, kubeconfig_for
 from cluster.errors import CannotStart, CannotStop, Refused
 from cluster.place import Place, name_of, run
-from cluster.processes import STOP_SECONDS, Processes, processes_in
+from cluster.processes import Processes, processes_in, wait_for_end
 
 SHIM: Final = "containerd-shim"
 
@@ -81,8 +81,7 @@ def stop(folder: Path) -> None:
     for shim in shims:
         with contextlib.suppress(psutil.NoSuchProcess):
             shim.kill()
-    _, stubborn = psutil.wait_procs(shims, timeout=STOP_SECONDS)
-    if stubborn:
+    if stubborn := wait_for_end(shims):
         raise CannotStop(f"processes of {folder} do not end: {[process.pid for process in stubborn]}")
     leftovers.clear(folder)
     cgroups.remove(name_of(folder))

@@ -130,9 +130,28 @@ def _end(process: psutil.Process) -> None:
     except psutil.NoSuchProcess:
         return
     _signal([process], psutil.Process.terminate)
-    psutil.wait_procs([process], timeout=STOP_SECONDS)
+    wait_for_end([process])
     _signal(family, psutil.Process.kill)  # children that it did not take along
-    psutil.wait_procs(family, timeout=STOP_SECONDS)
+    wait_for_end(family)
+
+
+def wait_for_end(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run after three seconds; one that waits for init to bury it has ended. Blocks."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while left := [process for process in processes if not _has_ended(process)]:
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(POLL_SECONDS)
+    return []
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)  # ours to bury
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _signal(processes: Sequence[psutil.Process], send: Callable[[psutil.Process], None]) -> None:
