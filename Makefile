@@ -1,12 +1,13 @@
 # make dev     set everything up and talk to examples/basic        make test    set up, run all tests
 # make check   lint, types, import rules                           make bench   the table of docs/benchmarks.md
+# make cluster-up   a Kubernetes to try things on: eval "$(make -s cluster-up)"             make cluster-down
 # make setup   virtual environment, locked dependencies, SDK       make lock    renew requirements.lock
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: dev test check bench setup lock sdk clean
+.PHONY: dev test check bench setup lock sdk clean cluster-up cluster-down
 dev: setup
 	$(BIN)/flora dev examples/basic
 
@@ -22,6 +23,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m bench $(ONLY)
+
+cluster-up cluster-down: .venv/.ready
+	@$(BIN)/python -m cluster $(@:cluster-%=%)
 
 setup: .venv/.ready sdk/flora_sdk/data/.ready
 

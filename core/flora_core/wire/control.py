@@ -145,7 +145,7 @@ class Loaded(Struct, frozen=True, tag_field=KIND, tag="loaded"):
 
 
 class Failed(Struct, frozen=True, tag_field=KIND, tag="failed"):
-    """An assignment could not be loaded, and whatever ran before still runs; or it ran, and is quarantined."""
+    """An assignment could not be loaded, and what ran before still runs; or it ran, and is quarantined."""
 
     guild: str
     revision: int

@@ -1,0 +1,61 @@
+"""The one cluster of ``make cluster-up``: it stays until ``make cluster-down``.
+
+Its folder is ``$XDG_STATE_HOME/flora/cluster``. What a machine that went down left there is cleared away.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cluster import binaries, control_plane, kubeconfig, lifecycle, machine
+from cluster.api import Api
+from cluster.binaries import Say
+from cluster.processes import Processes
+
+
+def folder(environment: Mapping[str, str] = os.environ) -> Path:
+    base = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME") or Path.home()) / ".local/state"
+    return Path(base) / "flora" / "cluster"
+
+
+def up(where: Path, *, with_node: bool, say: Say) -> Path:
+    """The kubeconfig of the cluster in ``where``, which is started when it does not run.
+
+    Raises Unavailable, CannotBuild and CannotStart; what was started is stopped then. Blocks.
+    """
+    kept = where / control_plane.KUBECONFIG
+    if kept.exists() and _answers(kept):
+        say(f"the cluster runs already: {', '.join(parts(where))}")
+        return kept
+    down(where)
+    programs = binaries.find(say=say)
+    node = None
+    if with_node:
+        machine.prepare(say=say)
+        node = binaries.find_node(say=say)
+    where.mkdir(parents=True, mode=0o700)
+    try:
+        return lifecycle.start(where, programs, node, bound=False).kubeconfig
+    except BaseException:  # Ctrl-C too
+        lifecycle.stop(where)  # the logs stay, to be read
+        raise
+
+
+def down(where: Path) -> bool:
+    """Whether there was one. Raises CannotStop. Blocks."""
+    there = where.exists()
+    if there:
+        lifecycle.remove(where)
+    return there
+
+
+def parts(where: Path) -> list[str]:
+    """The names of what runs."""
+    return [record.name for record in Processes(where, bound=False).alive]
+
+
+def _answers(path: Path) -> bool:
+    with Api(kubeconfig.read(path)) as api:
+        return api.ready()

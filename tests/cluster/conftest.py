@@ -1,0 +1,99 @@
+"""The cluster that the tests of this folder share: given by ``FLORA_TEST_KUBECONFIG``, or started here.
+
+Where there is none to be had the tests are skipped and say why; ``--no-skips`` makes that a failure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cluster import binaries, lifecycle, machine
+from cluster.api import Api, Document
+from cluster.binaries import Binaries, NodeBinaries
+from cluster.control_plane import Cluster
+from cluster.errors import Refused, Unavailable
+from cluster.node import condition
+from tests.cluster.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+CRD = ROOT / "crds" / "guilddeployments.flora.uwu.network.yaml"
+
+
+@pytest.fixture(scope="session")
+def programs(request: pytest.FixtureRequest) -> Binaries:
+    try:
+        with shown(request):
+            return binaries.find(say=say)
+    except Unavailable as why:
+        pytest.skip(f"no control plane: {why}")
+
+
+@pytest.fixture(scope="session")
+def node_programs(request: pytest.FixtureRequest, programs: Binaries) -> NodeBinaries:
+    try:
+        with shown(request):
+            machine.prepare(say=say)
+            return binaries.find_node(say=say)
+    except Unavailable as why:
+        pytest.skip(f"no node: {why}")
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """One with RBAC and controllers, and no nodes when it is ours."""
+    if (other := lifecycle.given()) is not None:
+        yield other
+        return
+    with lifecycle.running(request.getfixturevalue("programs")) as own:
+        yield own
+
+
+@pytest.fixture(scope="session")
+def api(cluster: Cluster) -> Iterator[Api]:
+    """As somebody who may do everything."""
+    with cluster.api() as api:
+        yield api
+
+
+@pytest.fixture
+def namespace(api: Api) -> Iterator[str]:
+    """A fresh one."""
+    name = f"flora-test-{secrets.token_hex(4)}"
+    document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    api.create(document)
+    yield name
+    api.delete(document)
+
+
+@pytest.fixture(scope="session")
+def crd(api: Api) -> Iterator[Document]:
+    """GuildDeployment, served; taken away again from a cluster that did not have it."""
+    document = yaml.safe_load(CRD.read_text())
+    had = _has(api, document)
+    api.apply(document, force=True)
+    eventually(lambda: condition(api.get(document), "Established") == "True")
+    yield document
+    if not had:
+        api.delete(document)
+
+
+def shown(request: pytest.FixtureRequest) -> contextlib.AbstractContextManager[None]:
+    """Output is not captured: a build takes minutes, and should be seen to go on."""
+    return request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled()
+
+
+def say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def _has(api: Api, document: Document) -> bool:
+    with contextlib.suppress(Refused):
+        return bool(api.get(document))
+    return False
