@@ -270,6 +270,8 @@ class FakeDiscord:
                 if channel not in self.channels:
                     return 404, {"message": "Unknown Channel", "code": 10003}, headers
                 return 200, {"id": channel, "guild_id": self.channels[channel]}, headers
+            case "GET", ["webhooks", _, _, "messages", message]:
+                return 200, {"id": message}, headers
             case "GET", ["webhooks", *key]:
                 guild = self.webhooks.get("/".join(key))
                 if guild is None:
