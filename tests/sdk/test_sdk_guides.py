@@ -23,7 +23,8 @@ def surface_names(text: str) -> set[str]:
     for block in re.findall(
         r"^export const lazy(?:Sdk|Web) = \[\n(.*?)^\] as const;", text, re.MULTILINE | re.DOTALL
     ):
-        names |= set(re.findall(r'(?<![/.])"(\w+)"', re.sub(r"""(?:import|require)\("[^"]+"\)""", "", block)))
+        code = re.sub(r"""lazy<.*>\(|(?:import|require)\("[^"]+"\)""", "", block)
+        names |= set(re.findall(r'(?<![/.])"(\w+)"', code))
     return names
 
 

@@ -348,7 +348,8 @@ def test_every_method_of_the_original_is_there(guild: GuildUnderTest) -> None:
 def test_every_method_is_tried_here_and_has_a_row_in_the_gateways_table(guild: GuildUnderTest) -> None:
     tried = {call.partition("(")[0] for call, *_ in [*CASES, SEND]}
     assert tried == set(guild.value("Object.keys(rest)"))
-    assert {op for _, op, _ in [*CASES, SEND]} == ROUTES.keys()
+    of_contexts = {"sendAutocompleteResult", "getOriginalInteractionResponse"}
+    assert {op for _, op, _ in [*CASES, SEND]} == ROUTES.keys() - of_contexts
 
 
 def test_the_guide_has_a_row_for_every_method(guild: GuildUnderTest) -> None:

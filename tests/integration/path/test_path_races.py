@@ -198,10 +198,10 @@ def test_what_waits_is_bounded_in_bytes_for_a_guild_and_for_all() -> None:
 
     writer = StreamWriterWithoutLoop()
     upstream = Upstream(writer, refuse)
-    args = Raw(msgspec.json.encode("x" * (1 << 20)))
+    args = Raw(msgspec.json.encode("x" * (1 << 20)))  # as large as what has files
     for number in range(1, 70):
         upstream.call(str(number % 23), number, "sendMessage", args, now=0.0)
-    assert len(upstream) == 31
+    assert len(upstream) == upstreams.LARGE_LIMIT // ((1 << 20) + 2)
     assert {code for _, code in refused} == {"DISCORD_RATE_LIMITED"}
     upstream.connected(Hello("a", 1, 0))
     assert writer.bytes < 64 << 20

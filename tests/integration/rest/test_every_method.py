@@ -35,7 +35,8 @@ async def test_it_does_what_it_says(puppet: Puppet, method: str) -> None:
 
 async def test_every_method_is_tried(puppet: Puppet) -> None:
     twice = {"removeOwnReaction", "clearReactionsOfEmoji", "editWebhookWithToken", "deleteWebhookWithToken"}
-    assert CASES.keys() == ROUTES.keys() - twice
+    of_contexts = {"sendAutocompleteResult", "getOriginalInteractionResponse"}
+    assert CASES.keys() == ROUTES.keys() - twice - of_contexts
 
 
 def at(puppet: Puppet, message: str) -> str:

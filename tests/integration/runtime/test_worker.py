@@ -81,9 +81,12 @@ async def test_top_level_await_belongs_to_loading(worker: WorkerUnderTest) -> No
 
 async def test_a_script_can_call_discord_while_it_loads(worker: WorkerUnderTest) -> None:
     worker.start_deploy(
-        "const m = await flora.rest?.sendMessage?.({}) ?? 'none'; console.log('loaded with', m);"
+        "const m = await rest.sendMessage({channelId: '20', content: 'up'}); console.log('loaded with', m.id);"
     )
-    await worker.wait_log("loaded with none")
+    ((op, name, _),) = await worker.wait_ops(1)
+    assert name == "sendMessage"
+    worker.answer(op, {"id": "30"})
+    await worker.wait_log("loaded with 30")
 
 
 async def test_a_new_script_takes_over_and_the_old_one_finishes_its_handlers(worker: WorkerUnderTest) -> None:
