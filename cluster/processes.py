@@ -117,6 +117,7 @@ class Processes:
         for record in reversed(self.records):
             if (process := record.process()) is not None:
                 _end(process)
+            _bury(record.pid)
         self._file.unlink(missing_ok=True)
 
     def _leash(self) -> list[str]:
@@ -145,9 +146,15 @@ def wait_for_end(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
     return []
 
 
-def _has_ended(process: psutil.Process) -> bool:
+def _bury(pid: int) -> None:
+    """Take the exit status of a child that has ended, so that it does not stay as a zombie."""
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(process.pid, os.WNOHANG)  # ours to bury
+        os.waitpid(pid, os.WNOHANG)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    with contextlib.suppress(ChildProcessError):  # somebody else's
+        return os.waitpid(process.pid, os.WNOHANG)[0] == process.pid
     try:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
+
+import psutil
 import pytest
 
+from cluster import lifecycle
 from cluster.api import Api, Document
+from cluster.binaries import Binaries
 from cluster.control_plane import Cluster
 from cluster.errors import Refused
+from cluster.processes import Processes
 from tests.cluster.waiting import eventually
 
 AUDIENCE = "flora"
@@ -151,3 +159,12 @@ def test_a_document_above_half_a_mebibyte_is_taken_server_side(api: Api, namespa
         "data": {"src__main.ts": "x" * 700_000},
     }
     assert "annotations" not in api.apply(document)["metadata"]
+
+
+def test_nothing_of_it_stays_as_a_zombie(programs: Binaries, tmp_path: Path) -> None:
+    cluster = lifecycle.start(tmp_path, programs, bound=True)
+    assert cluster.kubeconfig.exists()
+    pids = {record.pid for record in Processes(tmp_path, bound=True).records}
+    os.kill(min(pids), signal.SIGKILL)
+    lifecycle.stop(tmp_path)
+    assert not pids & {child.pid for child in psutil.Process().children()}

@@ -49,7 +49,14 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 def children() -> list[psutil.Process]:
     found = psutil.Process().children(recursive=True)
-    return [child for child in found if "component_" in " ".join(child.cmdline())]
+    return [child for child in found if "component_" in " ".join(_command_of(child))]
+
+
+def _command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.ZombieProcess:
+        return []
 
 
 async def test_a_component_is_up_when_it_says_where(start: Start, tmp_path: Path) -> None:
