@@ -36,7 +36,7 @@ WEB = [
     *("URL", "URLSearchParams", "atob", "btoa", "crypto", "structuredClone"),
     *("Blob", "CryptoKey", "File", "FormData", "Headers", "Request", "Response", "SubtleCrypto", "fetch"),
 ]
-OBJECTS = ("crypto", "Permissions", "kv", "secrets")
+OBJECTS = ("crypto", "Permissions", "kv", "rest", "secrets")
 GETTERS = "Object.getOwnPropertyNames({0}).filter((n) => Object.getOwnPropertyDescriptor({0}, n).get)"
 
 
