@@ -43,9 +43,11 @@ function pairs(names) {
 /** Refuse what a lazy module must not import: what it gets by value when it is first used may not change later. */
 async function checkConstant(name, from, entry) {
   const source = await readFile(from, "utf8");
-  const indirect = /^export (\{|\*)/m.test(source);
-  if (!indirect && !new RegExp(`^export (let|var) (.*\\W)?${name}\\b`, "m").test(source)) return;
-  throw new Error(`${entry} imports ${name} of ${from}: a lazy module gets values, and this ${indirect ? "may be" : "is"} a variable`);
+  const variable = new RegExp(`^export (let|var) (.*\\W)?${name}\\b`, "m").test(source);
+  const unclear = /^export (\{|\*)/m.test(source);
+  if (!variable && !unclear) return;
+  const why = `this ${variable ? "is" : "may be"} a variable`;
+  throw new Error(`${entry} imports ${name} of ${from}: a lazy module gets values, and ${why}`);
 }
 
 /**
@@ -64,7 +66,8 @@ export async function asFunction({ code, entry }) {
     throw new Error(`${entry} should have named imports only, and end with its exports`);
   }
   const returning = body.replace(exports, (_, names) => {
-    return `\nreturn { ${pairs(names).map(([local, name]) => `${name}: ${local}`).join(", ")} };`;
+    const members = pairs(names).map(([local, name]) => `${name}: ${local}`);
+    return `\nreturn { ${members.join(", ")} };`;
   });
   const locals = imports.map(({ local }) => local).join(", ");
   // As a value of something: esbuild leaves a function out that nobody uses.
@@ -72,6 +75,7 @@ export async function asFunction({ code, entry }) {
   const small = (await esbuild.transform(whole, { minify: true, target: common.target })).code;
   return { imports, script: `(${small.replace(/^it=/, "").replace(/;\s*$/, "")})\n${sourceUrl}` };
 }
+
 /** The lazy module `file` as the main bundle has it: `"@name@"` stands for the packed text. */
 function asCommonJs(file, { imports, script }) {
   const lines = imports.map(({ name, from }, i) => `import { ${name} as i${i} } from "${from}";`);
