@@ -42,7 +42,7 @@ sdk: sdk/flora_sdk/data/.ready
 sdk/node_modules/.ready: sdk/package-lock.json | .venv/.ready
 	cd sdk && $(NPM) ci --silent --no-fund --no-audit
 	touch $@
-sdk/flora_sdk/data/.ready: sdk/node_modules/.ready sdk/build.mjs $(shell find sdk/src sdk/types -type f 2>/dev/null)
+sdk/flora_sdk/data/.ready: sdk/node_modules/.ready $(wildcard sdk/*.mjs) $(shell find sdk/src sdk/types -type f 2>/dev/null)
 	cd sdk && $(NPM) run --silent build
 	touch $@
 

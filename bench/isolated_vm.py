@@ -63,7 +63,7 @@ async def isolated_vm(folder: Path, bundle: Bundle, *, guilds: int) -> AsyncIter
     setup.write_bytes(
         msgspec.json.encode(
             {
-                "prelude": asset(PRELUDE).read_text(),
+                "prelude": asset(PRELUDE).read_text("utf-8"),
                 "bundle": bundle.code,
                 "events": [payloads.worker_event(0, number).decode() for number in range(DISTINCT_EVENTS)],
                 "answer": payloads.sent_answer().decode(),

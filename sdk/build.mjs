@@ -11,14 +11,14 @@ const out = new URL("./flora_sdk/data/", import.meta.url).pathname;
 const modules = new URL("./node_modules/", import.meta.url).pathname;
 
 // What can fail comes first: a failed build leaves the last one in place.
-const { outputFiles } = await buildPrelude();
+const prelude = await buildPrelude();
 const types = await ambientTypes();
 
 await rm(out, { recursive: true, force: true });
 await mkdir(`${out}esbuild`, { recursive: true });
 await mkdir(`${out}typescript/lib`, { recursive: true });
 
-await writeFile(`${out}prelude.js`, outputFiles[0].contents);
+await writeFile(`${out}prelude.js`, prelude);
 await writeFile(`${out}flora.d.ts`, types);
 
 for (const file of ["browser.min.js", "LICENSE.md"]) {

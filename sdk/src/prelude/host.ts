@@ -10,6 +10,7 @@ import {
   DateNow,
   JSONParse,
   JSONStringify,
+  ObjectAssign,
   ObjectSetPrototypeOf,
   PromiseIntrinsic,
   RangeErrorIntrinsic,
@@ -106,7 +107,7 @@ let describe: () => string = () => "";
 export let loading = true;
 
 /** What the worker said about this isolate; nothing in tests and tools. */
-export let configuration: Configuration = {};
+export const configuration: Configuration = {};
 
 /** Something was added to the outbox outside `feed`: tell the worker, once. */
 function announce(): void {
@@ -405,6 +406,6 @@ export function setNotify(this: () => void): void {
 
 /** `this` is a `Configuration` as JSON. Called at most once, before the bundle runs. */
 export function configure(this: string): void {
-  configuration = JSONParse(this) as Configuration;
+  ObjectAssign(configuration, JSONParse(this));
   lastId = configuration.firstId ?? 0;
 }

@@ -3,6 +3,7 @@
 
 import "./primordials.ts";
 import "./harden.ts";
+import "./unpack.ts";
 import "../events/table.ts";
 import { lazySdk, lazyWeb, sdk, web } from "../surface.ts";
 import { configure, feed, loaded, setNotify, take } from "./host.ts";

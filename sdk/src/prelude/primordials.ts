@@ -20,9 +20,12 @@ function getter<T, R>(prototype: T, name: PropertyKey): (self: unknown) => R {
   return uncurry(Object.getOwnPropertyDescriptor(prototype, name)?.get as () => R) as (self: unknown) => R;
 }
 
+/** An indirect `eval`: it sees globals only. */
+export const { eval: Evaluate } = globalThis;
 export const { parse: JSONParse, stringify: JSONStringify } = JSON;
 export const { apply: ReflectApply, construct: ReflectConstruct, ownKeys: ReflectOwnKeys } = Reflect;
 export const {
+  assign: ObjectAssign,
   defineProperty: ObjectDefineProperty,
   freeze: ObjectFreeze,
   getOwnPropertyDescriptor: ObjectGetOwnPropertyDescriptor,
