@@ -70,9 +70,9 @@ async def hibernation_figures(folder: Path) -> AsyncGenerator[Row]:
 
 
 async def ten_thousand_figures(folder: Path) -> AsyncGenerator[Row]:
-    """One pod with four workers, where short memory demands that most guilds sleep."""
+    """One pod with a worker a core, where short memory demands that most guilds sleep."""
     settings = {"RUNTIME_WORKER_SOFT_RSS_MIB": str(SOFT_MIB)}
-    async with pod_alone(folder, workers=4, settings=settings) as pod:
+    async with pod_alone(folder, workers=2, settings=settings) as pod:
         begun = time.monotonic()
         await pod.place(MANY, seconds=400)
         loading = time.monotonic() - begun
