@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 PRESSURE_IDLE_SECONDS: Final = 5.0
 """Not even short memory sends a guild to sleep that had an event within this time."""
@@ -46,25 +46,28 @@ class Sleeper(Protocol):
         ...
 
 
-class Bedtime:
+G = TypeVar("G", bound=Sleeper)
+
+
+class Bedtime(Generic[G]):
     """Looks at each guild that woke when it could have been idle for long enough, and again."""
 
     def __init__(self, after: float) -> None:
         """``after`` seconds without an event; 0 for never."""
         self._after = after
-        self._looks: list[tuple[float, int, Sleeper]] = []
-        self._watched: set[Sleeper] = set()
+        self._looks: list[tuple[float, int, G]] = []
+        self._watched: set[G] = set()
         self._order = itertools.count()
 
-    def woke(self, guild: Sleeper) -> None:
+    def woke(self, guild: G) -> None:
         """``guild`` has an isolate now."""
         if self._after and guild not in self._watched:
             self._watched.add(guild)
             self._look(guild, at=guild.active_at + self._after)
 
-    def tick(self, now: float) -> list[Sleeper]:
+    def tick(self, now: float) -> list[G]:
         """The guilds to ask; those that went to sleep or away are no longer looked at."""
-        tired: list[Sleeper] = []
+        tired: list[G] = []
         while self._looks and self._looks[0][0] <= now:
             guild = heapq.heappop(self._looks)[2]
             if not guild.awake:
@@ -79,11 +82,11 @@ class Bedtime:
                 tired.append(guild)
         return tired
 
-    def _look(self, guild: Sleeper, *, at: float) -> None:
+    def _look(self, guild: G, *, at: float) -> None:
         heapq.heappush(self._looks, (at, next(self._order), guild))
 
 
-def longest_idle(guilds: Iterable[Sleeper], count: int, *, now: float) -> list[Sleeper]:
+def longest_idle(guilds: Iterable[G], count: int, *, now: float) -> list[G]:
     """Up to ``count`` of ``guilds`` that may sleep, those that were idle for longest first."""
     idle = (guild for guild in guilds if guild.active_at + PRESSURE_IDLE_SECONDS <= now and guild.may_sleep)
     return heapq.nsmallest(min(count, PRESSURE_AT_ONCE), idle, key=lambda guild: guild.active_at)

@@ -117,7 +117,7 @@ class RuntimePod:
         )
         self._crons = CronClock(settings.data_dir / "crons", start=self._start_cron)
         self._asked_runs = AskedRuns()
-        self._bedtime = Bedtime(settings.hibernate_after_secs)
+        self._bedtime = Bedtime[Guild](settings.hibernate_after_secs)
         self._sleepers = Sleepers(settings.data_dir / "asleep")
         self._asleep: set[str] = set()
 
@@ -183,8 +183,7 @@ class RuntimePod:
             metrics.hibernated.set(len(self._asleep))
             await self._look_at_guilds()
             for guild in self._bedtime.tick(self.now()):
-                if isinstance(guild, Guild):
-                    self._send_to_sleep(guild, timers_within=self._settings.hibernate_after_secs)
+                self._send_to_sleep(guild, timers_within=self._settings.hibernate_after_secs)
 
     async def _look_at_guilds(self) -> None:
         pending, now = 0, self.now()
@@ -481,8 +480,7 @@ class RuntimePod:
     def on_pressure(self, worker: int, isolates: int) -> None:
         here = (guild for guild in self._guilds.values() if guild.worker == worker)
         for guild in longest_idle(here, isolates, now=self.now()):
-            if isinstance(guild, Guild):
-                self._send_to_sleep(guild, timers_within=PRESSURE_IDLE_SECONDS)
+            self._send_to_sleep(guild, timers_within=PRESSURE_IDLE_SECONDS)
 
     def busy(self, worker: int, *, besides: list[str]) -> bool:
         return any(
