@@ -37,6 +37,7 @@ from flora_core.wire.control import (
     reports,
     route_table,
 )
+from tests.integration.loopback import listening
 
 POD, OTHER = PodName("flora-runtime-0"), PodName("flora-runtime-1")
 RUNTIME, GATEWAY = "runtime-token", "gateway-token"
@@ -101,12 +102,8 @@ async def plane() -> AsyncIterator[Plane]:
         {RUNTIME: Identity(Role.RUNTIME, POD), GATEWAY: Identity(Role.GATEWAY), "api": Identity(Role.API)}
     )
     ControlServer(app, plane.state, plane, identities)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    plane.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield plane
-    await runner.cleanup()
+    async with listening(app) as plane.url:
+        yield plane
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from flora_core.streams import (
     make_session,
     read_stream,
 )
+from tests.integration.loopback import listening
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,13 +36,8 @@ async def serving(handler: Handler, port: int = 0) -> AsyncIterator[str]:
     """A server whose every path is ``handler``; its URL."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with listening(app, port=port) as url:
+        yield url
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from flora_dev.talk import speak
 from flora_dev.view import View
 from flora_simulator.world_spec import DEV_GUILD
 from tests.integration.fetch.world import until
+from tests.integration.loopback import listening
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "weather"
 REAL = "https://api.weatherapi.com"
@@ -50,12 +51,8 @@ async def service() -> AsyncIterator[Service]:
     service = Service()
     app = web.Application()
     app.router.add_get("/v1/current.json", service.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    service.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield service
-    await runner.cleanup()
+    async with listening(app) as service.url:
+        yield service
 
 
 @pytest.fixture

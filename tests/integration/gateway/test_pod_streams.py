@@ -10,7 +10,6 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from aiohttp import web
 from msgspec import Raw
 from prometheus_client import REGISTRY
 
@@ -24,6 +23,7 @@ from flora_gateway.rest import ScopeMap
 from flora_gateway.server import GatewayServer
 from flora_gateway.shards.sessions import LowWater
 from flora_gateway.shards.shard import Dispatch
+from tests.integration.loopback import listening
 
 POD, OTHER = "flora-runtime-0", "flora-runtime-1"
 TOKENS = {POD: "token-0", OTHER: "token-1"}
@@ -118,13 +118,9 @@ async def until(ready: Callable[[], object]) -> None:
 @pytest.fixture
 async def gateway() -> AsyncIterator[GatewayUnderTest]:
     gateway = GatewayUnderTest()
-    runner = web.AppRunner(gateway.server.app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    gateway.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield gateway
-    gateway.server.stop()
-    await runner.cleanup()
+    async with listening(gateway.server.app) as gateway.url:
+        yield gateway
+        gateway.server.stop()
 
 
 @pytest.fixture

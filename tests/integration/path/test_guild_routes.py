@@ -16,6 +16,7 @@ from aiohttp import web
 from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.wire.guilds import BODY_LIMIT, UNKNOWN_CRON, UNKNOWN_GUILD
 from flora_runtime.supervisor.guild_routes import GuildRoutes
+from tests.integration.loopback import listening
 from tests.integration.path.path_under_test import POD, PathUnderTest
 
 API, RUNTIME = "api-token", "runtime-token"
@@ -57,12 +58,8 @@ async def outside(tmp_path: Path) -> AsyncIterator[Outside]:
         app = web.Application(client_max_size=BODY_LIMIT)
         identities = StaticIdentities({API: Identity(Role.API), RUNTIME: Identity(Role.RUNTIME, POD)})
         GuildRoutes(app, path.pod, identities)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession() as session:
-            yield Outside(path, session, f"http://127.0.0.1:{runner.addresses[0][1]}")
-        await runner.cleanup()
+        async with listening(app) as url, aiohttp.ClientSession() as session:
+            yield Outside(path, session, url)
 
 
 # ---------------------------------------------------------------- storage

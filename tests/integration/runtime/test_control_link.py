@@ -37,6 +37,7 @@ from flora_core.wire.control import (
 from flora_runtime.supervisor import control
 from flora_runtime.supervisor.control import BundleCorrupt, BundleMissing, BundleStore, ControlLink
 from flora_runtime.supervisor.reporting import Logs, Reports
+from tests.integration.loopback import listening
 
 
 class Control:
@@ -115,12 +116,8 @@ async def plane() -> AsyncIterator[Control]:
     app.router.add_get("/v1/pods/{pod}/desired", made.desired)
     app.router.add_get("/v1/bundles/{sha256}", made.bundle)
     app.router.add_post("/v1/pods/{pod}/{what}", made.take)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with listening(app) as made.url:
+        yield made
 
 
 @pytest.fixture
