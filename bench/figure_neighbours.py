@@ -17,6 +17,7 @@ from bench.flora import Flora, flora
 from bench.machine import median
 from bench.rows import Row
 from bench.stub_client import FLORA, Messages, Stub, stub_discord
+from flora_gateway.rest.settings import RestSettings
 
 NEIGHBOURS: Final = 50
 RATE: Final = 100
@@ -50,7 +51,10 @@ class Pair:
 
 async def neighbour_figures(folder: Path) -> AsyncGenerator[Row]:
     """How long neighbours wait, and whether one of their messages is lost."""
-    async with stub_discord(folder) as stub, flora(folder, stub.url) as system:
+    async with (
+        stub_discord(folder) as stub,
+        flora(folder, stub.url, guild_limit=RestSettings.model_fields["guild_limit"].default) as system,
+    ):
         await stub.connected(FLORA)
         await stub.flood(FLORA, count=20 * payloads.GUILDS)
         pairs = [Pair(await _pace(stub), await _under_attack(stub, system)) for _ in range(PAIRS)]

@@ -132,8 +132,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-async def start_gateway(control: Control, discord_url: str, *, folder: Path, port: int) -> Child:
-    """A gateway process; with the same ``folder`` and ``port`` it is the successor of an earlier one."""
+async def start_gateway(
+    control: Control, discord_url: str, *, folder: Path, port: int, guild_limit: int = 0
+) -> Child:
+    """A gateway process; with the same ``folder`` and ``port`` it is the successor of an earlier one.
+
+    ``guild_limit`` is how many calls a guild may make in ten seconds; 0 for as many as it likes.
+    """
     return await start(
         "gateway",
         python("flora_gateway.main"),
@@ -150,7 +155,7 @@ async def start_gateway(control: Control, discord_url: str, *, folder: Path, por
             "DISCORD_TOKEN": "stub-flora",
             "DISCORD_API_URL": f"{discord_url}/api/v10",
             "DISCORD_GLOBAL_LIMIT": "0",  # 50 calls a second, else
-            "DISCORD_GUILD_LIMIT": "0",  # 50 in ten seconds
+            "DISCORD_GUILD_LIMIT": str(guild_limit),
         },
     )
 
@@ -158,11 +163,12 @@ async def start_gateway(control: Control, discord_url: str, *, folder: Path, por
 class Flora:
     """The running system."""
 
-    def __init__(self, control: Control, folder: Path, discord_url: str, port: int) -> None:
+    def __init__(self, control: Control, folder: Path, discord_url: str, port: int, guild_limit: int) -> None:
         self.control: Final = control
         self._folder = folder
         self._discord_url = discord_url
         self._port = port
+        self._guild_limit = guild_limit
         self.gateway: Child
         self.runtime: Child
 
@@ -203,7 +209,11 @@ class Flora:
     async def start_gateway(self) -> None:
         """The first gateway, or the next one after it was killed."""
         self.gateway = await start_gateway(
-            self.control, self._discord_url, folder=self._folder, port=self._port
+            self.control,
+            self._discord_url,
+            folder=self._folder,
+            port=self._port,
+            guild_limit=self._guild_limit,
         )
 
     async def stop(self) -> None:
@@ -235,11 +245,11 @@ async def until_ready(child: Child, *, seconds: float = 20) -> None:
 
 
 @asynccontextmanager
-async def flora(folder: Path, discord_url: str) -> AsyncIterator[Flora]:
-    """The whole system, up and loaded."""
+async def flora(folder: Path, discord_url: str, *, guild_limit: int = 0) -> AsyncIterator[Flora]:
+    """The whole system, up and loaded; ``guild_limit`` as in ``start_gateway``."""
     async with control_plane() as control:
         await control.place_all()
-        system = Flora(control, folder, discord_url, free_port())
+        system = Flora(control, folder, discord_url, free_port(), guild_limit)
         try:
             await system.start()
             yield system

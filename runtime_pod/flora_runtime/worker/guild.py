@@ -58,6 +58,7 @@ class Guild:
         self.leaving: list[Script] = []
         self._maps: dict[int, bytes] = {}
         self._log_rate = LogRate()
+        self.slow = False
 
     @property
     def scripts(self) -> list[Script]:

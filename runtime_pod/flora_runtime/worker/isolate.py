@@ -14,6 +14,7 @@ from typing import Final
 
 from flora_runtime.errors import BootFailed
 from flora_runtime.worker import guard as guards
+from flora_runtime.worker.closing import Closer
 from flora_runtime.worker.priority import Priority
 from flora_runtime.worker.racer import Address, Library, Value, ValueType
 from flora_runtime.worker.reactor import Port, Reactor
@@ -60,6 +61,7 @@ class Engine:
         self.parks_fatal_errors: Final = guards.park_fatal_signals()
         self.rejections: Final = Rejections(self.library)
         self.priority: Final = Priority()
+        self.closer: Final = Closer(self.priority)
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
     def trim(self) -> None:
@@ -138,14 +140,20 @@ class Isolate:
         return self._thread is not None and not self._demoted and self._engine.priority.can_demote
 
     def give_way(self) -> None:
-        """Let the running task go on only when no other thread wants the core."""
-        if self._thread is not None and not self._demoted:
+        """Let the running task, or the next, go on only when no other thread wants the core, if that can be."""
+        if self.can_give_way and self._thread is not None:
             self._demoted = True
             self._engine.priority.demote(self._thread)
 
+    def hurry(self) -> None:
+        """Give way no longer; a task that ended does so by itself."""
+        if self._demoted and self._thread is not None:
+            self._demoted = False
+            self._engine.priority.restore(self._thread)
+
     def terminate(self) -> None:
         """End the running task at V8's next interrupt check, for which it need not give way."""
-        self._restore()
+        self.hurry()
         self._engine.guard.terminate(self._isolate)
 
     def memory(self) -> int:
@@ -158,13 +166,19 @@ class Isolate:
 
     def close(self) -> None:
         """Give the isolate back. Never call it while a task runs that cannot be stopped: it would wait."""
+        memory = 0
         if self._isolate:
+            memory = self.memory()
             self._engine.rejections.forget(self._isolate)
         self._engine.reactor.close_port(self._port)
         self._engine.reactor.close_port(self._notices)
-        self._engine.library.released.mr_free_context(self._context)
+        self._engine.closer.close(self._free_context, memory=memory)
 
     # ---------------------------------------------------------------- inside
+
+    def _free_context(self) -> None:
+        """A method, so that V8's callbacks in ``_kept`` live as long as the isolate does."""
+        self._engine.library.released.mr_free_context(self._context)
 
     def _call(self, function: Address, this: Address, on_result: OnResult) -> None:
         self._on_result = on_result
@@ -179,17 +193,12 @@ class Isolate:
     def _read(self, address: Address, limit: int) -> Value:
         return self._engine.library.read(self._context, address, limit=limit)
 
-    def _restore(self) -> None:
-        if self._demoted and self._thread is not None:
-            self._demoted = False
-            self._engine.priority.restore(self._thread)
-
     def _completed(self, address: Address) -> None:
         if self._on_address is not None:
             on_address, self._on_address = self._on_address, None
             on_address(address)
             return
-        self._restore()
+        self.hurry()
         on_result, self._on_result = self._on_result, None
         if on_result is None:
             self._free(address)

@@ -54,13 +54,17 @@ PARKED_LOOKS: Final = 10
 """A turn whose thread did not run between so many looks ..."""
 PARKED_LOOK_SECONDS: Final = 0.1
 """... with this time between them does not wait for a core (this process had one each time): V8 has parked
-it."""
+it. One that gave way has stopped doing so after half of them."""
 
 _CRON_EVENT: Final = f'{{"t":"{CRON_PREFIX}'.encode()
 
 
 class Listener(Protocol):
     """What a script tells its guild. Called between turns, never while one runs."""
+
+    slow: bool
+    """Whether the guild's last turn was long: the next one then gives way from its start. Set here, and kept
+    by the guild because a script that went over a limit has a successor."""
 
     def on_ready(self, script: Script) -> None:
         """The script wants a turn."""
@@ -253,6 +257,8 @@ class Script:
     def _begin_turn(self) -> None:
         self._started = 0
         self.turn_started = time.monotonic()
+        if self._listener.slow:
+            self._isolate.give_way()
         patience = DEMOTE_SECONDS if self._isolate.can_give_way else self._turn_limit_ns() / 1e9
         self.turn_deadline = self.turn_started + patience
         self._used_when_looked = -1
@@ -270,6 +276,8 @@ class Script:
             share = spent // len(self.pending)
             for event in self.pending.values():
                 event.cpu_ns += share
+        if spent < SHORT_TURN_NS:
+            self._listener.slow = False
         if spent > LONG_TURN_NS:
             self._batch = max(1, self._batch // 2)
         elif self._started and spent < SHORT_TURN_NS:
@@ -374,6 +382,8 @@ class Script:
         if self._looks_in_vain >= PARKED_LOOKS:  # by a fatal error of V8's
             self.stop(Outcome.KILLED)
             return
+        if self._looks_in_vain == PARKED_LOOKS // 2:
+            self._isolate.hurry()
         # It waited for a core: look again when it could have used the rest.
         self._used_when_looked = used
         pause = PARKED_LOOK_SECONDS if self._looks_in_vain else left / 1e9
@@ -382,6 +392,7 @@ class Script:
     def _give_way_if_long(self, used: int, left: int, now: float) -> None:
         if used >= DEMOTE_SECONDS * 1e9:
             self._isolate.give_way()
+            self._listener.slow = True
             self.turn_deadline = now + left / 1e9
         else:
             self.turn_deadline = now + DEMOTE_SECONDS

@@ -117,6 +117,7 @@ class Told:
         self.exceeded: list[tuple[Outcome, str]] = []
         self.unhandled: list[str] = []
         self.loaded = self.declared = self.timers = self.ready = self.begun = self.over = 0
+        self.slow = False
 
     def on_ready(self, script: Script) -> None:
         self.ready += 1
