@@ -257,6 +257,7 @@ class DevSession:
                 "RUNTIME_ACCEPT_TOKENS": f"{tokens.api}=api",
                 "RUNTIME_DATA_DIR": str(self._folder / "runtime"),
                 "RUNTIME_MAX_WORKERS": str(self._options.workers),
+                "RUNTIME_RETIRE_SECS": "0",  # there is no other pod that could have its guilds
                 "RUNTIME_FETCH_ALLOW": self._options.fetch_allow,
             },
         )
