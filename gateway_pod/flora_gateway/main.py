@@ -193,9 +193,8 @@ class Gateway:
         if self._stopping:
             return "stopping"
         if not self._routes.known.is_set():
-            return "no route table yet"
-        missing = self._shards.missing
-        return f"{missing} shards are not connected" if missing else None
+            return "no route table yet: the control plane has not answered, and none is kept on disk"
+        return self._shards.not_serving()
 
 
 if __name__ == "__main__":
