@@ -145,6 +145,8 @@ class Database:
                     try:
                         return await self._once(work)
                     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                        if self._closed:
+                            raise DatabaseGone("the connections to Postgres were closed meanwhile") from None
                         if not is_passing(error):
                             raise translated(error) from None
                         why = told(error)
