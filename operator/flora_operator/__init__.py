@@ -1,0 +1,1 @@
+"""The operator: GuildDeployments become bundles, places on runtime pods, and a status."""
