@@ -27,6 +27,7 @@ from flora_core.wire.control import (
     Limits,
     Loaded,
     LogLine,
+    PodReport,
     ScriptError,
     Secret,
 )
@@ -189,8 +190,10 @@ class LocalController:
     async def bundle(self, sha256: Sha256) -> bytes | None:
         return self._bundles.get(sha256)
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         del pod
+        if not isinstance(report, Loaded | Failed):
+            return  # guilds do not move here: there is one pod
         guild = GuildId(report.guild)
         status = self._statuses.get(guild)
         if status is None or report.revision != status.revision:

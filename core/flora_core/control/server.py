@@ -17,9 +17,8 @@ from flora_core.serving import number_in_query, pod_in_path, read_stream_body, s
 from flora_core.telemetry import logger
 from flora_core.wire.control import (
     Beat,
-    Failed,
-    Loaded,
     LogLine,
+    PodReport,
     desired,
     logs,
     reports,
@@ -39,7 +38,7 @@ class Controller(Protocol):
         """A bundle's bytes; None when there is none of that hash."""
         ...
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None: ...
+    def on_report(self, pod: PodName, report: PodReport) -> None: ...
 
     def on_log(self, pod: PodName, line: LogLine) -> None: ...
 

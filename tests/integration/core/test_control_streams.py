@@ -27,6 +27,7 @@ from flora_core.wire.control import (
     Loaded,
     LogLine,
     Outcome,
+    PodReport,
     Release,
     Route,
     Routes,
@@ -54,14 +55,14 @@ class Plane:
     def __init__(self) -> None:
         self.state = DesiredState()
         self.bundles: dict[str, bytes] = {}
-        self.reports: list[tuple[str, Loaded | Failed]] = []
+        self.reports: list[tuple[str, PodReport]] = []
         self.logs: list[tuple[str, LogLine]] = []
         self.url = ""
 
     async def bundle(self, sha256: Sha256) -> bytes | None:
         return self.bundles.get(sha256)
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         self.reports.append((pod, report))
 
     def on_log(self, pod: PodName, line: LogLine) -> None:

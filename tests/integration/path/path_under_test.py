@@ -22,7 +22,7 @@ from flora_core.hashing import worker_of
 from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.ids import GuildId, PodName, Sha256
 from flora_core.toolchain import Bundle
-from flora_core.wire.control import DEFAULT_LIMITS, Assignment, Failed, Limits, Loaded, LogLine
+from flora_core.wire.control import DEFAULT_LIMITS, Assignment, Limits, Loaded, LogLine, PodReport
 from flora_core.wire.gateway import Op, OpError
 from flora_gateway.fanout.hub import Hub
 from flora_gateway.rest import ScopeMap
@@ -48,7 +48,7 @@ class Operator:
     def __init__(self) -> None:
         self.state = DesiredState()
         self.bundles: dict[str, bytes] = {}
-        self.reports: list[Loaded | Failed] = []
+        self.reports: list[PodReport] = []
         self.logs: list[LogLine] = []
         self._revision = 0
 
@@ -65,7 +65,7 @@ class Operator:
     async def bundle(self, sha256: Sha256) -> bytes | None:
         return self.bundles.get(sha256)
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         self.reports.append(report)
 
     def on_log(self, pod: PodName, line: LogLine) -> None:
