@@ -22,6 +22,7 @@ from flora_core.wire.control import (
     Assignment,
     Forget,
     Release,
+    Retire,
     Route,
     Routes,
     Secret,
@@ -108,6 +109,8 @@ class DesiredState:
         self._secrets: dict[GuildId, list[Secret]] = {}
         self._forgets: dict[PodName, dict[GuildId, Forget]] = {}
         self._log: deque[Change] = deque(maxlen=LOG_LENGTH)
+        self._draining: dict[PodName, str] = {}
+        self._retirements: dict[PodName, Retire] = {}
         self._changed = asyncio.Event()
 
     def assignment(self, guild: GuildId) -> Assignment | None:
@@ -179,6 +182,22 @@ class DesiredState:
 
     # ---------------------------------------------------------------- what readers are told
 
+    def drains(self, pod: PodName, process: str) -> None:
+        """The ``process`` of ``pod`` was told to stop, and asks whether it may."""
+        self._draining[pod] = process
+
+    def retire(self, pod: PodName, *, wait: bool = False) -> None:
+        """Answer ``pod`` that it may leave; or that it should ``wait``, because guilds of its own are to be
+        moved. Nothing happens when it did not ask: it asks again on every new connection.
+        """
+        process = self._draining.get(pod)
+        earlier = self._retirements.get(pod)
+        if process is None or (earlier is not None and (earlier.process, earlier.wait) == (process, wait)):
+            return
+        self.revision += 1
+        self._retirements[pod] = Retire(self.revision, process, wait)
+        self._tell()
+
     def snapshot(self, pod: PodName) -> Snapshot:
         """All that ``pod`` should run now."""
         mine: dict[str, Assignment] = {}
@@ -190,7 +209,9 @@ class DesiredState:
             g: self._secrets[g] for g in map(GuildId, mine) if g in self._secrets
         }
         forgets = list(self._forgets.get(pod, {}).values())
-        return Snapshot(self.epoch, self.revision, list(mine.values()), secrets, forgets)
+        return Snapshot(
+            self.epoch, self.revision, list(mine.values()), secrets, forgets, self._retirements.get(pod)
+        )
 
     def routes(self) -> Routes:
         """Every guild's pod now."""
@@ -205,29 +226,35 @@ class DesiredState:
         oldest = self._log[0].revision if self._log else self.revision + 1
         return epoch == self.epoch and oldest - 1 <= revision <= self.revision
 
-    def changes(self, pod: PodName, *, after: int) -> list[Assign | Release | Secrets | Forget]:
+    def changes(self, pod: PodName, *, after: int) -> list[Assign | Release | Secrets | Forget | Retire]:
         """What changed for ``pod`` behind revision ``after``; only when ``covers``.
 
-        Guilds and secrets come as they are now: what they were in between helps nobody.
+        What a pod should have comes as it is now: what it was in between helps nobody.
         """
-        frames: list[Assign | Release | Secrets | Forget] = []
+        frames: list[Assign | Release | Secrets | Forget | Retire] = []
         for change in self._since(after):
             if not change.concerns(pod):
                 continue
-            placed = self._placed.get(change.guild)
-            assignment = placed.on(pod) if placed is not None else None
             knew = change.before is not None and change.before.on(pod) is not None
-            if assignment is None:
+            if change.now is None or change.now.on(pod) is None:
                 if knew:
                     frames.append(Release(change.revision, change.guild))
                 continue
+            placed = self._placed.get(change.guild)
+            assignment = placed.on(pod) if placed is not None else None
+            if assignment is None:
+                continue  # a later change takes it away
             secrets = self._secrets.get(change.guild, [])
             if change.secrets or (secrets and not knew):
                 frames.append(Secrets(change.revision, change.guild, secrets))
             if not change.secrets:
                 frames.append(Assign(change.revision, assignment))
         forgets = self._forgets.get(pod, {}).values()
-        return [*frames, *(forget for forget in forgets if forget.revision > after)]
+        frames += [forget for forget in forgets if forget.revision > after]
+        retire = self._retirements.get(pod)
+        if retire is not None and retire.revision > after:
+            frames.append(retire)
+        return frames
 
     def route_changes(self, *, after: int) -> list[Route]:
         """Which guilds moved, or are held, behind revision ``after``; only when ``covers``."""
