@@ -239,12 +239,11 @@ class Hub:
             self._holds.begin(guild, handoff, now)
         self._say_held()
 
-    def say_all_held(self, say: Callable[[Held], None]) -> None:
-        """Tell anew of every guild that is held, to somebody who may not know."""
-        for guild in self._holds.guilds:
-            hold = self._holds.of(guild)
-            if hold is not None and hold.said:
-                say(Held(guild, hold.handoff))
+    @property
+    def all_held(self) -> list[Held]:
+        """Every guild of which nothing is on its way to its pod, for somebody who may not know."""
+        holds = {guild: self._holds.of(guild) for guild in self._holds.guilds}
+        return [Held(guild, hold.handoff) for guild, hold in holds.items() if hold is not None and hold.said]
 
     def acknowledge(self, pod: Pod, offset: int) -> None:
         """``pod`` has everything up to ``offset``."""
