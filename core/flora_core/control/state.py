@@ -21,6 +21,7 @@ from flora_core.wire.control import (
     Assign,
     Assignment,
     Forget,
+    Hold,
     Release,
     Retire,
     Route,
@@ -78,9 +79,14 @@ class Placed:
         return (self.pod,) if self.handoff is None else (self.pod, self.handoff.to)
 
     @property
-    def route(self) -> tuple[PodName, str]:
-        """Its pod, and the handoff that its events wait for."""
-        return self.pod, self.handoff.id if self.handoff is not None else ""
+    def hold(self) -> Hold | None:
+        """What its events wait for."""
+        return Hold(self.handoff.id, self.handoff.to) if self.handoff is not None else None
+
+    @property
+    def route(self) -> tuple[PodName, Hold | None]:
+        """Its pod, and what its events wait for."""
+        return self.pod, self.hold
 
 
 @dataclass(slots=True, frozen=True)
@@ -215,8 +221,8 @@ class DesiredState:
 
     def routes(self) -> Routes:
         """Every guild's pod now."""
-        held: dict[str, str] = {
-            guild: placed.handoff.id for guild, placed in self._placed.items() if placed.handoff is not None
+        held: dict[str, Hold] = {
+            guild: placed.hold for guild, placed in self._placed.items() if placed.hold is not None
         }
         pods: dict[str, str] = {guild: placed.pod for guild, placed in self._placed.items()}
         return Routes(self.epoch, self.revision, pods, held)

@@ -143,14 +143,23 @@ class Secrets(Struct, frozen=True, tag_field=KIND, tag="secrets"):
     secrets: list[Secret]
 
 
+class Hold(Struct, frozen=True):
+    """A guild's new events wait in the gateway: it is on its way from one pod to another."""
+
+    handoff: str
+    to: str
+    """The pod that gets it, and may already call Discord for it: its script is loaded there before the
+    events come."""
+
+
 class Routes(Struct, frozen=True, tag_field=KIND, tag="routes"):
     """The whole route table: guild -> pod."""
 
     epoch: str
     revision: int
     pods: dict[str, str]
-    held: dict[str, str] = {}
-    """Guilds whose events the gateway keeps to itself -> the handoff they wait for."""
+    held: dict[str, Hold] = {}
+    """Guilds whose events the gateway keeps to itself."""
 
 
 class Route(Struct, frozen=True, tag_field=KIND, tag="route"):
@@ -159,8 +168,8 @@ class Route(Struct, frozen=True, tag_field=KIND, tag="route"):
     revision: int
     guild: str
     pod: str | None = None
-    held: str = ""
-    """The handoff for which the guild's new events wait in the gateway; empty: they go to the pod."""
+    held: Hold | None = None
+    """Whether the guild's new events wait in the gateway; None: they go to the pod."""
 
 
 class Beat(Struct, frozen=True, tag_field=KIND, tag="beat"):

@@ -35,7 +35,7 @@ class Event:
 
 
 @dataclass(slots=True)
-class Hold:
+class Waiting:
     """One guild's."""
 
     handoff: str
@@ -52,7 +52,7 @@ class Holds:
     def __init__(self, *, byte_limit: int, guild_limit: int) -> None:
         self._byte_limit = byte_limit
         self._guild_limit = guild_limit
-        self._holds: dict[str, Hold] = {}
+        self._holds: dict[str, Waiting] = {}
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -63,15 +63,15 @@ class Holds:
         """Those whose events wait."""
         return list(self._holds)
 
-    def of(self, guild: str) -> Hold | None:
+    def of(self, guild: str) -> Waiting | None:
         """What is held of ``guild``; None when its events go to its pod."""
         return self._holds.get(guild)
 
-    def begin(self, guild: str, handoff: str, now: float) -> Hold:
+    def begin(self, guild: str, handoff: str, now: float) -> Waiting:
         """From now on ``guild`` waits for ``handoff``; what waited for another one waits on."""
         hold = self._holds.get(guild)
         if hold is None:
-            hold = self._holds[guild] = Hold(handoff, now)
+            hold = self._holds[guild] = Waiting(handoff, now)
         elif hold.handoff != handoff:
             hold.handoff, hold.said = handoff, False
         return hold
@@ -91,7 +91,7 @@ class Holds:
         self._holds[guild].events.append(event)
         self.bytes += _cost(event)
 
-    def end(self, guild: str) -> Hold:
+    def end(self, guild: str) -> Waiting:
         """Nothing of ``guild`` is held any more; what was."""
         hold = self._holds.pop(guild)
         self.bytes -= sum(map(_cost, hold.events))

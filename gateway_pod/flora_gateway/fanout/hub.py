@@ -23,7 +23,7 @@ from flora_core.errors import MalformedFrame
 from flora_core.events import EVENTS, INTERACTION, READY
 from flora_core.telemetry import logger
 from flora_core.wire import UNREADABLE
-from flora_core.wire.control import Held
+from flora_core.wire.control import Held, Hold
 from flora_core.wire.gateway import Subscribe
 from flora_gateway import metrics
 from flora_gateway.fanout.buffer import Frame, PodBuffer
@@ -83,7 +83,7 @@ class Hub:
         scope: ScopeListener,
         byte_limit: int,
         guild_limit: int,
-        held: Callable[[], Mapping[str, str]] = dict,
+        held: Callable[[], Mapping[str, Hold]] = dict,
     ) -> None:
         """``held`` tells which guilds' events are to wait, and for which handoff."""
         self.epoch: Final = secrets.token_hex(8)
@@ -122,8 +122,9 @@ class Hub:
         return pod
 
     def runs(self, pod: str, guild: str) -> bool:
-        """Whether ``guild`` is ``pod``'s."""
-        return self._pod_of(guild) == pod
+        """Whether ``guild`` is ``pod``'s, or about to be."""
+        hold = self._held().get(guild)
+        return self._pod_of(guild) == pod or (hold is not None and hold.to == pod)
 
     async def all_acknowledged(self) -> None:
         """Return when every connected pod has everything; give it a deadline."""
@@ -192,7 +193,7 @@ class Hub:
         pod, size = self.pod(name), len(classified.data)
         held = self._held().get(guild)
         if held is not None:
-            self._holds.begin(guild, held, time.monotonic())
+            self._holds.begin(guild, held.handoff, time.monotonic())
         holder = pod.buffer if held is None and self._holds.of(guild) is None else self._holds
         drop = holder.refuses(event.type, guild, size)
         if drop is not None:
@@ -235,8 +236,8 @@ class Hub:
             if guild not in held:
                 self._let_go(guild)
         now = time.monotonic()
-        for guild, handoff in held.items():
-            self._holds.begin(guild, handoff, now)
+        for guild, hold in held.items():
+            self._holds.begin(guild, hold.handoff, now)
         self._say_held()
 
     @property
@@ -259,7 +260,7 @@ class Hub:
         held = self._held()
         for guild in self._holds.guilds:
             hold, name = self._holds.of(guild), self._pod_of(guild)
-            if hold is None or hold.said or held.get(guild) != hold.handoff:
+            if hold is None or hold.said or guild not in held:
                 continue
             if name is None or not self.pod(name).buffer.waits(guild):
                 hold.said = True

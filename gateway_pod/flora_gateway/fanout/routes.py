@@ -18,7 +18,7 @@ from flora_core.errors import WireError
 from flora_core.files import CannotRead, read_kept, write_whole
 from flora_core.streams import StreamRefused, Token, follow
 from flora_core.telemetry import logger
-from flora_core.wire.control import Beat, Route, Routes, route_table
+from flora_core.wire.control import Beat, Hold, Route, Routes, route_table
 from flora_gateway import metrics
 
 _log = logger(__name__)
@@ -28,7 +28,7 @@ class _Kept(Struct, frozen=True):
     """What is on disk."""
 
     pods: dict[str, str]
-    held: dict[str, str] = {}
+    held: dict[str, Hold] = {}
 
 
 class RouteTable:
@@ -39,7 +39,7 @@ class RouteTable:
         self._file = folder / "routes.json"
         self._token = token
         self._pods: dict[str, str] = {}
-        self._held: dict[str, str] = {}
+        self._held: dict[str, Hold] = {}
         self.on_change: Callable[[], None] = lambda: None
         """Called when the table has changed, and is on disk."""
         self._epoch = ""
@@ -52,8 +52,8 @@ class RouteTable:
         return self._pods.get(guild)
 
     @property
-    def held(self) -> Mapping[str, str]:
-        """Guilds whose events are not to go to their pods -> the handoff they wait for."""
+    def held(self) -> Mapping[str, Hold]:
+        """Guilds whose events are not to go to their pods."""
         return self._held
 
     @property
@@ -102,7 +102,7 @@ class RouteTable:
                 self._pods.pop(frame.guild, None)
             else:
                 self._pods[frame.guild] = frame.pod
-            if frame.held:
+            if frame.held is not None:
                 self._held[frame.guild] = frame.held
             else:
                 self._held.pop(frame.guild, None)
