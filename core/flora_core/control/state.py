@@ -265,7 +265,9 @@ class DesiredState:
     def route_changes(self, *, after: int) -> list[Route]:
         """Which guilds moved, or are held, behind revision ``after``; only when ``covers``."""
         return [
-            Route(change.revision, change.guild, *(change.now.route if change.now is not None else ()))
+            Route(change.revision, change.guild, change.now.pod, change.now.hold)
+            if change.now is not None
+            else Route(change.revision, change.guild)
             for change in self._since(after)
             if change.now is None or change.before is None or change.now.route != change.before.route
         ]
