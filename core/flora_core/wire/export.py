@@ -25,6 +25,9 @@ EXPORT_LINE_LIMIT: Final = 16 << 20
 """Bytes of a line: an entry of 2 MiB, all of whose characters have to be escaped."""
 
 
+NO_METADATA: Final = Raw(b"")
+
+
 class Export(Struct, frozen=True, tag_field=KIND, tag="export"):
     """What follows."""
 
@@ -42,7 +45,7 @@ class ExportedEntry(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag
     value: str = field(name="v")
     expires: int = field(default=0, name="e")
     """Unix milliseconds; 0 for never."""
-    metadata: Raw = field(default=Raw(b""), name="m")
+    metadata: Raw = field(default=NO_METADATA, name="m")
 
 
 class ExportedCron(Struct, frozen=True, tag_field=KIND, tag="cron"):

@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from flora_core.errors import FloraError, InvalidInput
 from flora_core.ids import GuildId
-from flora_core.wire.export import ExportedEntry
+from flora_core.wire.export import NO_METADATA, ExportedEntry
 from flora_core.wire.ndjson import flat
 from flora_runtime.kv import layout, limits
 from flora_runtime.kv.calls import check_key, check_store
@@ -52,7 +52,7 @@ def entries(database: Database, guild: GuildId, *, stop: threading.Event) -> Ite
             if entry.gone(now):
                 continue
             store, _, name = key[len(prefix) :].partition(b"\0")
-            metadata = Raw(flat(entry.metadata))
+            metadata = Raw(flat(entry.metadata)) if entry.metadata else NO_METADATA
             yield ExportedEntry(store.decode(), name.decode(), entry.value, entry.expires, metadata)
         if not chunk:
             return
