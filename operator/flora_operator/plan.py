@@ -58,7 +58,7 @@ class Observed:
     was: Status
     """What the operator wrote last; what stands there when it has not written since it started."""
     build: Built | Unbuilt | None
-    """None: not known yet, or of no interest (``wants_build``). Only a suspended guild can be planned without."""
+    """None: not known yet, or of no interest (``wants_build``); only who runs nothing is planned without."""
     pods: Sequence[PodName]
     reports: Mapping[PodName, Loaded | Failed] = field(default_factory=dict[PodName, Loaded | Failed])
     """What pods last said of the guild, since the operator started."""
@@ -181,12 +181,10 @@ def _unplaced(
     seen: Observed, bundled: tuple[Truth, str, str], bundle: BundleStatus | None, where: Place
 ) -> Plan:
     """There is nothing to run, or nowhere to run it."""
-    if bundle is None:
-        assigned: tuple[Truth, str, str] = ("False", "NotBundled", "there is no bundle to run yet")
-        ready: tuple[Truth, str, str] = ("False", bundled[1], bundled[2])
-    else:
-        text = "there are no runtime pods; scale their StatefulSet up"
-        assigned = ready = ("False", "NoPods", text)
+    assigned: tuple[Truth, str, str] = ("False", "NotBundled", "there is no bundle to run yet")
+    if bundle is not None:
+        assigned = ("False", "NoPods", "there are no runtime pods; scale their StatefulSet up")
+    ready: tuple[Truth, str, str] = assigned if bundled[0] == "True" else ("False", bundled[1], bundled[2])
     status = msgspec.structs.replace(
         seen.was,
         observed_generation=seen.deployment.generation,
