@@ -157,8 +157,12 @@ class Reconciler:
             before.written.set_exception(Conflict("something newer was asked for"))
         self._wishes[serving.key] = wish
         self._queue.add(serving.key)
-        async with asyncio.timeout(PERSIST_SECONDS):
-            await wish.written
+        try:
+            async with asyncio.timeout(PERSIST_SECONDS):
+                await wish.written
+        finally:
+            if self._wishes.get(serving.key) is wish:
+                del self._wishes[serving.key]
 
     # ---------------------------------------------------------------- work
 

@@ -209,6 +209,7 @@ async def test_without_a_database_new_scripts_wait_and_old_ones_run(stage: Stage
         assert bundled["status"] == "Unknown"
         await stage.ready("1002", "BundlerUnavailable")
         assert any(GUILD in pod.runs for pod in pods)
+        assert (await get(f"{stage.url}/v1/bundles/{'ab' * 32}", token=PODS[0]))[0] == 503
         stage.apply(GUILD, GOOD + "// 2", suspend=True)
         await stage.ready(GUILD, "Suspended")
         stage.apply(GUILD, GOOD + "// 2")
