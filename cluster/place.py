@@ -83,11 +83,13 @@ def ip(*arguments: str) -> str:
     return run("ip", *arguments)
 
 
-def run(*command: str, prefix: Sequence[str] = (), seconds: float = SECONDS) -> str:
+def run(
+    *command: str, prefix: Sequence[str] = (), folder: Path | None = None, seconds: float = SECONDS
+) -> str:
     """What a short command prints; raises CannotStart with what it complains of. Blocks."""
     try:
         done = subprocess.run(
-            [*prefix, *command], capture_output=True, text=True, timeout=seconds, check=False
+            [*prefix, *command], cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CannotStart(f"{command[0]}: {error}") from None
