@@ -98,6 +98,13 @@ def run(
     return done.stdout
 
 
+def outside(address: str) -> str:
+    """The machine's end of the line to the node at ``address``: what pods may call the machine by."""
+    network = ipaddress.ip_network(f"{address}/30", strict=False)
+    (other,) = [str(host) for host in network.hosts() if str(host) != address]
+    return other
+
+
 def _interface(name: str) -> str:
     """The outer end's: at most 15 characters."""
     return f"veth{name.removeprefix('flora-')}"

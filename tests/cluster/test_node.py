@@ -39,12 +39,6 @@ SHIM_SOCKETS = Path("/run/containerd/s")
 
 
 @pytest.fixture(scope="module")
-def whole(programs: Binaries, node_programs: NodeBinaries) -> Iterator[Cluster]:
-    with lifecycle.running(programs, node_programs) as cluster:
-        yield cluster
-
-
-@pytest.fixture(scope="module")
 def web(whole: Cluster, node_programs: NodeBinaries) -> None:
     """Two Pods behind a Service, as locked up as flora's own."""
     with whole.api() as api:
