@@ -54,6 +54,7 @@ def test_an_image_has_what_it_runs_and_nothing_else(
         return execute(whole, name, *command, namespace=place)
 
     assert run("id", "-u").strip() == str(USER)
+    assert run("python3", "-c", "import getpass; print(getpass.getuser())").strip() == "flora"
     run("python3", "-c", RUNS[component])
     names = " ".join(OTHERS[component])
     looked_for = (
