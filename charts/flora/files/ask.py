@@ -7,26 +7,22 @@ import json
 import sys
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 
-CHANNEL = "helm-test"
 QUESTION = "!helm-test"
 ANSWER = "helm-test ok"
-OWNER = "helm"
+PATIENCE_SECONDS = 5
 
 
 def main(url: str, guild: str, seconds: float) -> int:
     """Make the guild when it is not there, then ask until there is an answer."""
     deadline = time.monotonic() + seconds
-    channel = ""
     while time.monotonic() < deadline:
         try:
-            channel = channel or the_channel(url, guild)
-            if asked(url, channel):
+            be_in(url, guild)
+            if asked(url, guild):
                 print(f"guild {guild} answered")
                 return 0
-            print("no answer yet")
         except urllib.error.HTTPError as error:
             print(f"{error.url}: {error.code} {error.read().decode(errors='replace')}")
         except OSError as error:
@@ -36,33 +32,29 @@ def main(url: str, guild: str, seconds: float) -> int:
     return 1
 
 
-def the_channel(url: str, guild: str) -> str:
-    """The id of the guild's channel for this; the guild is made when it is not there."""
-    world = call(url, "GET", "/world")
-    if not any(known["id"] == guild for known in world["guilds"]):
-        channels = [{"name": CHANNEL}]
-        call(url, "POST", "/guilds", {"name": "helm test", "id": guild, "owner": OWNER, "channels": channels})
-        world = call(url, "GET", "/world")
-    (known,) = [known for known in world["guilds"] if known["id"] == guild]
-    return next(channel["id"] for channel in known["channels"] if channel["name"] == CHANNEL)
+def be_in(url: str, guild: str) -> None:
+    """See to it that the guild is there, with the bot in it."""
+    if not any(known["id"] == guild for known in call(url, "GET", "/world")["guilds"]):
+        call(url, "POST", "/guilds", {"name": "helm test", "id": guild})
+        print(f"made guild {guild}")
 
 
-def asked(url: str, channel: str) -> bool:
-    """Whether the bot answers a message within 5 s."""
-    act = call(url, "POST", "/messages", {"user": OWNER, "channel": channel, "content": QUESTION})
-    query = urllib.parse.urlencode(
-        {"after": act["position"], "channel": channel, "kind": "message", "timeout": 5}
-    )
-    actions = call(url, "GET", f"/wait?{query}")["actions"]
-    return any(action["message"]["content"] == ANSWER for action in actions)
+def asked(url: str, guild: str) -> bool:
+    """Whether the bot answers a message."""
+    act = call(url, "POST", f"/guilds/{guild}/messages", {"content": QUESTION})
+    path = f"/guilds/{guild}/answers?after={act['position']}&count=1&timeout={PATIENCE_SECONDS}"
+    answers = call(url, "GET", path)["answers"]
+    if not answers:
+        print("no answer yet" if act["listeners"] else "no bot is connected yet")
+    return any(answer["content"] == ANSWER for answer in answers)
 
 
 def call(url: str, method: str, path: str, body: object = None) -> dict:
-    """What a control route answers, decoded."""
+    """What a route of the simulator's control answers, decoded."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{url}/_sim{path}", data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=20) as response:
+    request = urllib.request.Request(f"{url}/control{path}", data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=4 * PATIENCE_SECONDS) as response:
         return json.load(response)
 
 
