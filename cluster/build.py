@@ -1,4 +1,4 @@
-"""Building etcd, Kubernetes and CoreDNS from Go modules, once for all checkouts.
+"""Building etcd, Kubernetes, CoreDNS and their clients from Go modules, once for all checkouts.
 
 Modules come from the Go proxy and are checked against the committed ``go.sum``. Two builds at once wait for
 each other by a lock on a file; the program appears by renaming, so that there is a whole one or none.
@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Final
 
 from cluster.errors import CannotBuild, Unavailable
-from cluster.versions import GO, KUBERNETES, Module
+from cluster.versions import GO, Module
 
 SAY_EVERY: Final = 150
 """Packages between two lines of progress; there are some 1,500."""
 
 LAST_LINES: Final = 20
-VERSION_PACKAGE: Final = "k8s.io/component-base/version"
 
 
 def go(environment: Mapping[str, str] = os.environ) -> str:
@@ -57,18 +56,20 @@ def build(module: Module, target: Path, go: str, *, say: Callable[[str], object]
         began = time.monotonic()
         temporary = target.with_suffix(".new")
         try:
-            _run([*_gently(), go, "build", *_flags(), "-o", str(temporary), "."], module.sources, say)
+            _run(
+                [*_gently(), go, "build", *_flags(module), "-o", str(temporary), module.package],
+                module.sources,
+                say,
+            )
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
         say(f"built in {time.monotonic() - began:.0f} s: {target}")
 
 
-def _flags() -> list[str]:
-    major, minor, _ = KUBERNETES.split(".")
-    stamp = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    linked = " ".join(f"-X {VERSION_PACKAGE}.{name}={value}" for name, value in stamp.items())
-    return ["-v", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {linked}"]
+def _flags(module: Module) -> list[str]:
+    linked = "".join(f" -X {name}={value}" for name, value in module.stamps.items())
+    return ["-v", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w{linked}"]
 
 
 def _gently() -> list[str]:

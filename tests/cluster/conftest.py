@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,18 @@ def node_programs(request: pytest.FixtureRequest, programs: Binaries) -> NodeBin
             return binaries.find_node(say=say)
     except Unavailable as why:
         pytest.skip(f"no node: {why}")
+
+
+@pytest.fixture(scope="session")
+def helm(request: pytest.FixtureRequest) -> Path:
+    """The command."""
+    return _client(request, binaries.helm)
+
+
+@pytest.fixture(scope="session")
+def kubectl(request: pytest.FixtureRequest) -> Path:
+    """The command."""
+    return _client(request, binaries.kubectl)
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +103,14 @@ def shown(request: pytest.FixtureRequest) -> contextlib.AbstractContextManager[N
 
 def say(line: str) -> None:
     sys.stderr.write(line + "\n")
+
+
+def _client(request: pytest.FixtureRequest, find: Callable[..., Path]) -> Path:
+    try:
+        with shown(request):
+            return find(say=say)
+    except Unavailable as why:
+        pytest.skip(f"no clients: {why}")
 
 
 def _has(api: Api, document: Document) -> bool:
