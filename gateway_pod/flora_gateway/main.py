@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from collections.abc import Iterable
 from typing import Final
 
 from aiohttp import web
@@ -17,20 +18,24 @@ from flora_core.settings import load
 from flora_core.streams import Token, make_session
 from flora_core.telemetry import logger, setup_logging
 from flora_core.throughput import freeze_startup_objects, schedule_in_batches
+from flora_core.wire.control import GatewayReport
 from flora_gateway.fanout.hub import Hub
 from flora_gateway.fanout.routes import RouteTable
+from flora_gateway.reporting import GatewayReports
 from flora_gateway.rest import Proxy, RestSettings, ScopeMap
 from flora_gateway.rest.settings import API_PATH
 from flora_gateway.rest.transport import parse_base
 from flora_gateway.server import GatewayServer
 from flora_gateway.settings import DiscordSettings, GatewaySettings
 from flora_gateway.shards.launch import Shards
+from flora_gateway.shards.membership import TYPES, Membership
 from flora_gateway.shards.sessions import (
     FileSessionStore,
     RedisSessionStore,
     SessionStore,
     TwofoldSessionStore,
 )
+from flora_gateway.shards.shard import Dispatch
 
 INTERACTION_TOKEN_SECONDS: Final = 15 * 60.0
 FLUSH_SECONDS: Final = 2.0
@@ -79,8 +84,10 @@ class Gateway:
             guild_limit=settings.guild_backlog,
         )
         self._shards = Shards(
-            discord, api_url=f"{scheme}://{origin.netloc}{path}", on_dispatch=self._hub.on_dispatch
+            discord, api_url=f"{scheme}://{origin.netloc}{path}", on_dispatch=self._on_dispatch
         )
+        self._reports = GatewayReports(settings.control_url, token=token, truths=self._truths)
+        self._membership = Membership(shards=lambda: self._shards.count, tell=self._reports.report)
         self._proxy: Proxy | None = None
         self._stopping = False
 
@@ -108,6 +115,21 @@ class Gateway:
         if isinstance(served, Exception):
             raise served
 
+    def _on_dispatch(self, event: Dispatch) -> None:
+        if event.type in TYPES:
+            self._membership.observe(event.shard, event.type, event.data)
+        self._hub.on_dispatch(event)
+
+    def _truths(self) -> Iterable[GatewayReport]:
+        """All that the control plane should know of this gateway."""
+        return self._membership.frames()
+
+    async def _list_guilds(self) -> None:
+        """Ask Discord for the guilds of sessions that an earlier process began; until cancelled."""
+        while True:
+            await self._membership.unlisted.wait()
+            self._membership.listed(await self._shards.list_guilds())
+
     def _guild_gone(self, guild: str) -> None:
         if self._proxy is not None:
             self._proxy.forget(guild)
@@ -128,6 +150,8 @@ class Gateway:
         async with make_session() as session, asyncio.TaskGroup() as tasks:
             tasks.create_task(outlive_no_parent())
             tasks.create_task(self._routes.run(session))
+            tasks.create_task(self._reports.run(session))
+            tasks.create_task(self._list_guilds())
             bot = await self._shards.log_in()
             self._hub.know_bot(bot.user_id)
             self._proxy = Proxy(

@@ -14,7 +14,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from flora_core.ids import GuildId, PodName
-from flora_core.wire.control import Assign, Assignment, Release, Route, Routes, Secret, Secrets, Snapshot
+from flora_core.wire.control import (
+    Assign,
+    Assignment,
+    Release,
+    Retire,
+    Route,
+    Routes,
+    Secret,
+    Secrets,
+    Snapshot,
+)
 
 LOG_LENGTH: Final = 10_000
 
@@ -41,6 +51,8 @@ class DesiredState:
         self._placed: dict[GuildId, tuple[PodName, Assignment]] = {}
         self._secrets: dict[GuildId, list[Secret]] = {}
         self._log: deque[Change] = deque(maxlen=LOG_LENGTH)
+        self._draining: dict[PodName, str] = {}
+        self._retirements: dict[PodName, Retire] = {}
         self._changed = asyncio.Event()
 
     def assignment(self, guild: GuildId) -> Assignment | None:
@@ -75,11 +87,28 @@ class DesiredState:
         if placed is not None:
             self._add(guild, None, placed[0], None)
 
+    def drains(self, pod: PodName, process: str) -> None:
+        """The ``process`` of ``pod`` was told to stop, and asks whether it may."""
+        self._draining[pod] = process
+
+    def retire(self, pod: PodName, *, wait: bool = False) -> None:
+        """Answer ``pod`` that it may leave; or that it should ``wait``, because guilds of its own are to be
+        moved. Nothing happens when it did not ask: it asks again on every new connection.
+        """
+        process = self._draining.get(pod)
+        earlier = self._retirements.get(pod)
+        if process is None or (earlier is not None and (earlier.process, earlier.wait) == (process, wait)):
+            return
+        self.revision += 1
+        self._retirements[pod] = Retire(self.revision, process, wait)
+        self._tell()
+
     def snapshot(self, pod: PodName) -> Snapshot:
         """All that ``pod`` should run now."""
         mine = {guild: assignment for guild, (where, assignment) in self._placed.items() if where == pod}
         secrets: dict[str, list[Secret]] = {g: self._secrets[g] for g in mine if g in self._secrets}
-        return Snapshot(self.epoch, self.revision, list(mine.values()), secrets)
+        retire = self._retirements.get(pod)
+        return Snapshot(self.epoch, self.revision, list(mine.values()), secrets, retire)
 
     def routes(self) -> Routes:
         """Every guild's pod now."""
@@ -90,9 +119,9 @@ class DesiredState:
         oldest = self._log[0].revision if self._log else self.revision + 1
         return epoch == self.epoch and oldest - 1 <= revision <= self.revision
 
-    def changes(self, pod: PodName, *, after: int) -> list[Assign | Release | Secrets]:
+    def changes(self, pod: PodName, *, after: int) -> list[Assign | Release | Secrets | Retire]:
         """What changed for ``pod`` behind revision ``after``; only when ``covers``."""
-        frames: list[Assign | Release | Secrets] = []
+        frames: list[Assign | Release | Secrets | Retire] = []
         for change in self._since(after):
             if change.pod == pod and change.assignment is not None:
                 # As they are now: what they were in between helps nobody.
@@ -103,6 +132,9 @@ class DesiredState:
                     frames.append(Assign(change.revision, change.assignment))
             elif change.old_pod == pod:
                 frames.append(Release(change.revision, change.guild))
+        retire = self._retirements.get(pod)
+        if retire is not None and retire.revision > after:
+            frames.append(retire)
         return frames
 
     def route_changes(self, *, after: int) -> list[Route]:
@@ -134,5 +166,8 @@ class DesiredState:
     ) -> None:
         self.revision += 1
         self._log.append(Change(self.revision, guild, pod, old_pod, assignment, secrets))
+        self._tell()
+
+    def _tell(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

@@ -3,12 +3,16 @@
 Down, on ``GET /v1/pods/{pod}/desired``: a snapshot of the guilds the pod should run, then changes. On
 ``GET /v1/routes``: which pod has which guild, for the gateway. Both carry revisions, so that a reader that
 comes back with ``after=`` and the same epoch gets only what changed. Up, on
-``POST /v1/pods/{pod}/reports``: what became of each assignment. On ``POST /v1/pods/{pod}/logs``: what
-scripts log and how their turns end. Bundles are fetched by hash from ``GET /v1/bundles/{sha256}``.
+``POST /v1/pods/{pod}/reports``: what became of each assignment, and that the pod was told to stop. On
+``POST /v1/gateway/reports``: which guilds the bot is in. On ``POST /v1/pods/{pod}/logs``: what scripts log
+and how their turns end. Bundles are fetched by hash from ``GET /v1/bundles/{sha256}``.
+
+What goes up are levels, not edges: on each new connection all that is true is said again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -83,6 +87,16 @@ class ScriptError(Struct, frozen=True, omit_defaults=True):
     """Mapped frames, as ``at ping (src/main.ts:12:7)``, one a line."""
 
 
+class Retire(Struct, frozen=True, tag_field=KIND, tag="retire"):
+    """The answer to a pod that said ``Draining``."""
+
+    revision: int
+    process: str
+    """Whose it is: the next process of the same pod has nothing to do with it."""
+    wait: bool = False
+    """Whether guilds of its own are still to be moved: it goes on serving until told otherwise."""
+
+
 class Snapshot(Struct, frozen=True, tag_field=KIND, tag="snapshot"):
     """All that the pod should run; what is not in it is to be unloaded."""
 
@@ -91,6 +105,8 @@ class Snapshot(Struct, frozen=True, tag_field=KIND, tag="snapshot"):
     assignments: list[Assignment]
     secrets: dict[str, list[Secret]] = {}
     """By guild; a guild without any is left out."""
+    retire: Retire | None = None
+    """What the pod was last answered to ``Draining``."""
 
 
 class Assign(Struct, frozen=True, tag_field=KIND, tag="assign"):
@@ -156,6 +172,51 @@ class Failed(Struct, frozen=True, tag_field=KIND, tag="failed"):
     """It went over its limits too often: nothing of it runs until the next deploy."""
 
 
+class Draining(Struct, frozen=True, tag_field=KIND, tag="draining"):
+    """The pod was told to stop. It serves on until ``Retire`` says that it may leave, or nobody answers."""
+
+    process: str
+    """Names the pod's process, as in ``Retire``."""
+
+
+GUILDS_A_LINE: Final = 10_000
+"""Guild ids in one ``Guilds``: 230 KB."""
+
+
+class Guilds(Struct, frozen=True, tag_field=KIND, tag="guilds"):
+    """All guilds the bot is in, those that are unavailable for now included; in parts when they are many.
+
+    There is none as long as the gateway does not know them all.
+    """
+
+    guilds: list[str]
+    first: bool = True
+    """Whether this part begins the list."""
+    last: bool = True
+    """Whether this part ends it."""
+
+
+def guilds_in_parts(guilds: Sequence[str]) -> list[Guilds]:
+    """``guilds`` in as many frames as fit in lines; one when there are none."""
+    starts = range(0, max(len(guilds), 1), GUILDS_A_LINE)
+    return [
+        Guilds(list(guilds[start : start + GUILDS_A_LINE]), first=start == 0, last=start == starts[-1])
+        for start in starts
+    ]
+
+
+class Joined(Struct, frozen=True, tag_field=KIND, tag="joined"):
+    """The bot was added to a guild."""
+
+    guild: str
+
+
+class Left(Struct, frozen=True, tag_field=KIND, tag="left"):
+    """The bot was removed from a guild, or the guild is gone. One that is only unavailable has not left."""
+
+    guild: str
+
+
 class LogLine(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="log"):
     """One line of a guild's log: something it printed, or how something of its ended."""
 
@@ -173,12 +234,14 @@ class LogLine(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="log"
     revision: int = 0
 
 
-Desired = Snapshot | Assign | Release | Secrets | Beat
+Desired = Snapshot | Assign | Release | Secrets | Retire | Beat
 RouteTable = Routes | Route | Beat
-Report = Loaded | Failed | Beat
+Report = Loaded | Failed | Draining | Beat
+GatewayReport = Guilds | Joined | Left | Beat
 Log = LogLine | Beat
 
-desired: Final = FrameCodec[Desired](Snapshot, Assign, Release, Secrets, Beat)
+desired: Final = FrameCodec[Desired](Snapshot, Assign, Release, Secrets, Retire, Beat)
 route_table: Final = FrameCodec[RouteTable](Routes, Route, Beat)
-reports: Final = FrameCodec[Report](Loaded, Failed, Beat)
+reports: Final = FrameCodec[Report](Loaded, Failed, Draining, Beat)
+gateway_reports: Final = FrameCodec[GatewayReport](Guilds, Joined, Left, Beat)
 logs: Final = FrameCodec[Log](LogLine, Beat)

@@ -21,6 +21,8 @@ from flora_gateway.shards.shard import OnDispatch, Shard, ShardRefused
 from flora_gateway.shards.socket import point_at, self_test
 
 LEAVE_SECONDS: Final = 3.0
+GUILDS_A_PAGE: Final = 200
+"""Discord's limit (resources/user, "Get Current User Guilds")."""
 
 _log = logger(__name__)
 
@@ -92,6 +94,27 @@ class Shards:
                     tasks.create_task(shard.keep_saving())
         except* ShardRefused as group:
             raise group.exceptions[0] from None
+
+    async def list_guilds(self) -> list[str]:
+        """The guilds the bot is in, as REST tells, however long that takes."""
+        guilds: list[str] = []
+        backoff = Backoff(first=0.25, longest=30.0)
+        while True:
+            after = discord.Object(guilds[-1]).id if guilds else None
+            try:
+                page = await self._client.http.get_guilds(GUILDS_A_PAGE, after=after, with_counts=False)
+            except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
+                _log.warning("guilds_not_listed", error=str(error) or repr(error))
+                await backoff.pause()
+                continue
+            guilds += [str(guild["id"]) for guild in page]
+            if len(page) < GUILDS_A_PAGE:
+                return guilds
+
+    @property
+    def count(self) -> int:
+        """How many shards there are; 0 before ``run`` has asked."""
+        return len(self._shards)
 
     @property
     def missing(self) -> int:
