@@ -91,7 +91,7 @@ SETS: Final[dict[str, Values]] = {
 
 
 class HelmFailed(Exception):
-    """What helm says on standard error."""
+    """What helm has to say about it."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -115,7 +115,7 @@ class Helm:
             command, capture_output=True, text=True, timeout=SECONDS, check=False, env=environment
         )
         if done.returncode:
-            raise HelmFailed(done.stderr)
+            raise HelmFailed(done.stderr or done.stdout)
         return done.stdout
 
     def template(self, values: Values, *, namespace: str = "bots", release: str = "flora") -> list[Document]:

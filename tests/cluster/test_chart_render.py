@@ -211,6 +211,31 @@ def test_config_becomes_variables(chart: Helm) -> None:
     assert (runtime["RUNTIME_MAX_WORKERS"], runtime["RUNTIME_DRAIN_SECS"]) == ("8", "0.5")
 
 
+@pytest.mark.parametrize(
+    ("grace", "drain", "retire"),
+    [(300, None, "275"), (60, None, "35"), (60, 0.5, "44"), (20, 10, "0")],
+)
+def test_a_pod_waits_for_its_guilds_to_move_as_long_as_its_grace_allows(
+    chart: Helm, grace: int, drain: float | None, retire: str
+) -> None:
+    config = {} if drain is None else {"RUNTIME_DRAIN_SECS": drain}
+    runtime = {"terminationGracePeriodSeconds": grace, "config": config}
+    documents = chart.template({**MINIMAL, "runtime": runtime})
+    assert named(documents, "ConfigMap", "flora-runtime")["data"]["RUNTIME_RETIRE_SECS"] == retire
+
+
+def test_a_starter_script_is_where_the_operator_may_read_it(chart: Helm) -> None:
+    starter = {"starter": {"files": {"src/main.ts": "1", "src/a.ts": "2"}}}
+    documents = chart.template({**MINIMAL, "operator": starter, "watchNamespaces": ["guilds", "others"]})
+    made = named(documents, "ConfigMap", "flora-starter")
+    assert (made["metadata"]["namespace"], made["data"]) == (
+        "guilds",
+        {"src__main.ts": "1", "src__a.ts": "2"},
+    )
+    operator = named(documents, "ConfigMap", "flora-operator")["data"]
+    assert operator["OPERATOR_STARTER_CONFIG_MAP"] == "guilds/flora-starter"
+
+
 def test_parts_find_each_other(chart: Helm) -> None:
     documents = chart.template(SIMULATED, release="prod", namespace="there")
     services = {

@@ -88,6 +88,11 @@ key: {{ ternary .Values.redis.existingSecretKey "url" (not (empty .Values.redis.
 {{- if or .Values.redis.url .Values.redis.existingSecret .Values.redis.inCluster.enabled -}}true{{- end -}}
 {{- end }}
 
+{{/* Where the chart itself puts what belongs to guilds: the operator may read it there. */}}
+{{- define "flora.guildNamespace" -}}
+{{- first (append .Values.watchNamespaces .Release.Namespace) -}}
+{{- end }}
+
 {{- define "flora.serviceAccounts" -}}
 {{- $names := list -}}
 {{- range list "gateway" "runtime" "operator" "api" -}}

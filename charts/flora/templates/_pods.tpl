@@ -133,3 +133,9 @@ metadata:
   {{- end }}
 automountServiceAccountToken: false
 {{- end }}
+
+{{/* How long a runtime pod may wait for its guilds to be moved: its grace period without what comes after. */}}
+{{- define "flora.retireSeconds" -}}
+{{- $drain := .Values.runtime.config.RUNTIME_DRAIN_SECS | default 10 | float64 | ceil | int -}}
+{{- max 0 (sub .Values.runtime.terminationGracePeriodSeconds (add $drain 15)) -}}
+{{- end }}
