@@ -118,6 +118,33 @@ def test_no_secret_may_be_given_as_config() -> None:
         assert [name for name in names if re.search("TOKEN|SECRET|PASSWORD|DATABASE|REDIS", name)] == []
 
 
+PAGES = [ROOT / "docs" / "cluster.md", ROOT / "docs" / "monitoring.md", chart.README]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_values_that_pages_set_are_values(page: Path) -> None:
+    """In commands, and by name in the text."""
+    text = page.read_text().partition("<!-- Below")[0]
+    named = set(re.findall(r"--set(?:-file)? ([\w.]+)=", text))
+    sections = "|".join(DOCUMENT)
+    named |= set(re.findall(rf"`((?:{sections})\.[\w.]+)[`=]", text)) | set(
+        re.findall(r"`(watchNamespaces)`", text)
+    )
+    assert named
+    for name in named:
+        node: Any = DOCUMENT
+        *path, last = name.split(".")
+        for part in path:
+            node = node[part]
+        assert last in node or last in chart.config_schema(path[0])["properties"], name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_pages_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        assert link.startswith("http") or (page.parent / link).exists(), link
+
+
 # ---------------------------------------------------------------- metrics
 
 
