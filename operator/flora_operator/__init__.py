@@ -1,0 +1,1 @@
+"""The operator: from GuildDeployments to bundles, pods that run them, and a status."""
