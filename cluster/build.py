@@ -49,7 +49,7 @@ def go(environment: Mapping[str, str] = os.environ) -> str:
 def build(module: Module, target: Path, go: str, *, say: Callable[[str], object]) -> None:
     """Make ``target`` of ``module``, or wait for whoever does. Raises CannotBuild. Blocks for minutes."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(target.with_suffix(".lock"), say):
+    with alone(target.with_suffix(".lock"), say):
         if target.exists():
             return
         say(f"building {module.what}, once; all of a cluster takes some ten minutes on two cores")
@@ -104,8 +104,8 @@ def _run(command: list[str], folder: Path, say: Callable[[str], object]) -> None
 
 
 @contextlib.contextmanager
-def _alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
-    """Hold the lock on ``path``; the system lets it go when its holder dies."""
+def alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
+    """Hold the lock on ``path``; the system lets it go when its holder dies. Blocks while another has it."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

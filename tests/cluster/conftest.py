@@ -14,15 +14,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster import binaries, lifecycle, machine
+from cluster import binaries, buildah, lifecycle, loading, machine, wheel
 from cluster.api import Api, Document
 from cluster.binaries import Binaries, NodeBinaries
 from cluster.control_plane import Cluster
 from cluster.errors import Refused, Unavailable
+from cluster.images import COMPONENTS, components, stores
 from cluster.node import condition
 from tests.cluster.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
+BUILT = [name for name, folder in COMPONENTS.items() if name != "operator"]
 CRD = ROOT / "crds" / "guilddeployments.flora.uwu.network.yaml"
 
 
@@ -65,6 +67,24 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         return
     with lifecycle.running(request.getfixturevalue("programs")) as own:
         yield own
+
+
+@pytest.fixture(scope="session")
+def whole(programs: Binaries, node_programs: NodeBinaries) -> Iterator[Cluster]:
+    """One with a node, ours, which its tests share."""
+    with lifecycle.running(programs, node_programs) as own:
+        yield own
+
+
+@pytest.fixture(scope="session")
+def images(request: pytest.FixtureRequest, whole: Cluster) -> None:
+    """Those of flora and of its stores are on the node."""
+    try:
+        with shown(request):
+            recipes = [*components(wheel.build(), BUILT), *stores()]
+            loading.load(whole.kubeconfig.parent, buildah.build(recipes, say=say), say=say)
+    except Unavailable as why:
+        pytest.skip(f"no images: {why}")
 
 
 @pytest.fixture(scope="session")
