@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from flora_core.settings import Settings
 from flora_gateway.rest.settings import RestSettings
 from flora_gateway.settings import DiscordSettings, GatewaySettings
+from flora_operator.settings import OperatorSettings
 from flora_runtime.supervisor.settings import RuntimeSettings
 from flora_simulator.settings import SimulatorSettings
 
@@ -31,6 +32,7 @@ CRD: Final = "guilddeployments.flora.uwu.network.yaml"
 
 SETTINGS: Final[dict[str, list[type[Settings]]]] = {
     "gateway": [GatewaySettings, DiscordSettings, RestSettings],
+    "operator": [OperatorSettings],
     "runtime": [RuntimeSettings],
     "simulator": [SimulatorSettings],
 }
