@@ -60,7 +60,7 @@ def release(helm: Path, tmp_path: Path, cluster: Cluster, api: Api, namespace: s
 @pytest.mark.usefixtures("crd")
 def test_an_install_says_what_to_do_next(release: Release) -> None:
     said = release.do("install", STORES)
-    assert f"helm -n {release.namespace} test flora --logs" in said
+    assert f"helm -n {release.namespace} test flora" in said
     assert f"kubectl -n {release.namespace} apply --server-side -f guild.yaml" in said
     assert "The stores in the cluster are for trying things out" in said
     assert "kubectl apply --server-side -f crds/ before each upgrade" in said
