@@ -29,7 +29,15 @@ from flora_core.control.state import DesiredState
 from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.ids import GuildId, PodName, Sha256
 from flora_core.toolchain import Bundle
-from flora_core.wire.control import Assignment, Draining, Failed, Guilds, Joined, Left, Loaded, LogLine
+from flora_core.wire.control import (
+    Assignment,
+    Draining,
+    Failed,
+    GatewayNews,
+    Loaded,
+    LogLine,
+    PodReport,
+)
 
 POD: Final = PodName("flora-runtime-0")
 LOCALHOST: Final = "127.0.0.1"
@@ -88,17 +96,17 @@ class Control:
     async def bundle(self, sha256: Sha256) -> bytes | None:
         return self._bundles.get(sha256)
 
-    def on_report(self, pod: PodName, report: Loaded | Failed | Draining) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         if isinstance(report, Draining):
             self.state.retire(pod)
         elif isinstance(report, Loaded):
             self.loaded.add(GuildId(report.guild))
         elif report.guild in self.hostile:
             self._deploy(report.guild, self.hostile[report.guild])
-        else:
+        elif isinstance(report, Failed):
             self.problems.append(f"guild {report.guild} did not load: {report.error.message}")
 
-    def on_gateway_report(self, report: Guilds | Joined | Left) -> None:
+    def on_gateway_report(self, report: GatewayNews) -> None:
         pass
 
     def on_log(self, pod: PodName, line: LogLine) -> None:
