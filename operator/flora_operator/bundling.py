@@ -6,7 +6,7 @@ sources wait for the same answer: a guild's starter script is one build for all 
 author's mistake is an answer too, and is remembered here.
 
 Nothing is told before Postgres has it: a pod that is told of a bundle will ask for it. So while Postgres is
-gone new sources get a DatabaseGone, and what is here is served from here.
+gone new sources are told Unavailable, and what is here is served from here.
 
 ``_asking`` and ``_migrated`` belong to the event loop. A build goes on though everybody who waited for it
 has left.
@@ -17,19 +17,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Collection, Generator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, NoReturn, Self, TypeVar
 
 from prometheus_client import Counter, Histogram
 from pydantic import SecretStr
 
 from flora_core.database import BundleInfo, Bundles, Database
-from flora_core.errors import BundleFailed, ToolBusy
+from flora_core.database.bundles import SHORTEST_RETENTION
+from flora_core.errors import BundleFailed, DatabaseError, ToolBusy
 from flora_core.ids import Sha256
 from flora_core.telemetry import logger
 from flora_core.toolchain import Bundle, Project, Toolchain, ToolLimits, content_address
+from flora_operator.errors import Unavailable
 
 WAITING: Final = 256
 """Different sources that may wait for a child process, each with its text in memory."""
@@ -44,6 +46,8 @@ SERVED_BYTES: Final = 32 << 20
 """Bundles kept here to be served; what 1,000 pods ask for at once is mostly the same."""
 
 MIGRATE_SECONDS: Final = 60.0
+RETAIN_SECONDS: Final = 3600.0
+SETTLE_SECONDS: Final = 10.0
 
 _bundles = Counter("flora_operator_bundles_total", "Bundles asked for, and where they came from", ["source"])
 _seconds = Histogram(
@@ -86,7 +90,7 @@ class Bundling:
         """What ``project`` became, now or earlier; Postgres has it.
 
         Raises BundleFailed, with diagnostics, or BundleTooLarge when the author is at fault; ToolError when
-        the tools did not manage, and DatabaseError when Postgres did not: both may go better later.
+        the tools did not manage, and Unavailable when Postgres did not: both may go better later.
         """
         sources = await _address(project)
         if (failed := self._failed.get(sources)) is not None:
@@ -101,19 +105,21 @@ class Bundling:
                 raise ToolBusy(f"{WAITING} other scripts wait to be bundled; try again in a moment")
             task = self._asking[sources] = asyncio.create_task(self._find(project, sources))
             task.add_done_callback(lambda done: self._answered(sources, done))
-        return await asyncio.shield(task)
+        with _may_be_gone():
+            return await asyncio.shield(task)
 
     async def stored(self, sha256: Sha256) -> BundleInfo | None:
-        """A bundle that was made before; None when there is none of that hash. Raises DatabaseError."""
+        """A bundle that was made before; None when there is none of that hash. Raises Unavailable."""
         data = await self.get(sha256)
         return BundleInfo(sha256, len(data)) if data is not None else None
 
     async def get(self, sha256: Sha256) -> bytes | None:
-        """A bundle's bytes; None when there is none of that hash. Raises DatabaseError."""
+        """A bundle's bytes; None when there is none of that hash. Raises Unavailable."""
         if (served := self._served.get(sha256)) is not None:
             return served
-        await self._migrate()
-        data = await self._bundles.get(sha256)
+        with _may_be_gone():
+            await self._migrate()
+            data = await self._bundles.get(sha256)
         if data is not None:
             self._served.put(sha256, data, weight=len(data))
         else:  # perhaps Postgres was restored from a backup, and what is known here is not so
@@ -121,13 +127,33 @@ class Bundling:
         return data
 
     async def delete_unused(self, *, older_than: timedelta, keep: Collection[Sha256]) -> int:
-        """Delete the bundles that nobody used for ``older_than`` and that are not in ``keep``; how many."""
-        await self._migrate()
-        deleted = await self._bundles.delete_unused(older_than=older_than, keep=keep)
+        """Delete the bundles that nobody used for ``older_than`` and that are not in ``keep``; how many.
+
+        At least two hours. Raises Unavailable.
+        """
+        with _may_be_gone():
+            await self._migrate()
+            deleted = await self._bundles.delete_unused(older_than=older_than, keep=keep)
         if deleted:  # which, only Postgres knows
             self._known.clear()
             self._served.clear()
         return deleted
+
+    async def retain(
+        self, in_use: Callable[[], Collection[Sha256] | None], *, older_than: timedelta
+    ) -> NoReturn:
+        """``delete_unused`` once an hour, for ever. ``in_use`` None: not known yet, so nothing is deleted."""
+        while True:
+            keep = in_use()
+            if keep is not None:
+                try:
+                    deleted = await self.delete_unused(
+                        older_than=max(older_than, SHORTEST_RETENTION), keep=keep
+                    )
+                    _log.info("unused_bundles_deleted", count=deleted)
+                except Unavailable as error:
+                    _log.warning("unused_bundles_kept", error=str(error))
+            await asyncio.sleep(RETAIN_SECONDS if keep is not None else SETTLE_SECONDS)
 
     # ---------------------------------------------------------------- one bundle
 
@@ -215,6 +241,14 @@ class _Recent(Generic[V]):
     def clear(self) -> None:
         self._values.clear()
         self._total = 0
+
+
+@contextmanager
+def _may_be_gone() -> Generator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        raise Unavailable(str(error)) from None
 
 
 async def _address(project: Project) -> Sha256:

@@ -15,11 +15,12 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from flora_core.database import Bundles, Database
-from flora_core.errors import BundleFailed, DatabaseGone, ToolBusy
+from flora_core.errors import BundleFailed, ToolBusy
 from flora_core.ids import Sha256
 from flora_core.toolchain import Bundle, Project, Toolchain, ToolLimits, content_address
 from flora_operator import bundling as module
 from flora_operator.bundling import Bundling, open_bundling
+from flora_operator.errors import Unavailable
 from tests.integration.database.conftest import QUICK
 from tests.integration.postgres_server import PostgresServer
 
@@ -189,12 +190,12 @@ async def test_while_postgres_is_gone_new_sources_wait_and_known_bundles_are_ser
     postgres.kill()
     try:
         before = builds()
-        with pytest.raises(DatabaseGone):
+        with pytest.raises(Unavailable):
             await bundling.bundle(project("new"))
         assert builds() == before  # nothing is built that could not be kept
         assert await bundling.bundle(project()) == info
         assert await bundling.get(info.sha256) is not None
-        with pytest.raises(DatabaseGone):
+        with pytest.raises(Unavailable):
             await bundling.get(Sha256("ab" * 32))
     finally:
         postgres.start()
@@ -207,7 +208,7 @@ async def test_it_starts_before_postgres_does_and_brings_the_schema(
     postgres.kill()
     try:
         async with opened(empty_url) as bundling:
-            with pytest.raises(DatabaseGone):
+            with pytest.raises(Unavailable):
                 await bundling.bundle(project())
             await asyncio.to_thread(postgres.start)
             info = await bundling.bundle(project())
@@ -227,7 +228,7 @@ async def test_while_postgres_is_gone_from_the_start_all_who_ask_hear_so_in_time
             asked = [bundling.get(Sha256("ab" * 32)), *(bundling.bundle(project(text)) for text in "abcdef")]
             results = await asyncio.gather(*asked, return_exceptions=True)
             assert time.monotonic() - began < 2 * QUICK.seconds
-        assert all(isinstance(result, DatabaseGone) for result in results)
+        assert all(isinstance(result, Unavailable) for result in results)
     finally:
         postgres.start()
 
@@ -259,6 +260,31 @@ async def test_what_nobody_uses_is_deleted_and_built_again_when_wanted(
     assert await bundling.get(used.sha256) is not None
     assert await bundling.get(unused.sha256) is None
     assert await bundling.bundle(project("unused")) == unused
+
+
+async def test_retention_waits_until_it_is_known_what_is_in_use(
+    bundling: Bundling, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def age(connection: asyncpg.Connection) -> None:
+        await connection.execute("UPDATE bundles SET last_used_at = now() - interval '8 days'")
+
+    async def count(connection: asyncpg.Connection) -> int:
+        return await connection.fetchval("SELECT count(*) FROM bundles")
+
+    monkeypatch.setattr(module, "SETTLE_SECONDS", 0.05)
+    used = await bundling.bundle(project("used"))
+    await bundling.bundle(project("unused"))
+    await database.run(age)
+    known: list[Sha256] | None = None
+    retaining = asyncio.create_task(bundling.retain(lambda: known, older_than=WEEK))
+    await asyncio.sleep(0.3)
+    assert await database.run(count) == 2
+    known = [used.sha256]
+    async with asyncio.timeout(10):
+        while await database.run(count) != 1:
+            await asyncio.sleep(0.05)
+    retaining.cancel()
+    assert await bundling.get(used.sha256) is not None
 
 
 async def test_it_opens_with_all_it_needs(url: str) -> None:
