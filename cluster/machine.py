@@ -45,7 +45,7 @@ def plugins() -> Path | None:
 
 def missing() -> list[str]:
     """The packages of what is not there."""
-    return [*_lacking(PROGRAMS), *([] if plugins() else [PLUGINS_PACKAGE])]
+    return sorted([*_lacking(PROGRAMS), *([] if plugins() else [PLUGINS_PACKAGE])])
 
 
 def why_no_node() -> str:

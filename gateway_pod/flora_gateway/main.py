@@ -82,11 +82,14 @@ class Gateway:
             scope=self._scope,
             byte_limit=settings.buffer_mib << 20,
             guild_limit=settings.guild_backlog,
+            held=lambda: self._routes.held,
         )
+        self._routes.on_change = self._hub.routes_changed
         self._shards = Shards(
             discord, api_url=f"{scheme}://{origin.netloc}{path}", on_dispatch=self._on_dispatch
         )
         self._reports = GatewayReports(settings.control_url, token=token, truths=self._truths)
+        self._hub.on_held = self._reports.report
         self._membership = Membership(shards=lambda: self._shards.count, tell=self._reports.report)
         self._proxy: Proxy | None = None
         self._stopping = False
@@ -122,7 +125,8 @@ class Gateway:
 
     def _truths(self) -> Iterable[GatewayReport]:
         """All that the control plane should know of this gateway."""
-        return self._membership.frames()
+        yield from self._membership.frames()
+        yield from self._hub.all_held
 
     async def _list_guilds(self) -> None:
         """Ask Discord for the guilds of sessions that an earlier process began; until cancelled."""
@@ -193,9 +197,8 @@ class Gateway:
         if self._stopping:
             return "stopping"
         if not self._routes.known.is_set():
-            return "no route table yet"
-        missing = self._shards.missing
-        return f"{missing} shards are not connected" if missing else None
+            return "no route table yet: the control plane has not answered, and none is kept on disk"
+        return self._shards.not_serving()
 
 
 if __name__ == "__main__":

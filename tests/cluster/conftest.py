@@ -77,6 +77,34 @@ def whole(programs: Binaries, node_programs: NodeBinaries) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
+def whole_api(whole: Cluster) -> Iterator[Api]:
+    """As somebody who may do everything in it."""
+    with whole.api() as api:
+        yield api
+
+
+@pytest.fixture
+def place(whole_api: Api) -> Iterator[str]:
+    """A fresh namespace of it, in which Pods have to be as locked up as Kubernetes knows."""
+    name = f"flora-test-{secrets.token_hex(4)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    whole_api.create(document)
+    eventually(lambda: _has(whole_api, account_of(name)))
+    yield name
+    whole_api.delete(document)
+
+
+def account_of(namespace: str) -> Document:
+    """That of Pods which name none."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "default", "namespace": namespace},
+    }
+
+
+@pytest.fixture(scope="session")
 def images(request: pytest.FixtureRequest, whole: Cluster) -> None:
     """Those of flora and of its stores are on the node."""
     try:

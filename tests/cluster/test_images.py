@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
@@ -17,7 +15,6 @@ from flora_core.control.server import ControlServer
 from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.wire.control import Loaded
 from tests.cluster.pods import USER, log, pod, service, wait_ended, wait_ready
-from tests.cluster.waiting import eventually
 from tests.integration.path.path_under_test import POD, Operator
 
 pytestmark = pytest.mark.usefixtures("images")
@@ -35,34 +32,6 @@ OTHERS = {
     "simulator": ["flora_gateway", "flora_runtime", "flora_sdk", "flora_cli", "mini_racer", "redis"],
 }
 TOOLS = ["pip", "pip3", "uv", "gcc", "make", "flora", "curl"]
-
-
-@pytest.fixture(scope="module")
-def whole_api(whole: Cluster) -> Iterator[Api]:
-    with whole.api() as api:
-        yield api
-
-
-@pytest.fixture
-def place(whole_api: Api) -> Iterator[str]:
-    """A namespace of the cluster with a node."""
-    document = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {
-            "name": f"flora-test-{secrets.token_hex(4)}",
-            "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
-        },
-    }
-    name = whole_api.create(document)["metadata"]["name"]
-    eventually(lambda: has_account(whole_api, name))
-    yield name
-    whole_api.delete(document)
-
-
-def has_account(api: Api, namespace: str) -> bool:
-    found = api.call("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts")["items"]
-    return any(account["metadata"]["name"] == "default" for account in found)
 
 
 def idle(component: str, namespace: str) -> Document:
@@ -85,6 +54,7 @@ def test_an_image_has_what_it_runs_and_nothing_else(
         return execute(whole, name, *command, namespace=place)
 
     assert run("id", "-u").strip() == str(USER)
+    assert run("python3", "-c", "import getpass; print(getpass.getuser())").strip() == "flora"
     run("python3", "-c", RUNS[component])
     names = " ".join(OTHERS[component])
     looked_for = (

@@ -67,7 +67,7 @@ class Readiness:
             return None
         named = ", ".join(islice(unsettled, NAMED_MOST))
         more = ", …" if len(unsettled) > NAMED_MOST else ""
-        return f"{len(unsettled)} guilds have not loaded yet: {named}{more}"
+        return f"guilds not loaded yet: {len(unsettled)} ({named}{more})"
 
 
 def unhealthy(down_seconds: Sequence[float]) -> str | None:

@@ -135,6 +135,12 @@ class Fleet:
                     while not await _is_ready(session, component.url):
                         await asyncio.sleep(0.03)
 
+    async def unready(self, component: Component | None) -> str:
+        """What a component says it lacks; empty when it is ready."""
+        assert component is not None
+        async with aiohttp.ClientSession() as session, session.get(f"{component.url}/readyz") as response:
+            return "" if response.status == 200 else (await response.text()).strip()
+
     async def metrics(self, component: Component | None) -> str:
         assert component is not None
         async with aiohttp.ClientSession() as session, session.get(f"{component.url}/metrics") as response:

@@ -12,6 +12,6 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   mkdir -p "$PGDATA"
   mv "$PGDATA.new"/* "$PGDATA"/
   rmdir "$PGDATA.new"
-  chmod 700 "$PGDATA"
 fi
+chmod 700 "$PGDATA"  # a volume that is given to a group is given to it whole
 exec postgres -D "$PGDATA" -c listen_addresses='*' "$@"
