@@ -105,6 +105,11 @@ class Operator:
         """Whoever brings guilds from pod to pod."""
         return self._reconciler.moves
 
+    @property
+    def members(self) -> frozenset[GuildId] | None:
+        """The guilds that the bot is in; None: not known."""
+        return self._membership.guilds
+
     def unsynced(self) -> str | None:
         """What is not known yet."""
         return None if self._synced else "the cluster is not known yet"
@@ -152,7 +157,7 @@ class Operator:
         namespace, _, name = self._settings.starter_config_map.partition("/")
         if not name:
             return None
-        return Starter(self.kube, self.fleet, (namespace, name), members=lambda: self._membership.guilds)
+        return Starter(self.kube, self.fleet, (namespace, name), members=lambda: self.members)
 
     def _on_members(self, guilds: frozenset[GuildId]) -> None:
         self._reconciler.on_members(guilds)
