@@ -23,10 +23,15 @@ from flora_core.wire.control import (
     DEFAULT_LIMITS,
     SECRET_PREFIX,
     Assignment,
+    Draining,
     Failed,
+    GatewayNews,
+    Guilds,
+    Joined,
     Limits,
     Loaded,
     LogLine,
+    PodReport,
     ScriptError,
     Secret,
 )
@@ -97,6 +102,8 @@ class LocalController:
         self._statuses: dict[GuildId, GuildStatus] = {}
         self._projects: dict[GuildId, Project] = {}
         self._placeholders: dict[tuple[GuildId, str], str] = {}
+        self._members: set[str] | None = None
+        """The guilds the bot is in, as soon as the gateway has told."""
 
     @property
     def statuses(self) -> list[GuildStatus]:
@@ -141,6 +148,7 @@ class LocalController:
         status.revision += 1
         self._set(status, Condition.LOADING)
         self.state.assign(POD, msgspec.structs.replace(wanted, revision=status.revision))
+        self._warn_of_absence(guild)
 
     def know_secrets(self, guild: GuildId, secrets: Sequence[DevSecret]) -> None:
         """Hand the guild's secrets to its pod; a placeholder stays the same as long as this runs."""
@@ -189,8 +197,12 @@ class LocalController:
     async def bundle(self, sha256: Sha256) -> bytes | None:
         return self._bundles.get(sha256)
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None:
-        del pod
+    def on_report(self, pod: PodName, report: PodReport) -> None:
+        if isinstance(report, Draining):  # there is no other pod that could have its guilds
+            self.state.retire(pod)
+            return
+        if not isinstance(report, Loaded | Failed):
+            return  # no guild moves: there is one pod
         guild = GuildId(report.guild)
         status = self._statuses.get(guild)
         if status is None or report.revision != status.revision:
@@ -204,11 +216,28 @@ class LocalController:
             self._set(status, Condition.LOAD_FAILED, report.error.message)
             self._tell_error(status, report.error)
 
+    def on_gateway_report(self, report: GatewayNews) -> None:
+        if isinstance(report, Guilds):
+            self._members = set(report.guilds)
+            for guild in self._statuses:
+                self._warn_of_absence(guild)
+        elif self._members is not None and isinstance(report, Joined):
+            self._members.add(report.guild)
+        elif self._members is not None:
+            self._members.discard(report.guild)
+            self._warn_of_absence(GuildId(report.guild))
+
     def on_log(self, pod: PodName, line: LogLine) -> None:
         self.book.add(line)
         self._audience.on_log(pod, line)
 
     # ---------------------------------------------------------------- inside
+
+    def _warn_of_absence(self, guild: GuildId) -> None:
+        """A script of a guild that the bot is not in loads, and never hears of anything."""
+        if self._members is not None and guild in self._statuses and guild not in self._members:
+            text = f"the bot is not in guild {guild}; invite it, or the script will see no event"
+            self._audience.on_diagnostics(guild, [Diagnostic(text, severity="warning")])
 
     def _placeholder(self, guild: GuildId, name: str) -> str:
         return self._placeholders.setdefault((guild, name), SECRET_PREFIX + token_hex(16))

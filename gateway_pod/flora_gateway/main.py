@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from collections.abc import Iterable
 from typing import Final
 
 from aiohttp import web
@@ -17,20 +18,25 @@ from flora_core.settings import load
 from flora_core.streams import Token, make_session
 from flora_core.telemetry import logger, setup_logging
 from flora_core.throughput import freeze_startup_objects, schedule_in_batches
+from flora_core.token_review import IdentitySettings, identities
+from flora_core.wire.control import GatewayReport
 from flora_gateway.fanout.hub import Hub
 from flora_gateway.fanout.routes import RouteTable
+from flora_gateway.reporting import GatewayReports
 from flora_gateway.rest import Proxy, RestSettings, ScopeMap
 from flora_gateway.rest.settings import API_PATH
 from flora_gateway.rest.transport import parse_base
 from flora_gateway.server import GatewayServer
 from flora_gateway.settings import DiscordSettings, GatewaySettings
 from flora_gateway.shards.launch import Shards
+from flora_gateway.shards.membership import TYPES, Membership
 from flora_gateway.shards.sessions import (
     FileSessionStore,
     RedisSessionStore,
     SessionStore,
     TwofoldSessionStore,
 )
+from flora_gateway.shards.shard import Dispatch
 
 INTERACTION_TOKEN_SECONDS: Final = 15 * 60.0
 FLUSH_SECONDS: Final = 2.0
@@ -43,13 +49,14 @@ def main() -> None:
     """Run until SIGTERM or SIGINT. Exit codes: 2 for a wrong setting, 1 when Discord will not have us."""
     try:
         settings, discord, rest = load(GatewaySettings), load(DiscordSettings), load(RestSettings)
+        accounts = load(IdentitySettings)
     except InvalidSettings as error:
         print(error, file=sys.stderr)  # noqa: T201  logging is not set up yet
         raise SystemExit(2) from None
     schedule_in_batches()
     setup_logging("gateway", level=settings.log_level, style=settings.log_format)
     try:
-        asyncio.run(Gateway(settings, discord, rest).run())
+        asyncio.run(Gateway(settings, discord, rest, accounts).run())
     except FloraError as error:
         _log.error("gateway_ended", error=str(error))
         raise SystemExit(2 if isinstance(error, InvalidInput) else 1) from None
@@ -58,8 +65,15 @@ def main() -> None:
 class Gateway:
     """The parts of the gateway pod, started and stopped in order."""
 
-    def __init__(self, settings: GatewaySettings, discord: DiscordSettings, rest: RestSettings) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        discord: DiscordSettings,
+        rest: RestSettings,
+        accounts: IdentitySettings,
+    ) -> None:
         self._settings = settings
+        self._accounts = accounts
         self._discord = discord
         self._rest = rest
         origin, path = parse_base(rest.api_url, default_path=API_PATH)
@@ -77,19 +91,27 @@ class Gateway:
             scope=self._scope,
             byte_limit=settings.buffer_mib << 20,
             guild_limit=settings.guild_backlog,
+            held=lambda: self._routes.held,
         )
+        self._routes.on_change = self._hub.routes_changed
         self._shards = Shards(
-            discord, api_url=f"{scheme}://{origin.netloc}{path}", on_dispatch=self._hub.on_dispatch
+            discord, api_url=f"{scheme}://{origin.netloc}{path}", on_dispatch=self._on_dispatch
         )
+        self._reports = GatewayReports(settings.control_url, token=token, truths=self._truths)
+        self._hub.on_held = self._reports.report
+        self._membership = Membership(shards=lambda: self._shards.count, tell=self._reports.report)
         self._proxy: Proxy | None = None
         self._stopping = False
 
     async def run(self) -> None:
         """Serve until told to stop; raises InvalidSettings or ShardRefused."""
-        identities = StaticIdentities.parse(
+        fixed = StaticIdentities.parse(
             self._settings.accept_tokens.get_secret_value(), variable="GATEWAY_ACCEPT_TOKENS"
         )
-        server = GatewayServer(self._hub, self._the_proxy, identities, ready=self._not_ready)
+        async with identities(self._accounts, fixed) as known:
+            await self._run(GatewayServer(self._hub, self._the_proxy, known, ready=self._not_ready))
+
+    async def _run(self, server: GatewayServer) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -107,6 +129,22 @@ class Gateway:
             raise served.exceptions[0]
         if isinstance(served, Exception):
             raise served
+
+    def _on_dispatch(self, event: Dispatch) -> None:
+        if event.type in TYPES:
+            self._membership.observe(event.shard, event.type, event.data)
+        self._hub.on_dispatch(event)
+
+    def _truths(self) -> Iterable[GatewayReport]:
+        """All that the control plane should know of this gateway."""
+        yield from self._membership.frames()
+        yield from self._hub.all_held
+
+    async def _list_guilds(self) -> None:
+        """Ask Discord for the guilds of sessions that an earlier process began; until cancelled."""
+        while True:
+            await self._membership.unlisted.wait()
+            self._membership.listed(await self._shards.list_guilds())
 
     def _guild_gone(self, guild: str) -> None:
         if self._proxy is not None:
@@ -128,6 +166,8 @@ class Gateway:
         async with make_session() as session, asyncio.TaskGroup() as tasks:
             tasks.create_task(outlive_no_parent())
             tasks.create_task(self._routes.run(session))
+            tasks.create_task(self._reports.run(session))
+            tasks.create_task(self._list_guilds())
             bot = await self._shards.log_in()
             self._hub.know_bot(bot.user_id)
             self._proxy = Proxy(
@@ -169,9 +209,8 @@ class Gateway:
         if self._stopping:
             return "stopping"
         if not self._routes.known.is_set():
-            return "no route table yet"
-        missing = self._shards.missing
-        return f"{missing} shards are not connected" if missing else None
+            return "no route table yet: the control plane has not answered, and none is kept on disk"
+        return self._shards.not_serving()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from flora_core.identity import Identities
 from flora_core.ids import PodName, Sha256
 from flora_core.manifest import API_VERSION
 from flora_core.telemetry import logger
-from flora_core.wire.control import Failed, Loaded, LogLine
+from flora_core.wire.control import GatewayNews, LogLine, PodReport
 from flora_operator import metrics
 from flora_operator.builds import Builds
 from flora_operator.census import Census
@@ -128,6 +128,7 @@ class Operator:
         for _ in range(settings.writers):
             tasks.create_task(self.queue.work(self._reconciler.reconcile, self._reconciler.on_error))
         tasks.create_task(self._builds.run(settings.bundlers))
+        tasks.create_task(self._reconciler.moves.run())
         tasks.create_task(self._recorder.run())
         tasks.create_task(census.run(settings.resync_seconds))
 
@@ -182,8 +183,11 @@ class Operator:
                     self._builds.rebuild(deployment.key)
         return data
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         self._reconciler.on_report(pod, report)
+
+    def on_gateway_report(self, report: GatewayNews) -> None:
+        self._reconciler.moves.on_gateway_report(report)
 
     def on_log(self, pod: PodName, line: LogLine) -> None:
         """Logs go to the log service, where there is one."""

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import asyncio
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import NoReturn, Protocol
 
+from flora_core.database import BundleInfo
 from flora_core.ids import GuildId, PodName, Sha256
 from flora_core.toolchain import Project
-from flora_core.wire.control import Failed, Loaded
+from flora_core.wire.control import GatewayNews, PodReport
 from flora_operator.status import HandoffStatus
-
-
-@dataclass(slots=True, frozen=True)
-class BundleInfo:
-    """A bundle that is kept."""
-
-    sha256: Sha256
-    size: int
-    """Bytes."""
 
 
 class Bundler(Protocol):
@@ -39,6 +33,12 @@ class Bundler(Protocol):
         """Its bytes; raises Unavailable."""
         ...
 
+    async def retain(
+        self, in_use: Callable[[], Collection[Sha256] | None], *, older_than: timedelta
+    ) -> NoReturn:
+        """Now and then delete what is not ``in_use`` (None: not known yet), and was not for ``older_than``."""
+        ...
+
 
 class Moves(Protocol):
     """Brings guilds from pod to pod, a few at a time; calls ``Persist`` when it has."""
@@ -47,12 +47,20 @@ class Moves(Protocol):
         """``guild`` should be on ``to``. Told again and again; ``known``: what its status says of a move."""
         ...
 
-    def drop(self, guild: GuildId) -> None:
-        """It should stay where it is, or it is gone. Told again and again."""
+    def drop(self, guild: GuildId, *, known: HandoffStatus | None = None) -> None:
+        """It should stay where it is, or it is gone. Told again and again; ``known`` as above."""
         ...
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         """Every report, of the old pod and the new."""
+        ...
+
+    def on_gateway_report(self, report: GatewayNews) -> None:
+        """Every report of the gateway."""
+        ...
+
+    async def run(self) -> None:
+        """Work until cancelled."""
         ...
 
 
@@ -78,11 +86,17 @@ class NoMoves:
     def want(self, guild: GuildId, *, from_: PodName, to: PodName, known: HandoffStatus | None) -> None:
         del guild, from_, to, known
 
-    def drop(self, guild: GuildId) -> None:
-        del guild
+    def drop(self, guild: GuildId, *, known: HandoffStatus | None = None) -> None:
+        del guild, known
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         del pod, report
+
+    def on_gateway_report(self, report: GatewayNews) -> None:
+        del report
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
 
 
 class NoRetention:

@@ -20,7 +20,7 @@ from flora_core.control.state import DesiredState
 from flora_core.ids import GuildId, PodName
 from flora_core.manifest import Hibernation
 from flora_core.telemetry import logger
-from flora_core.wire.control import DEFAULT_LIMITS, Assignment, Failed, Loaded, Secret
+from flora_core.wire.control import DEFAULT_LIMITS, Assignment, Failed, Loaded, PodReport, Secret
 from flora_operator import metrics
 from flora_operator.builds import Builds
 from flora_operator.deployment import FINALIZER, Deployment, Key
@@ -91,7 +91,7 @@ class Reconciler:
         self._wishes: dict[Key, _Wish] = {}
         self._moving: set[Key] = set()
         self._members: frozenset[GuildId] | None = None
-        self._moves = moves(self)
+        self.moves = moves(self)
 
     # ---------------------------------------------------------------- told by others
 
@@ -119,14 +119,17 @@ class Reconciler:
             self._state.know_secrets(deployment.guild, resolve(deployment, self._fleet.secrets)[0])
             self._state.assign(PodName(told.pod), _assignment(deployment.guild, told))
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         """A pod says what became of an assignment."""
+        if not isinstance(report, Loaded | Failed):
+            self.moves.on_report(pod, report)
+            return
         guild = GuildId(report.guild)
         serving = self._fleet.serving(guild)
         if serving is None:
             metrics.reports_ignored["unknown"].inc()
             return
-        self._moves.on_report(pod, report)
+        self.moves.on_report(pod, report)
         reports = self._reports.setdefault(guild, {})
         if reports.get(pod) != report:
             reports[pod] = report
@@ -248,16 +251,16 @@ class Reconciler:
             self._state.assign(*made.run)
         if made.move_to is not None and pod_before:
             self._moving.add(d.key)
-            self._moves.want(d.guild, from_=PodName(pod_before), to=made.move_to, known=made.status.handoff)
+            self.moves.want(d.guild, from_=PodName(pod_before), to=made.move_to, known=made.status.handoff)
         elif d.key in self._moving or made.status.handoff is not None:
             self._moving.discard(d.key)
-            self._moves.drop(d.guild)
+            self.moves.drop(d.guild, known=made.status.handoff)
 
     async def _let_go(self, d: Deployment) -> None:
         """Unload it, have its data set aside, and let it be deleted."""
         if not self._rival(d):
             self._release(d.guild)
-            self._moves.drop(d.guild)
+            self.moves.drop(d.guild)
             if FINALIZER in d.finalizers and not self._released(d):
                 raise Retry(ASK_AGAIN_SECONDS)
         if FINALIZER in d.finalizers:
@@ -288,7 +291,7 @@ class Reconciler:
         known = self._known.pop(key, None)
         if known is not None and self._fleet.serving(known.guild) is None:
             self._release(known.guild)
-            self._moves.drop(known.guild)
+            self.moves.drop(known.guild)
             told = known.status.assignment
             if told is not None and told.pod and not known.leaving_since:
                 self._retention.release(known.guild, PodName(told.pod))

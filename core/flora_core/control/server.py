@@ -10,17 +10,20 @@ from aiohttp import web
 from msgspec import Struct
 
 from flora_core.control.state import DesiredState
-from flora_core.errors import InvalidInput, WireError
+from flora_core.errors import InvalidInput, MalformedFrame, WireError
 from flora_core.identity import Identities, Role, require
 from flora_core.ids import PodName, Sha256, parse_sha256
 from flora_core.serving import number_in_query, pod_in_path, read_stream_body, start_stream
 from flora_core.telemetry import logger
 from flora_core.wire.control import (
     Beat,
-    Failed,
-    Loaded,
+    Draining,
+    GatewayNews,
+    Guilds,
     LogLine,
+    PodReport,
     desired,
+    gateway_reports,
     logs,
     reports,
     route_table,
@@ -28,6 +31,8 @@ from flora_core.wire.control import (
 from flora_core.wire.gateway import BEAT_SECONDS
 
 WRITE_SECONDS: Final = 30.0
+GUILDS_MOST: Final = 1_000_000
+"""Guilds that one gateway may report: about ten times what the largest bots are in."""
 
 _log = logger(__name__)
 
@@ -39,9 +44,39 @@ class Controller(Protocol):
         """A bundle's bytes; None when there is none of that hash."""
         ...
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None: ...
+    def on_report(self, pod: PodName, report: PodReport) -> None:
+        """What became of an assignment. ``Draining`` is answered with ``DesiredState.retire``."""
+        ...
+
+    def on_gateway_report(self, report: GatewayNews) -> None:
+        """Which guilds the bot is in: ``Guilds`` names all, once they are known and again whenever the
+        gateway has dialled anew; its parts were put together. And whose events it holds (``Held``)."""
+        ...
 
     def on_log(self, pod: PodName, line: LogLine) -> None: ...
+
+
+class GuildParts:
+    """Puts the parts of ``Guilds`` together that come up on one connection."""
+
+    def __init__(self) -> None:
+        self._so_far: list[str] | None = None
+
+    def add(self, part: Guilds) -> Guilds | None:
+        """The whole list once its last part is here. Raises MalformedFrame for a part out of its place, or
+        when there are more guilds than a bot can be in."""
+        if part.first:
+            self._so_far = []
+        if self._so_far is None:
+            raise MalformedFrame("a part of the guilds without those before it")
+        self._so_far += part.guilds
+        if len(self._so_far) > GUILDS_MOST:
+            self._so_far = None
+            raise MalformedFrame(f"more than {GUILDS_MOST} guilds")
+        if not part.last:
+            return None
+        whole, self._so_far = Guilds(self._so_far), None
+        return whole
 
 
 class ControlServer:
@@ -58,6 +93,7 @@ class ControlServer:
         app.router.add_get("/v1/bundles/{sha256}", self._bundle)
         app.router.add_post("/v1/pods/{pod}/reports", self._reports)
         app.router.add_post("/v1/pods/{pod}/logs", self._logs)
+        app.router.add_post("/v1/gateway/reports", self._gateway_reports)
 
     # ---------------------------------------------------------------- down
 
@@ -132,8 +168,23 @@ class ControlServer:
 
         def take(line: bytes) -> None:
             report = reports.decode(line)
+            if isinstance(report, Draining):
+                self._state.drains(pod, report.process)
             if not isinstance(report, Beat):
                 self._controller.on_report(pod, report)
+
+        return await self._take_all(request, take)
+
+    async def _gateway_reports(self, request: web.Request) -> web.Response:
+        await require(request, self._identities, role=Role.GATEWAY)
+        parts = GuildParts()
+
+        def take(line: bytes) -> None:
+            report = gateway_reports.decode(line)
+            if isinstance(report, Guilds):
+                report = parts.add(report)
+            if report is not None and not isinstance(report, Beat):
+                self._controller.on_gateway_report(report)
 
         return await self._take_all(request, take)
 

@@ -21,6 +21,8 @@ from flora_gateway.shards.shard import OnDispatch, Shard, ShardRefused
 from flora_gateway.shards.socket import point_at, self_test
 
 LEAVE_SECONDS: Final = 3.0
+GUILDS_A_PAGE: Final = 200
+"""Discord's limit (resources/user, "Get Current User Guilds")."""
 
 _log = logger(__name__)
 
@@ -93,10 +95,39 @@ class Shards:
         except* ShardRefused as group:
             raise group.exceptions[0] from None
 
+    async def list_guilds(self) -> list[str]:
+        """The guilds the bot is in, as REST tells, however long that takes."""
+        guilds: list[str] = []
+        backoff = Backoff(first=0.25, longest=30.0)
+        while True:
+            after = discord.Object(guilds[-1]).id if guilds else None
+            try:
+                page = await self._client.http.get_guilds(GUILDS_A_PAGE, after=after, with_counts=False)
+            except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
+                _log.warning("guilds_not_listed", error=str(error) or repr(error))
+                await backoff.pause()
+                continue
+            guilds += [str(guild["id"]) for guild in page]
+            if len(page) < GUILDS_A_PAGE:
+                return guilds
+
     @property
-    def missing(self) -> int:
-        """Shards without a connection."""
-        return sum(not shard.connected for shard in self._shards) if self._shards else 1
+    def count(self) -> int:
+        """How many shards there are; 0 before ``run`` has asked."""
+        return len(self._shards)
+
+    def not_serving(self) -> str | None:
+        """Why events do not come as they should, in a line; None when they do.
+
+        Every shard has to have been connected once. After that Discord has it dial again every now and then,
+        and pods need the gateway all the same: only all of them at once make a difference.
+        """
+        if not self._shards:
+            return "not logged in at Discord yet"
+        waiting = sum(not shard.was_connected for shard in self._shards)
+        if waiting:
+            return f"{waiting} of {self.count} shards have not connected yet"
+        return None if any(shard.connected for shard in self._shards) else "no shard is connected"
 
     async def leave(self) -> None:
         """Close all connections so that the sessions can be resumed; call after ``run`` was cancelled."""

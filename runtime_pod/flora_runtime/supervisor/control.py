@@ -21,7 +21,17 @@ from flora_core.files import CannotRead, read_kept, write_whole
 from flora_core.ids import Sha256
 from flora_core.streams import StreamRefused, Token, follow
 from flora_core.telemetry import logger
-from flora_core.wire.control import Assign, Assignment, Release, Secret, Secrets, Snapshot, desired
+from flora_core.wire.control import (
+    Assign,
+    Assignment,
+    Forget,
+    Release,
+    Retire,
+    Secret,
+    Secrets,
+    Snapshot,
+    desired,
+)
 from flora_runtime.supervisor import metrics
 
 FETCH_SECONDS: Final = 15.0
@@ -49,8 +59,16 @@ class Desired(Protocol):
         """These, and no others."""
         ...
 
+    def forget(self, forget: Forget) -> None:
+        """What is kept of a guild that is not assigned is to be deleted."""
+        ...
+
     def know_secrets(self, guild: str, secrets: list[Secret]) -> None:
         """The guild has these secrets, whether it is assigned yet or not."""
+        ...
+
+    def on_retire(self, retire: Retire) -> None:
+        """A process of this pod, maybe an earlier one, was answered."""
         ...
 
 
@@ -70,6 +88,8 @@ class ControlLink:
         self._kept_secrets: dict[str, list[Secret]] = {}
         self.known = asyncio.Event()
         """Set once there are assignments, from the control plane or from disk."""
+        self.heard = False
+        """Whether the control plane has said anything to this process."""
 
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Dial, follow, dial again."""
@@ -101,11 +121,16 @@ class ControlLink:
             self._bad_frame(error)
             return False
         self._revision = frame.revision
+        self.heard = True
         if isinstance(frame, Snapshot):
             metrics.stream_dials.labels("control", "connected").inc()
             self._epoch = frame.epoch
             self._replace_secrets(frame.secrets)
             self._replace_all(frame.assignments)
+            if frame.retire is not None:
+                self._sink.on_retire(frame.retire)
+            for forget in frame.forgets:
+                self._forget(forget)
         elif isinstance(frame, Assign):
             self._assignments[frame.assignment.guild] = frame.assignment
             self._sink.assign(frame.assignment)
@@ -113,11 +138,19 @@ class ControlLink:
             self._assignments.pop(frame.guild, None)
             self._secrets.pop(frame.guild, None)
             self._sink.release(frame.guild)
+        elif isinstance(frame, Forget):
+            self._forget(frame)
         elif isinstance(frame, Secrets):
             self._know_secrets(frame.guild, frame.secrets)
         else:
+            if isinstance(frame, Retire):
+                self._sink.on_retire(frame)
             return False
         return True
+
+    def _forget(self, forget: Forget) -> None:
+        if forget.guild not in self._assignments:
+            self._sink.forget(forget)
 
     def _replace_all(self, assignments: list[Assignment]) -> None:
         self._assignments = {assignment.guild: assignment for assignment in assignments}

@@ -25,7 +25,20 @@ from flora_core.streams import Token, make_session
 from flora_core.telemetry import logger
 from flora_core.toolchain.bundle import Bundle
 from flora_core.wire import UNREADABLE, pipe
-from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError, Secret
+from flora_core.wire.control import (
+    Adopted,
+    Assignment,
+    Exported,
+    Failed,
+    Forget,
+    Forgotten,
+    Loaded,
+    LogLine,
+    Outcome,
+    Retire,
+    ScriptError,
+    Secret,
+)
 from flora_core.wire.gateway import Event, OpError, Result, Subscribe
 from flora_core.wire.guilds import NOT_RUNNING, CronRan
 from flora_core.wire.pipe import (
@@ -57,9 +70,12 @@ from flora_runtime.supervisor.control import BundleMissing, BundleStore, Control
 from flora_runtime.supervisor.crons import CronClock, Plan, Run
 from flora_runtime.supervisor.guild import Guild, Script
 from flora_runtime.supervisor.guild_routes import Refused
+from flora_runtime.supervisor.handoffs import Handoffs
 from flora_runtime.supervisor.hibernation import PRESSURE_IDLE_SECONDS, Bedtime, longest_idle
 from flora_runtime.supervisor.link import GatewayLink
+from flora_runtime.supervisor.readiness import Parts, Readiness, unhealthy
 from flora_runtime.supervisor.reporting import Logs, Reports
+from flora_runtime.supervisor.retirement import Retirement
 from flora_runtime.supervisor.settings import RuntimeSettings
 from flora_runtime.supervisor.sleepers import Sleepers
 from flora_runtime.supervisor.upstream import Upstream
@@ -83,7 +99,7 @@ _log = logger(__name__)
 
 
 class RuntimePod:
-    """``run`` serves until cancelled; ``drain`` first lets running handlers finish."""
+    """``run`` serves until cancelled; ``retire`` and ``drain`` come before that, for an end without loss."""
 
     def __init__(self, settings: RuntimeSettings) -> None:
         self._settings = settings
@@ -116,10 +132,23 @@ class RuntimePod:
             a_minute=settings.fetch_per_minute,
         )
         self._crons = CronClock(settings.data_dir / "crons", start=self._start_cron)
+        self._handoffs = Handoffs(
+            settings.control_url,
+            settings.data_dir,
+            self,
+            self._crons,
+            self._kv,
+            token=token,
+            patience=settings.drain_secs,
+        )
         self._asked_runs = AskedRuns()
         self._bedtime = Bedtime[Guild](settings.hibernate_after_secs)
         self._sleepers = Sleepers(settings.data_dir / "asleep")
         self._asleep: set[str] = set()
+        self._retirement = Retirement(longest=settings.retire_secs)
+        self._readiness = Readiness(self.now())
+        self._parked: dict[str, list[Event]] = {}
+        """Events of guilds that are about to be here, or here again: the gateway may know it first."""
 
     # ---------------------------------------------------------------- life
 
@@ -134,6 +163,7 @@ class RuntimePod:
     async def _serve(self) -> None:
         await asyncio.to_thread(self._sleepers.recall)
         async with make_session() as self._session, asyncio.TaskGroup() as tasks:
+            self._handoffs.start(tasks, self._session)
             for worker in self._workers:
                 tasks.create_task(worker.run())
             tasks.create_task(self._control.run(self._session))
@@ -166,14 +196,31 @@ class RuntimePod:
             await asyncio.sleep(0.02)
         await asyncio.sleep(2 * 0.1)  # the last acknowledgements go with the next tick of the link
 
+    async def retire(self) -> None:
+        """Serve on until the operator says that the pod may leave, for as long as is right."""
+        if self._settings.retire_secs:
+            self._reports.drains(self._retirement.process)
+            reason = await self._retirement.wait()
+            _log.info("runtime_retired", reason=reason)
+
     def ready(self) -> str | None:
         """None when events can be served, else what is missing."""
         if self._draining:
             return "draining"
-        if not self._control.known.is_set():
-            return "no assignments yet"
-        waiting = [str(worker.index) for worker in self._workers if not worker.ready]
-        return f"workers not ready: {', '.join(waiting)}" if waiting else None
+        parts = Parts(
+            assignments=self._control.known.is_set(),
+            control=self._control.heard,
+            gateway=self._link.connected,
+            workers_down=[worker.index for worker in self._workers if not worker.ready],
+        )
+        return self._readiness.missing(
+            self.now(), parts, lambda: [guild.id for guild in self._guilds.values() if not guild.settled]
+        )
+
+    def healthy(self) -> str | None:
+        """None as long as it makes sense to let the pod run, else why it should be restarted."""
+        now = self.now()
+        return unhealthy([worker.down_seconds(now) for worker in self._workers])
 
     async def _measure(self) -> None:
         while True:
@@ -201,9 +248,24 @@ class RuntimePod:
     # ---------------------------------------------------------------- Desired
 
     def assign(self, assignment: Assignment) -> None:
+        if assignment.leaves:
+            plain = msgspec.structs.replace(assignment, leaves="")
+            self._handoffs.leave(plain, assignment.leaves)
+        elif assignment.adopts:
+            plain = msgspec.structs.replace(assignment, adopts="")
+            self._handoffs.adopt(plain, assignment.adopts)
+        else:
+            self._handoffs.stop(assignment.guild)
+            self._reports.stays(assignment.guild)
+            self._run(assignment)
+
+    def _run(self, assignment: Assignment, *, handoff: str = "", seen: dict[str, int] | None = None) -> None:
         guild = self._guilds.get(assignment.guild)
         if guild is not None:
-            guild.assign(assignment)
+            if not handoff:
+                guild.settle()
+            if guild.assignment != assignment:
+                guild.assign(assignment)
             return
         worker = self._workers[worker_of(GuildId(assignment.guild), len(self._workers))]
         slot = worker.take_slot()
@@ -220,6 +282,8 @@ class RuntimePod:
             return
         guild = Guild(assignment, self, worker=worker.index, slot=slot, backlog=self._settings.backlog_limit)
         self._guilds[assignment.guild] = guild
+        guild.handoff, guild.paused = handoff, bool(handoff)
+        guild.know_seen(seen or {})
         guild.placeholders = self._fetches.placeholders(GuildId(guild.id))
         declared = self._sleepers.take(assignment)
         if declared is None:
@@ -227,6 +291,8 @@ class RuntimePod:
         else:
             self._asleep.add(guild.id)
             guild.remember(declared)
+        for event in self._parked.pop(guild.id, []):
+            self._give(guild, event)
 
     def know_secrets(self, guild: str, secrets: list[Secret]) -> None:
         placeholders = self._fetches.know(GuildId(guild), secrets)
@@ -235,44 +301,98 @@ class RuntimePod:
             found.know_secrets(placeholders)
 
     def release(self, guild: str) -> None:
+        self._handoffs.stop(guild)
         self._fetches.forget(GuildId(guild))
+        for event in self._parked.pop(guild, []):
+            self._drop_unknown(event)
+        if self._unload(guild) is not None:
+            self._crons.forget(GuildId(guild))
+
+    def _unload(self, guild: str) -> Guild | None:
         found = self._guilds.pop(guild, None)
         if found is None:
-            return
+            return None
         found.unload()
         self._workers[found.worker].forget(guild, found.slot)
         self._link.upstream.forget(guild)
         self._reports.forget(guild)
         self._commands.forget(guild)
-        self._crons.forget(GuildId(guild))
         self._asleep.discard(guild)
         self._sleepers.woke(guild)
+        return found
 
     def replace_all(self, assignments: list[Assignment]) -> None:
         wanted = {assignment.guild for assignment in assignments}
-        for guild in [guild for guild in self._guilds if guild not in wanted]:
+        for guild in {*self._guilds, *self._handoffs.guilds} - wanted:
             self.release(guild)
         for assignment in assignments:
             known = self._guilds.get(assignment.guild)
-            if known is None or known.assignment != assignment:
+            moving = self._handoffs.moving(assignment.guild)
+            if known is None or known.assignment != assignment or moving:
                 self.assign(assignment)
+
+    def on_retire(self, retire: Retire) -> None:
+        self._retirement.answer(retire)
+
+    def forget(self, forget: Forget) -> None:
+        self._handoffs.forget(forget)
+
+    # ---------------------------------------------------------------- Handoffs' host
+
+    def parked(self, guild: str) -> bool:
+        return guild in self._parked
+
+    def occupied(self, guild: str) -> bool:
+        found = self._guilds.get(guild)
+        return found is not None and (found.pending > 0 or self._link.upstream.waits(guild))
+
+    def pause(self, guild: str) -> None:
+        found = self._guilds.get(guild)
+        if found is not None:
+            found.paused = True
+        self._crons.pause(GuildId(guild))
+
+    def let_go(self, guild: str) -> dict[str, int]:
+        found = self._unload(guild)
+        return found.seen if found is not None else {}
+
+    def load(self, assignment: Assignment, *, handoff: str, seen: dict[str, int]) -> None:
+        self._run(assignment, handoff=handoff, seen=seen)
+
+    def erase(self, guild: str) -> None:
+        self._crons.forget(GuildId(guild))
+        self._sleepers.woke(guild)
 
     # ---------------------------------------------------------------- Sink
 
     def on_event(self, event: Event) -> None:
         metrics.events[event.type].inc()
-        body = b'{"t":"%b","d":%b}' % (event.type.encode(), bytes(event.data))
         if not event.guild:
             for guild in self._guilds.values():
-                guild.add_broadcast(body)
+                guild.add_broadcast(_body(event))
             self.safe(event.offset)
             return
         guild = self._guilds.get(event.guild)
-        if guild is None:
-            metrics.dropped[event.type, "unknown_guild"].inc()
+        if guild is not None:
+            self._give(guild, event)
+        elif self._handoffs.moving(event.guild) and self._has_room_for(event.guild):
+            self._parked.setdefault(event.guild, []).append(event)
+        else:
+            self._drop_unknown(event)
+
+    def _has_room_for(self, guild: str) -> bool:
+        return len(self._parked.get(guild, ())) < self._settings.backlog_limit
+
+    def _drop_unknown(self, event: Event) -> None:
+        metrics.dropped[event.type, "unknown_guild"].inc()
+        self.safe(event.offset)
+
+    def _give(self, guild: Guild, event: Event) -> None:
+        if event.sequence and not guild.is_new(event.session, event.sequence):
+            metrics.repeated.inc()  # the pod that had it before has handled it
             self.safe(event.offset)
             return
-        guild.add_event(event.type, event.offset, body)
+        guild.add_event(event.type, event.offset, _body(event))
 
     def on_result(self, result: Result) -> None:
         if result.op == HOST_OP:
@@ -395,6 +515,9 @@ class RuntimePod:
     def holds(self, guild: GuildId) -> bool:
         return guild in self._guilds
 
+    def moving(self, guild: GuildId) -> bool:
+        return self._handoffs.moving(guild)
+
     def kv_call(self, guild: GuildId, name: str, args: bytes, answer: Callable[[bool, bytes], None]) -> None:
         self._kv.call(guild, name, args, answer)
 
@@ -414,11 +537,11 @@ class RuntimePod:
         done = await self._asked_runs.wait(guild, event, seconds=limit + QUEUE_SECONDS)
         return CronRan(name, done.outcome, done.milliseconds, self._logs.written)
 
-    def report(self, report: Loaded | Failed) -> None:
+    def report(self, report: Loaded | Failed | Exported | Adopted | Forgotten) -> None:
         if isinstance(report, Loaded):
             metrics.loads.labels(Outcome.OK).inc()
             metrics.load_seconds.observe(report.milliseconds / 1000)
-        else:
+        elif isinstance(report, Failed):
             metrics.loads.labels(report.outcome).inc()
         self._reports.report(report)
 
@@ -514,6 +637,10 @@ class RuntimePod:
             return False
         found.deploying(Script(bundle.code, bundle.source_map, self._link.bot))
         return True
+
+
+def _body(event: Event) -> bytes:
+    return b'{"t":"%b","d":%b}' % (event.type.encode(), bytes(event.data))
 
 
 def _read_error(value: bytes) -> OpError:

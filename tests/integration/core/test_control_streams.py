@@ -23,16 +23,25 @@ from flora_core.wire.control import (
     Assign,
     Assignment,
     Beat,
+    Draining,
     Failed,
+    GatewayNews,
+    Guilds,
+    Joined,
+    Left,
     Loaded,
     LogLine,
     Outcome,
+    PodReport,
     Release,
+    Retire,
     Route,
     Routes,
     ScriptError,
     Snapshot,
     desired,
+    gateway_reports,
+    guilds_in_parts,
     logs,
     reports,
     route_table,
@@ -54,15 +63,19 @@ class Plane:
     def __init__(self) -> None:
         self.state = DesiredState()
         self.bundles: dict[str, bytes] = {}
-        self.reports: list[tuple[str, Loaded | Failed]] = []
+        self.reports: list[tuple[str, PodReport]] = []
+        self.gateway_reports: list[GatewayNews] = []
         self.logs: list[tuple[str, LogLine]] = []
         self.url = ""
 
     async def bundle(self, sha256: Sha256) -> bytes | None:
         return self.bundles.get(sha256)
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         self.reports.append((pod, report))
+
+    def on_gateway_report(self, report: GatewayNews) -> None:
+        self.gateway_reports.append(report)
 
     def on_log(self, pod: PodName, line: LogLine) -> None:
         self.logs.append((pod, line))
@@ -252,6 +265,23 @@ async def test_a_reader_that_takes_nothing_holds_up_nobody_else(plane: Plane, fo
         await writer.wait_closed()
 
 
+async def test_a_pod_that_asked_to_stop_is_answered_now_and_when_it_comes_back(
+    plane: Plane, session: aiohttp.ClientSession, follow: Follow
+) -> None:
+    plane.state.assign(POD, assignment("1"))
+    reader = await follow()
+    await reader.take(1)
+    await post(session, f"{plane.url}/v1/pods/{POD}/reports", reports.encode(Draining("a")))
+    assert plane.reports == [(POD, Draining("a"))]
+    plane.state.retire(POD, wait=True)
+    assert (await reader.take(2))[1] == Retire(2, "a", wait=True)
+    plane.state.retire(POD)
+    assert (await reader.take(3))[2] == Retire(3, "a")
+    (snapshot,) = await (await follow()).take(1)
+    assert snapshot.retire == Retire(3, "a")
+    assert await (await follow(after=1, epoch=plane.state.epoch)).take(1) == [Retire(3, "a")]
+
+
 # ---------------------------------------------------------------- who may
 
 
@@ -295,6 +325,17 @@ async def test_nobody_reports_for_another_pod(
     assert (plane.reports, plane.logs) == ([], [])
 
 
+@pytest.mark.parametrize(("token", "status"), [("", 401), (RUNTIME, 403), ("api", 403), (GATEWAY, 200)])
+async def test_only_the_gateway_says_where_the_bot_is(
+    plane: Plane, session: aiohttp.ClientSession, token: str, status: int
+) -> None:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    line = gateway_reports.encode(Guilds(["1"]))
+    async with session.post(f"{plane.url}/v1/gateway/reports", data=line, headers=headers) as answer:
+        assert answer.status == status
+    assert plane.gateway_reports == ([Guilds(["1"])] if status == 200 else [])
+
+
 async def test_a_bundle_is_given_as_it_is_and_may_be_kept_for_ever(
     plane: Plane, session: aiohttp.ClientSession
 ) -> None:
@@ -312,8 +353,8 @@ LOADED = Loaded("1", 4, "ab" * 32, 0, 2.5, ["messageCreate"], 1)
 FAILED = Failed("2", 5, "cd" * 32, Outcome.EXCEPTION, ScriptError("boom", "at src/main.ts:1:1"))
 
 
-async def post(session: aiohttp.ClientSession, url: str, data: bytes) -> str:
-    headers = {"Authorization": f"Bearer {RUNTIME}"}
+async def post(session: aiohttp.ClientSession, url: str, data: bytes, *, token: str = RUNTIME) -> str:
+    headers = {"Authorization": f"Bearer {token}"}
     async with session.post(url, data=io.BytesIO(data), headers=headers) as answer:
         assert answer.status == 200
         return await answer.text()
@@ -360,3 +401,29 @@ async def test_a_stream_cut_inside_a_line_keeps_what_was_whole(
     whole = logs.encode(LogLine("1", 0, "info", "whole"))
     await post(session, f"{plane.url}/v1/pods/{POD}/logs", whole + whole[:20])
     assert [line.text for _, line in plane.logs] == ["whole"]
+
+
+async def test_a_list_of_guilds_in_parts_arrives_as_one(plane: Plane, session: aiohttp.ClientSession) -> None:
+    guilds = [str(100_000_000_000_000_000 + number) for number in range(25_000)]
+    frames = [*guilds_in_parts(guilds), Joined("7"), Beat(0), Left("7"), *guilds_in_parts([])]
+    lines = [gateway_reports.encode(frame) for frame in frames]
+    assert max(map(len, lines)) < 1 << 18
+    await post(session, f"{plane.url}/v1/gateway/reports", b"".join(lines), token=GATEWAY)
+    assert plane.gateway_reports == [Guilds(guilds), Joined("7"), Left("7"), Guilds([])]
+
+
+async def test_a_list_of_guilds_without_its_beginning_or_end_is_not_taken(
+    plane: Plane, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_server, "GUILDS_MOST", 3)
+    frames = [
+        Guilds(["1"], first=False, last=True),
+        Guilds(["1"], first=True, last=False),
+        Guilds(["2"], first=True, last=True),
+        Guilds(["1", "2"], first=True, last=False),
+        Guilds(["3", "4"], first=False, last=True),
+        Guilds(["5"], first=False, last=True),
+    ]
+    lines = b"".join(map(gateway_reports.encode, frames))
+    await post(session, f"{plane.url}/v1/gateway/reports", lines, token=GATEWAY)
+    assert plane.gateway_reports == [Guilds(["2"])]

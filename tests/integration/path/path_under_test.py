@@ -22,7 +22,16 @@ from flora_core.hashing import worker_of
 from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.ids import GuildId, PodName, Sha256
 from flora_core.toolchain import Bundle
-from flora_core.wire.control import DEFAULT_LIMITS, Assignment, Failed, Limits, Loaded, LogLine
+from flora_core.wire.control import (
+    DEFAULT_LIMITS,
+    Assignment,
+    Draining,
+    GatewayNews,
+    Limits,
+    Loaded,
+    LogLine,
+    PodReport,
+)
 from flora_core.wire.gateway import Op, OpError
 from flora_gateway.fanout.hub import Hub
 from flora_gateway.rest import ScopeMap
@@ -48,7 +57,11 @@ class Operator:
     def __init__(self) -> None:
         self.state = DesiredState()
         self.bundles: dict[str, bytes] = {}
-        self.reports: list[Loaded | Failed] = []
+        self.reports: list[PodReport] = []
+        self.gateway_reports: list[GatewayNews] = []
+        self.draining: list[Draining] = []
+        self.lets_go = True
+        """Whether a pod that is told to stop may."""
         self.logs: list[LogLine] = []
         self._revision = 0
 
@@ -65,8 +78,16 @@ class Operator:
     async def bundle(self, sha256: Sha256) -> bytes | None:
         return self.bundles.get(sha256)
 
-    def on_report(self, pod: PodName, report: Loaded | Failed) -> None:
-        self.reports.append(report)
+    def on_report(self, pod: PodName, report: PodReport) -> None:
+        if not isinstance(report, Draining):
+            self.reports.append(report)
+            return
+        self.draining.append(report)
+        if self.lets_go:
+            self.state.retire(pod)
+
+    def on_gateway_report(self, report: GatewayNews) -> None:
+        self.gateway_reports.append(report)
 
     def on_log(self, pod: PodName, line: LogLine) -> None:
         self.logs.append(line)

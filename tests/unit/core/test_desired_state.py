@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flora_core.control.state import LOG_LENGTH, DesiredState
 from flora_core.ids import GuildId, PodName
-from flora_core.wire.control import Assign, Assignment, Release, Secret, Secrets, Snapshot, desired
+from flora_core.wire.control import Assign, Assignment, Release, Retire, Secret, Secrets, Snapshot, desired
 
 A, B = PodName("flora-runtime-0"), PodName("flora-runtime-1")
 
@@ -179,3 +179,32 @@ def test_a_secrets_value_crosses_the_wire_and_shows_nowhere() -> None:
     assert desired.decode(desired.encode(frame)[:-1]) == frame
     snapshot = Snapshot("e", 1, [], {"1": [secret("s3cret")]})
     assert "s3cret" not in f"{frame!r} {snapshot!r}"
+
+
+def test_a_pod_that_did_not_ask_to_stop_is_not_told_to() -> None:
+    state = DesiredState()
+    state.retire(A)
+    assert (state.revision, state.snapshot(A).retire) == (0, None)
+
+
+def test_an_answer_to_a_pod_that_stops_is_for_the_process_that_asked() -> None:
+    state = DesiredState()
+    state.assign(A, assignment("1"))
+    state.drains(A, "old")
+    state.retire(A, wait=True)
+    assert state.changes(A, after=1) == [Retire(2, "old", wait=True)]
+    assert state.changes(B, after=1) == state.route_changes(after=1) == []
+    state.drains(A, "new")
+    state.retire(A)
+    assert state.changes(A, after=1) == [Retire(3, "new")]
+    assert state.snapshot(A).retire == Retire(3, "new")
+
+
+def test_the_same_answer_twice_is_no_change() -> None:
+    state = DesiredState()
+    state.drains(A, "a")
+    state.retire(A)
+    state.retire(A)
+    assert state.revision == 1
+    assert state.covers(state.epoch, 1)
+    assert not state.covers(state.epoch, 0), "nothing is known of before: a snapshot has it"
