@@ -1,13 +1,14 @@
 # make dev     set everything up and talk to examples/basic        make test    set up, run all tests
 # make check   lint, types, import rules                           make bench   the table of docs/benchmarks.md
 # make cluster-up   a Kubernetes to try things on: eval "$(make -s cluster-up)"             make cluster-down
+# make bench-cluster   the operator's rows of that table, on a control plane of its own
 # make setup   virtual environment, locked dependencies, SDK       make lock    renew requirements.lock
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: dev test check bench setup lock sdk clean cluster-up cluster-down
+.PHONY: dev test check bench bench-cluster setup lock sdk clean cluster-up cluster-down
 dev: setup
 	$(BIN)/flora dev examples/basic
 
@@ -23,6 +24,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m bench $(ONLY)
+
+bench-cluster: setup
+	$(BIN)/python -m bench.cluster $(ONLY)
 
 cluster-up cluster-down: .venv/.ready
 	@$(BIN)/python -m cluster $(@:cluster-%=%)
