@@ -24,6 +24,7 @@ from flora_operator import metrics
 from flora_operator.builds import Builds
 from flora_operator.census import Census
 from flora_operator.deployment import Deployment, Key, from_document, key_of
+from flora_operator.errors import Unavailable
 from flora_operator.fleet import Fleet
 from flora_operator.kube.access import Access
 from flora_operator.kube.client import Document, Kube
@@ -171,7 +172,10 @@ class Operator:
 
     async def bundle(self, sha256: Sha256) -> bytes | None:
         """A bundle for a pod; one that is lost is made again for whoever runs it."""
-        data = await self._parts.bundler.get(sha256)
+        try:
+            data = await self._parts.bundler.get(sha256)
+        except Unavailable as error:
+            raise web.HTTPServiceUnavailable(text=f"{error}\n") from None
         if data is None:
             for deployment in self.fleet:
                 bundle = deployment.status.bundle

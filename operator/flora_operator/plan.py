@@ -58,7 +58,7 @@ class Observed:
     was: Status
     """What the operator wrote last; what stands there when it has not written since it started."""
     build: Built | Unbuilt | None
-    """None where it does not matter: see ``needs_build``."""
+    """None: not known yet, or of no interest (``wants_build``); only who runs nothing is planned without."""
     pods: Sequence[PodName]
     reports: Mapping[PodName, Loaded | Failed] = field(default_factory=dict[PodName, Loaded | Failed])
     """What pods last said of the guild, since the operator started."""
@@ -83,9 +83,9 @@ class Plan:
     has_data: bool = False
 
 
-def needs_build(deployment: Deployment, *, serving: str) -> bool:
-    """Whether a plan depends on the bundle."""
-    return not (deployment.suspended or serving or deployment.problem)
+def wants_build(deployment: Deployment, *, serving: str) -> bool:
+    """Whether its sources are of interest."""
+    return not (serving or deployment.problem)
 
 
 def plan(seen: Observed) -> Plan:
@@ -181,12 +181,10 @@ def _unplaced(
     seen: Observed, bundled: tuple[Truth, str, str], bundle: BundleStatus | None, where: Place
 ) -> Plan:
     """There is nothing to run, or nowhere to run it."""
-    if bundle is None:
-        assigned: tuple[Truth, str, str] = ("False", "NotBundled", "there is no bundle to run yet")
-        ready: tuple[Truth, str, str] = ("False", bundled[1], bundled[2])
-    else:
-        text = "there are no runtime pods; scale their StatefulSet up"
-        assigned = ready = ("False", "NoPods", text)
+    assigned: tuple[Truth, str, str] = ("False", "NotBundled", "there is no bundle to run yet")
+    if bundle is not None:
+        assigned = ("False", "NoPods", "there are no runtime pods; scale their StatefulSet up")
+    ready: tuple[Truth, str, str] = assigned if bundled[0] == "True" else ("False", bundled[1], bundled[2])
     status = msgspec.structs.replace(
         seen.was,
         observed_generation=seen.deployment.generation,
@@ -200,17 +198,19 @@ def _idle(seen: Observed, reason: str, message: str, *, keep: bool = True) -> Pl
     """Nobody is to run it. ``keep``: its place and its data stay."""
     was = seen.was
     before = was.condition(BUNDLED)
-    bundled: tuple[Truth, str, str] = ("Unknown", reason, "not looked at")
-    if keep and before is not None and before.status == "True":
-        bundled = ("True", before.reason, before.message)
-    elif seen.build is not None and keep:
-        bundled, _ = _bundled(seen.build, was)
+    bundled: tuple[Truth, str, str] = ("Unknown", reason, "its sources have not been looked at")
+    bundle = was.bundle if keep else None
+    if seen.build is not None:
+        bundled, bundle = _bundled(seen.build, was)
+    conditions = _conditions(seen, bundled, ("False", reason, message), ("False", reason, message))
+    if seen.build is None and keep and before is not None:  # it speaks of the generation that it was made of
+        conditions = tuple(before if condition.type == BUNDLED else condition for condition in conditions)
     told = was.assignment if keep else None
     status = Status(
         observed_generation=seen.deployment.generation,
-        conditions=_conditions(seen, bundled, ("False", reason, message), ("False", reason, message)),
+        conditions=conditions,
         assignment=msgspec.structs.replace(told, worker=None) if told else None,
-        bundle=was.bundle if keep else None,
+        bundle=bundle,
         loaded_at=was.loaded_at if keep else "",
         last_error=was.last_error if keep else None,
         handoff=was.handoff if keep else None,

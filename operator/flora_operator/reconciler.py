@@ -28,7 +28,7 @@ from flora_operator.errors import Conflict, KubeError, Missing, Throttled, Unrea
 from flora_operator.fleet import Fleet
 from flora_operator.kube.recorder import Recorder
 from flora_operator.notes import transitions
-from flora_operator.plan import Observed, Plan, needs_build, plan
+from flora_operator.plan import Observed, Plan, plan, wants_build
 from flora_operator.ports import Moves, Retention
 from flora_operator.secret_values import resolve
 from flora_operator.status import AssignmentStatus, HandoffStatus, Status, timestamp
@@ -112,7 +112,8 @@ class Reconciler:
                 or not (told.pod and told.bundle and told.revision)
                 or self._rival(deployment)
                 or deployment.deleted
-                or not needs_build(deployment, serving="")
+                or deployment.suspended
+                or deployment.problem
             ):
                 continue
             self._state.know_secrets(deployment.guild, resolve(deployment, self._fleet.secrets)[0])
@@ -159,8 +160,12 @@ class Reconciler:
             before.written.set_exception(Conflict("something newer was asked for"))
         self._wishes[serving.key] = wish
         self._queue.add(serving.key)
-        async with asyncio.timeout(PERSIST_SECONDS):
-            await wish.written
+        try:
+            async with asyncio.timeout(PERSIST_SECONDS):
+                await wish.written
+        finally:
+            if self._wishes.get(serving.key) is wish:
+                del self._wishes[serving.key]
 
     # ---------------------------------------------------------------- work
 
@@ -193,8 +198,8 @@ class Reconciler:
         wish = self._wishes.get(d.key)
         was = _with(d.status, wish)
         rival = self._rival(d)
-        build = self._builds.outcome(d)
-        if build is None and needs_build(d, serving=rival):
+        build = self._builds.outcome(d) if wants_build(d, serving=rival) else None
+        if build is None and wants_build(d, serving=rival) and not d.suspended:
             return
         secrets, missing = resolve(d, self._fleet.secrets)
         pod = was.assignment.pod if was.assignment else ""
