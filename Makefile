@@ -1,13 +1,14 @@
 # make dev     set everything up and talk to examples/basic        make test    set up, run all tests
 # make check   lint, types, import rules                           make bench   the table of docs/benchmarks.md
 # make cluster-up   a Kubernetes to try things on: eval "$(make -s cluster-up)"             make cluster-down
+# make cluster-load images of flora into it       make wheel   what the images install, in dist/
 # make setup   virtual environment, locked dependencies, SDK       make lock    renew requirements.lock
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: dev test check bench setup lock sdk clean cluster-up cluster-down
+.PHONY: dev test check bench setup lock sdk wheel clean cluster-up cluster-down cluster-load
 dev: setup
 	$(BIN)/flora dev examples/basic
 
@@ -26,6 +27,12 @@ bench: setup
 
 cluster-up cluster-down: .venv/.ready
 	@$(BIN)/python -m cluster $(@:cluster-%=%)
+
+cluster-load: setup
+	@$(BIN)/python -m cluster images
+
+wheel: setup
+	@$(BIN)/python -m cluster.wheel
 
 setup: .venv/.ready sdk/flora_sdk/data/.ready
 

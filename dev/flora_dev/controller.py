@@ -25,12 +25,13 @@ from flora_core.wire.control import (
     Assignment,
     Draining,
     Failed,
+    GatewayNews,
     Guilds,
     Joined,
-    Left,
     Limits,
     Loaded,
     LogLine,
+    PodReport,
     ScriptError,
     Secret,
 )
@@ -196,10 +197,12 @@ class LocalController:
     async def bundle(self, sha256: Sha256) -> bytes | None:
         return self._bundles.get(sha256)
 
-    def on_report(self, pod: PodName, report: Loaded | Failed | Draining) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         if isinstance(report, Draining):  # there is no other pod that could have its guilds
             self.state.retire(pod)
             return
+        if not isinstance(report, Loaded | Failed):
+            return  # no guild moves: there is one pod
         guild = GuildId(report.guild)
         status = self._statuses.get(guild)
         if status is None or report.revision != status.revision:
@@ -213,7 +216,7 @@ class LocalController:
             self._set(status, Condition.LOAD_FAILED, report.error.message)
             self._tell_error(status, report.error)
 
-    def on_gateway_report(self, report: Guilds | Joined | Left) -> None:
+    def on_gateway_report(self, report: GatewayNews) -> None:
         if isinstance(report, Guilds):
             self._members = set(report.guilds)
             for guild in self._statuses:

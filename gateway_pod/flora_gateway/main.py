@@ -91,11 +91,14 @@ class Gateway:
             scope=self._scope,
             byte_limit=settings.buffer_mib << 20,
             guild_limit=settings.guild_backlog,
+            held=lambda: self._routes.held,
         )
+        self._routes.on_change = self._hub.routes_changed
         self._shards = Shards(
             discord, api_url=f"{scheme}://{origin.netloc}{path}", on_dispatch=self._on_dispatch
         )
         self._reports = GatewayReports(settings.control_url, token=token, truths=self._truths)
+        self._hub.on_held = self._reports.report
         self._membership = Membership(shards=lambda: self._shards.count, tell=self._reports.report)
         self._proxy: Proxy | None = None
         self._stopping = False
@@ -134,7 +137,8 @@ class Gateway:
 
     def _truths(self) -> Iterable[GatewayReport]:
         """All that the control plane should know of this gateway."""
-        return self._membership.frames()
+        yield from self._membership.frames()
+        yield from self._hub.all_held
 
     async def _list_guilds(self) -> None:
         """Ask Discord for the guilds of sessions that an earlier process began; until cancelled."""

@@ -22,6 +22,11 @@ session_saves = Counter("flora_gateway_session_saves_total", "Session states wri
 session_errors = Counter(
     "flora_gateway_session_errors_total", "Session states that Redis did not take or give"
 )
+hold_seconds = Histogram(
+    "flora_gateway_hold_seconds",
+    "How long events of a guild that moved were kept from the pods",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
 delay_seconds = Histogram(
     "flora_gateway_delay_seconds",
     "From taking an event off the socket to writing it to a pod's stream; of the oldest in each write",

@@ -148,7 +148,7 @@ class GatewayServer:
         known = request.query.get("epoch") == self._hub.epoch
         after = number_in_query(request, "after")
         response = await start_stream(request)
-        pod.buffer.rewind(after if known else 0)
+        self._hub.rewind(pod, after if known else 0)
         earlier = self._streams.get(name)
         if earlier is not None:
             earlier.end()
@@ -190,7 +190,7 @@ class GatewayServer:
                 self._execute(name, frame)
                 pod.last_op = frame.sequence
         elif isinstance(frame, Ack):
-            pod.buffer.acknowledge(frame.offset)
+            self._hub.acknowledge(pod, frame.offset)
         elif isinstance(frame, Subscribe):
             self._hub.subscribe(name, frame)
 

@@ -1,1 +1,1 @@
-"""The operator: GuildDeployments become bundles, places on runtime pods, and a status."""
+"""The operator: from GuildDeployments to bundles, pods that run them, and a status."""

@@ -18,12 +18,10 @@ from flora_core.telemetry import logger
 from flora_core.wire.control import (
     Beat,
     Draining,
-    Failed,
+    GatewayNews,
     Guilds,
-    Joined,
-    Left,
-    Loaded,
     LogLine,
+    PodReport,
     desired,
     gateway_reports,
     logs,
@@ -46,13 +44,13 @@ class Controller(Protocol):
         """A bundle's bytes; None when there is none of that hash."""
         ...
 
-    def on_report(self, pod: PodName, report: Loaded | Failed | Draining) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         """What became of an assignment. ``Draining`` is answered with ``DesiredState.retire``."""
         ...
 
-    def on_gateway_report(self, report: Guilds | Joined | Left) -> None:
+    def on_gateway_report(self, report: GatewayNews) -> None:
         """Which guilds the bot is in: ``Guilds`` names all, once they are known and again whenever the
-        gateway has dialled anew; its parts were put together."""
+        gateway has dialled anew; its parts were put together. And whose events it holds (``Held``)."""
         ...
 
     def on_log(self, pod: PodName, line: LogLine) -> None: ...

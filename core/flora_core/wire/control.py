@@ -55,6 +55,11 @@ class Assignment(Struct, frozen=True):
     limits: Limits = DEFAULT_LIMITS
     hibernates: bool = True
     """Whether its isolate may be given back while nothing happens in the guild."""
+    leaves: str = ""
+    """The handoff for which the pod should stop the guild and hand its data over; it keeps its own copy."""
+    adopts: str = ""
+    """The handoff whose data the pod should fetch before it loads the guild; its jobs by the clock wait
+    until this is gone."""
 
 
 SECRET_PREFIX: Final = "__FLORA_SECRET__"  # noqa: S105  what stands in place of one
@@ -87,6 +92,15 @@ class ScriptError(Struct, frozen=True, omit_defaults=True):
     """Mapped frames, as ``at ping (src/main.ts:12:7)``, one a line."""
 
 
+class Forget(Struct, frozen=True, tag_field=KIND, tag="forget"):
+    """The pod should delete what it keeps of a guild that it does not run, and answer ``Forgotten``."""
+
+    revision: int
+    guild: str
+    retain_hours: float = 0.0
+    """How long an export of it stays in the pod's retention area; 0 for not at all."""
+
+
 class Retire(Struct, frozen=True, tag_field=KIND, tag="retire"):
     """The answer to a pod that said ``Draining``."""
 
@@ -105,6 +119,8 @@ class Snapshot(Struct, frozen=True, tag_field=KIND, tag="snapshot"):
     assignments: list[Assignment]
     secrets: dict[str, list[Secret]] = {}
     """By guild; a guild without any is left out."""
+    forgets: list[Forget] = []
+    """What is to be deleted and, as far as is known, was not yet."""
     retire: Retire | None = None
     """What the pod was last answered to ``Draining``."""
 
@@ -127,12 +143,23 @@ class Secrets(Struct, frozen=True, tag_field=KIND, tag="secrets"):
     secrets: list[Secret]
 
 
+class Hold(Struct, frozen=True):
+    """A guild's new events wait in the gateway: it is on its way from one pod to another."""
+
+    handoff: str
+    to: str
+    """The pod that gets it, and may already call Discord for it: its script is loaded there before the
+    events come."""
+
+
 class Routes(Struct, frozen=True, tag_field=KIND, tag="routes"):
     """The whole route table: guild -> pod."""
 
     epoch: str
     revision: int
     pods: dict[str, str]
+    held: dict[str, Hold] = {}
+    """Guilds whose events the gateway keeps to itself."""
 
 
 class Route(Struct, frozen=True, tag_field=KIND, tag="route"):
@@ -141,6 +168,8 @@ class Route(Struct, frozen=True, tag_field=KIND, tag="route"):
     revision: int
     guild: str
     pod: str | None = None
+    held: Hold | None = None
+    """Whether the guild's new events wait in the gateway; None: they go to the pod."""
 
 
 class Beat(Struct, frozen=True, tag_field=KIND, tag="beat"):
@@ -158,6 +187,8 @@ class Loaded(Struct, frozen=True, tag_field=KIND, tag="loaded"):
     events: list[str] = []
     """What the script handles, by flora's names (``messageCreate``)."""
     commands: int = 0
+    handoff: str = ""
+    """The handoff whose data it was loaded on; empty once that is over."""
 
 
 class Failed(Struct, frozen=True, tag_field=KIND, tag="failed"):
@@ -170,6 +201,38 @@ class Failed(Struct, frozen=True, tag_field=KIND, tag="failed"):
     error: ScriptError
     quarantined: bool = False
     """It went over its limits too often: nothing of it runs until the next deploy."""
+    handoff: str = ""
+    """The handoff whose data is there all the same."""
+
+
+class Exported(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="exported"):
+    """The guild no longer runs on this pod, and its data lies with the operator; or why it does not."""
+
+    guild: str
+    handoff: str
+    bytes: int = 0
+    error: str = ""
+
+
+class Adopted(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="adopted"):
+    """A handoff's data is here, of a guild of which nothing is to be loaded; or why it cannot be."""
+
+    guild: str
+    handoff: str
+    error: str = ""
+
+
+class Forgotten(Struct, frozen=True, tag_field=KIND, tag="forgotten"):
+    """Nothing of the guild is left on this pod but, for a while, what its retention area holds."""
+
+    guild: str
+
+
+class Held(Struct, frozen=True, tag_field=KIND, tag="held"):
+    """The gateway keeps a guild's events, and its pod has acknowledged all that it was sent."""
+
+    guild: str
+    handoff: str
 
 
 class Draining(Struct, frozen=True, tag_field=KIND, tag="draining"):
@@ -234,14 +297,17 @@ class LogLine(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="log"
     revision: int = 0
 
 
-Desired = Snapshot | Assign | Release | Secrets | Retire | Beat
+Desired = Snapshot | Assign | Release | Secrets | Forget | Retire | Beat
 RouteTable = Routes | Route | Beat
-Report = Loaded | Failed | Draining | Beat
-GatewayReport = Guilds | Joined | Left | Beat
+PodReport = Loaded | Failed | Exported | Adopted | Forgotten | Draining
+"""What a pod has to say of its guilds, and of itself."""
+Report = PodReport | Beat
+GatewayNews = Guilds | Joined | Left | Held
+GatewayReport = GatewayNews | Beat
 Log = LogLine | Beat
 
-desired: Final = FrameCodec[Desired](Snapshot, Assign, Release, Secrets, Retire, Beat)
+desired: Final = FrameCodec[Desired](Snapshot, Assign, Release, Secrets, Forget, Retire, Beat)
 route_table: Final = FrameCodec[RouteTable](Routes, Route, Beat)
-reports: Final = FrameCodec[Report](Loaded, Failed, Draining, Beat)
-gateway_reports: Final = FrameCodec[GatewayReport](Guilds, Joined, Left, Beat)
+reports: Final = FrameCodec[Report](Loaded, Failed, Exported, Adopted, Forgotten, Draining, Beat)
+gateway_reports: Final = FrameCodec[GatewayReport](Guilds, Joined, Left, Held, Beat)
 logs: Final = FrameCodec[Log](LogLine, Beat)

@@ -77,6 +77,10 @@ class PodBuffer:
                 return frames[0].offset
         return self.next_offset
 
+    def waits(self, guild: str) -> bool:
+        """Whether an event of ``guild`` is here that the pod has not acknowledged."""
+        return guild in self._of_guild
+
     def refuses(self, type_: str, guild: str, size: int) -> Drop | None:
         """Why an event of this size would not be taken; None when it would."""
         if size > EVENT_LIMIT:

@@ -3,6 +3,9 @@
 The hub is where a shard's events become a pod's frames: it asks the classifier what the event is, the
 subscriptions whether that guild's script handles it, and the route table which pod runs the guild. It also
 keeps, for every pod, how far its ops have been taken.
+
+Events of a guild that moves wait in ``holds``. Once its pod has acknowledged all that it was sent, whoever
+decides is told; when the route says where the guild is now, they go there, in order.
 """
 
 from __future__ import annotations
@@ -10,20 +13,22 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
 from flora_core.errors import MalformedFrame
-from flora_core.events import EVENTS, INTERACTION, MESSAGE, READY
+from flora_core.events import EVENTS, INTERACTION, READY
 from flora_core.telemetry import logger
 from flora_core.wire import UNREADABLE
+from flora_core.wire.control import Held, Hold
 from flora_core.wire.gateway import Subscribe
 from flora_gateway import metrics
 from flora_gateway.fanout.buffer import Frame, PodBuffer
 from flora_gateway.fanout.classify import Classified, classify
+from flora_gateway.fanout.holds import Event, Holds
 from flora_gateway.shards.shard import Dispatch
 
 CHUNK_BYTES: Final = 1 << 18
@@ -78,13 +83,19 @@ class Hub:
         scope: ScopeListener,
         byte_limit: int,
         guild_limit: int,
+        held: Callable[[], Mapping[str, Hold]] = dict,
     ) -> None:
+        """``held`` tells which guilds' events are to wait, and for which handoff."""
         self.epoch: Final = secrets.token_hex(8)
         self._pod_of = pod_of
         self._all_pods = all_pods
         self._scope = scope
         self._byte_limit = byte_limit
         self._guild_limit = guild_limit
+        self._held = held
+        self._holds = Holds(byte_limit=byte_limit, guild_limit=guild_limit)
+        self.on_held: Callable[[Held], None] = lambda _held: None
+        """Told once of each guild of which nothing is on its way to its pod any more."""
         self._pods: dict[str, Pod] = {}
         self._subscriptions: dict[tuple[str, str], Subscribe] = {}
         """By pod and guild: one that has lost a guild has no say in it any more."""
@@ -111,8 +122,9 @@ class Hub:
         return pod
 
     def runs(self, pod: str, guild: str) -> bool:
-        """Whether ``guild`` is ``pod``'s."""
-        return self._pod_of(guild) == pod
+        """Whether ``guild`` is ``pod``'s, or about to be."""
+        hold = self._held().get(guild)
+        return self._pod_of(guild) == pod or (hold is not None and hold.to == pod)
 
     async def all_acknowledged(self) -> None:
         """Return when every connected pod has everything; give it a deadline."""
@@ -162,16 +174,28 @@ class Hub:
         name = self._pod_of(guild)
         if name is None:
             return "no_route"
-        subscription = self._subscriptions.get((name, guild))
+        unwanted = self._unwanted(name, guild, classified)
+        if unwanted is not None:
+            return unwanted
+        return self._queue(name, event, guild, classified)
+
+    def _unwanted(self, pod: str, guild: str, classified: Classified) -> str | None:
+        """Why the guild's script on ``pod`` has no use for the event; None when it may have."""
+        subscription = self._subscriptions.get((pod, guild))
         wants_own = subscription is not None and subscription.own
-        if event.type == MESSAGE and classified.author == self.bot_user and not wants_own:
+        if classified.author and classified.author == self.bot_user and not wants_own:
             return "own_message"
         if subscription is not None and classified.name not in subscription.events:
             return "not_subscribed"
-        return self._queue(self.pod(name), event, guild, classified.data)
+        return None
 
-    def _queue(self, pod: Pod, event: Dispatch, guild: str, data: bytes) -> str | None:
-        drop = pod.buffer.refuses(event.type, guild, len(data))
+    def _queue(self, name: str, event: Dispatch, guild: str, classified: Classified) -> str | None:
+        pod, size = self.pod(name), len(classified.data)
+        held = self._held().get(guild)
+        if held is not None:
+            self._holds.begin(guild, held.handoff, time.monotonic())
+        holder = pod.buffer if held is None and self._holds.of(guild) is None else self._holds
+        drop = holder.refuses(event.type, guild, size)
         if drop is not None:
             return drop
         low_water, sequence = event.low_water, event.sequence
@@ -183,17 +207,88 @@ class Hub:
             event.session.encode(),
             sequence,
             time.time_ns() // 1_000_000,
-            data,
+            classified.data,
         )
-        pod.buffer.append(
+        taken = Event(
+            event.type,
+            classified.name or "",
             lambda offset: head % (offset, *fields),
-            guild=guild,
-            type_=event.type,
-            at=time.monotonic(),
-            done=lambda: low_water.closed(sequence),
+            size,
+            time.monotonic(),
+            lambda: low_water.closed(sequence),
         )
-        pod.added()
+        if holder is self._holds:
+            self._holds.add(guild, taken)
+        else:
+            self._send(pod, guild, taken)
         return None
+
+    def _send(self, pod: Pod, guild: str, event: Event) -> None:
+        pod.buffer.append(event.line, guild=guild, type_=event.type, at=event.at, done=event.done)
+        pod.added()
+
+    # ---------------------------------------------------------------- guilds that move
+
+    def routes_changed(self) -> None:
+        """The table says something else: hold what is to be held, let go what is not."""
+        held = self._held()
+        for guild in self._holds.guilds:
+            if guild not in held:
+                self._let_go(guild)
+        now = time.monotonic()
+        for guild, hold in held.items():
+            self._holds.begin(guild, hold.handoff, now)
+        self._say_held()
+
+    @property
+    def all_held(self) -> list[Held]:
+        """Every guild of which nothing is on its way to its pod, for somebody who may not know."""
+        holds = {guild: self._holds.of(guild) for guild in self._holds.guilds}
+        return [Held(guild, hold.handoff) for guild, hold in holds.items() if hold is not None and hold.said]
+
+    def acknowledge(self, pod: Pod, offset: int) -> None:
+        """``pod`` has everything up to ``offset``."""
+        pod.buffer.acknowledge(offset)
+        self._say_held()
+
+    def rewind(self, pod: Pod, after: int) -> None:
+        """``pod`` is back, and has everything up to ``after``."""
+        pod.buffer.rewind(after)
+        self._say_held()
+
+    def _say_held(self) -> None:
+        held = self._held()
+        for guild in self._holds.guilds:
+            hold, name = self._holds.of(guild), self._pod_of(guild)
+            if hold is None or hold.said or guild not in held:
+                continue
+            if name is None or not self.pod(name).buffer.waits(guild):
+                hold.said = True
+                self.on_held(Held(guild, hold.handoff))
+
+    def _let_go(self, guild: str) -> None:
+        """What waited goes to the guild's pod, as far as its script handles it."""
+        hold, name = self._holds.end(guild), self._pod_of(guild)
+        metrics.hold_seconds.observe(time.monotonic() - hold.since)
+        subscription = self._subscriptions.get((name, guild)) if name is not None else None
+        sent = 0
+        for event in hold.events:
+            reason = None
+            if name is None:
+                reason = "no_route"
+            elif subscription is not None and event.name not in subscription.events:
+                reason = "not_subscribed"
+            else:
+                reason = self.pod(name).buffer.refuses(event.type, guild, event.size)
+            if name is None or reason is not None:
+                metrics.dropped[event.type, reason or ""].inc()
+                event.done()
+            else:
+                self._send(self.pod(name), guild, event)
+                sent += 1
+        _log.info(
+            "hold_ended", guild_id=guild, pod=name, handoff=hold.handoff, held=len(hold.events), sent=sent
+        )
 
     def _broadcast(self, event: Dispatch) -> None:
         """READY to every pod, without the guild list: tenants do not see each other."""
@@ -223,6 +318,8 @@ class Hub:
         frames, expired = pod.buffer.take_unsent(limit=CHUNK_BYTES, now=now)
         for frame in expired:
             metrics.dropped[frame.type, "expired"].inc()
+        if expired:
+            self._say_held()
         oldest = next((frame.at for frame in frames if frame.at), 0.0)
         if oldest:
             metrics.delay_seconds.observe(now - oldest)

@@ -7,20 +7,28 @@ otherwise. So it is written down, and a gateway that starts with nobody to ask u
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import aiohttp
 import msgspec
+from msgspec import Struct
 
 from flora_core.errors import WireError
 from flora_core.files import CannotRead, read_kept, write_whole
 from flora_core.streams import StreamRefused, Token, follow
 from flora_core.telemetry import logger
-from flora_core.wire.control import Beat, Route, Routes, route_table
+from flora_core.wire.control import Beat, Hold, Route, Routes, route_table
 from flora_gateway import metrics
 
 _log = logger(__name__)
+
+
+class _Kept(Struct, frozen=True):
+    """What is on disk."""
+
+    pods: dict[str, str]
+    held: dict[str, Hold] = {}
 
 
 class RouteTable:
@@ -31,6 +39,9 @@ class RouteTable:
         self._file = folder / "routes.json"
         self._token = token
         self._pods: dict[str, str] = {}
+        self._held: dict[str, Hold] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when the table has changed, and is on disk."""
         self._epoch = ""
         self._revision = 0
         self.known = asyncio.Event()
@@ -39,6 +50,11 @@ class RouteTable:
     def pod_of(self, guild: str) -> str | None:
         """The pod that runs ``guild``; None when nobody does."""
         return self._pods.get(guild)
+
+    @property
+    def held(self) -> Mapping[str, Hold]:
+        """Guilds whose events are not to go to their pods."""
+        return self._held
 
     @property
     def pods(self) -> set[str]:
@@ -60,7 +76,8 @@ class RouteTable:
 
     async def _take_batch(self, lines: list[bytes]) -> None:
         if self._take_all(lines):
-            await asyncio.to_thread(self._write_down, msgspec.json.encode(self._pods))
+            await asyncio.to_thread(self._write_down, msgspec.json.encode(_Kept(self._pods, self._held)))
+            self.on_change()
 
     def _take_all(self, lines: list[bytes]) -> bool:
         """Apply ``lines``; whether the table changed."""
@@ -78,21 +95,27 @@ class RouteTable:
     def _take(self, frame: Routes | Route | Beat) -> None:
         if isinstance(frame, Routes):
             self._epoch = frame.epoch
-            self._pods = frame.pods
+            self._pods, self._held = frame.pods, frame.held
             self.known.set()
         elif isinstance(frame, Route):
             if frame.pod is None:
                 self._pods.pop(frame.guild, None)
             else:
                 self._pods[frame.guild] = frame.pod
+            if frame.held is not None:
+                self._held[frame.guild] = frame.held
+            else:
+                self._held.pop(frame.guild, None)
         self._revision = frame.revision
 
     async def _remember(self) -> None:
         try:
-            self._pods = await asyncio.to_thread(read_kept, self._file, dict[str, str]) or {}
+            kept = await asyncio.to_thread(read_kept, self._file, _Kept)
         except CannotRead as error:
             _log.warning("routes_not_read", error=str(error))
-        if self._pods:
+            return
+        if kept is not None and kept.pods:
+            self._pods, self._held = kept.pods, kept.held
             self.known.set()
 
     def _write_down(self, table: bytes) -> None:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -55,7 +56,14 @@ class Job(NamedTuple):
     done: Done
 
 
-class _Committed:
+class _Exclusive(NamedTuple):
+    """Something that the writing thread does by itself."""
+
+    work: Callable[[Committed], None]
+    done: Future[None]
+
+
+class Committed:
     """The database as a reader, and the one handle on it."""
 
     def __init__(self, folder: Path) -> None:
@@ -121,13 +129,13 @@ class Database:
         """``on_commit`` hears of each batch, on the writing thread: how many calls, seconds to write it."""
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._committed = _Committed(folder)
+            self._committed = Committed(folder)
         except (plyvel.Error, OSError) as error:
             raise KvUnavailable(f"the KV database in {folder} cannot be opened: {error}") from None
         self._broken = False
         self._clock = clock
         self._on_commit = on_commit
-        self._writes: deque[Job] = deque()
+        self._writes: deque[Job | _Exclusive] = deque()
         self._reads: deque[Job] = deque()
         self._writing: dict[GuildId, int] = {}
         self._lock = threading.Lock()
@@ -157,6 +165,25 @@ class Database:
                     self._write_waits.notify()
         if refused:
             job.done(None, KvUnavailable("the pod stops"))
+
+    def exclusively(self, work: Callable[[Committed], None]) -> None:
+        """Let the writing thread do ``work`` when its turn comes, and nothing else meanwhile; wait for it.
+
+        Raises what ``work`` raises, KvUnavailable for errors of the database. Blocks.
+        """
+        wanted = _Exclusive(work, Future())
+        with self._lock:
+            if self._closing:
+                raise KvUnavailable("the pod stops")
+            self._writes.append(wanted)
+            self._write_waits.notify()
+        wanted.done.result()
+
+    @contextlib.contextmanager
+    def reading(self) -> Generator[Committed]:
+        """What is committed, for a moment: other reads wait meanwhile. Blocks."""
+        with self._committed.in_use:
+            yield self._committed
 
     def close(self) -> None:
         """Finish what was submitted, then let go of the files. Blocks."""
@@ -201,8 +228,35 @@ class Database:
                     self._write_waits.wait(SWEEP_SECONDS)
                 if not self._writes and self._closing:
                     return
-                jobs = [self._writes.popleft() for _ in range(min(len(self._writes), BATCH_CALLS))]
-            self._write_batch(jobs)
+                exclusive, jobs = None, list[Job]()
+                while self._writes and len(jobs) < BATCH_CALLS:
+                    if isinstance(self._writes[0], _Exclusive):
+                        break
+                    job = self._writes.popleft()
+                    assert isinstance(job, Job)
+                    jobs.append(job)
+                if not jobs and self._writes:
+                    exclusive = self._writes.popleft()
+            if isinstance(exclusive, _Exclusive):
+                self._do(exclusive)
+            else:
+                self._write_batch(jobs)
+
+    def _do(self, exclusive: _Exclusive) -> None:
+        try:
+            self._broken = self._broken and not self._committed.recover()
+            if self._broken:
+                exclusive.done.set_exception(KvUnavailable("kv cannot be written now; the disk is full"))
+                return
+            exclusive.work(self._committed)
+        except (plyvel.Error, OSError) as error:
+            _log.error("kv_write_failed", error=str(error))
+            self._broken = True
+            exclusive.done.set_exception(KvUnavailable(f"kv cannot be written now: {error}"))
+        except BaseException as error:  # noqa: BLE001  it is for whoever waits
+            exclusive.done.set_exception(error)
+        else:
+            exclusive.done.set_result(None)
 
     def _write_batch(self, jobs: list[Job]) -> None:
         view = View(self._committed)

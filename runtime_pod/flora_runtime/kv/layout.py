@@ -3,6 +3,7 @@
 ``d`` guild store 0 key     a value: expiration, metadata, text
 ``u`` guild store           how many keys and bytes a store has
 ``e`` when guild store 0 key    empty; finds what has expired
+``i`` guild                 the last import: ``?`` while it goes on, then ``=`` and its tag
 
 A guild is 8 bytes big-endian, a store its name (which has no U+0000), ``when`` milliseconds, so that
 everything of a guild, of a store, and everything that is due lies together, in the order of its keys.
@@ -18,7 +19,8 @@ from flora_core.ids import GuildId
 _GUILD: Final = struct.Struct(">Q")
 _RECORD: Final = struct.Struct("<QI")
 _USAGE: Final = struct.Struct("<QQ")
-DATA, USAGE, EXPIRY = b"d", b"u", b"e"
+DATA, USAGE, EXPIRY, IMPORT = b"d", b"u", b"e", b"i"
+UNFINISHED, FINISHED = b"?", b"="
 
 
 class Place(NamedTuple):
@@ -66,7 +68,20 @@ def guild_prefix(guild: GuildId, kind: bytes) -> bytes:
 
 
 def expiry_key(when: int, place: Place) -> bytes:
-    return EXPIRY + _GUILD.pack(when) + data_key(place)[1:]
+    return expiry_key_of(when, data_key(place))
+
+
+def expiry_key_of(when: int, data_key: bytes) -> bytes:
+    """The same, of what lies at ``data_key``."""
+    return EXPIRY + _GUILD.pack(when) + data_key[1:]
+
+
+def import_key(guild: GuildId) -> bytes:
+    return guild_prefix(guild, IMPORT)
+
+
+def read_import_key(key: bytes) -> GuildId:
+    return GuildId(str(_GUILD.unpack_from(key, 1)[0]))
 
 
 def due_before(now: int) -> bytes:

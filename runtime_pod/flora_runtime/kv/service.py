@@ -20,6 +20,7 @@ from flora_core.wire.gateway import OpError
 from flora_runtime.kv import calls, limits, metrics
 from flora_runtime.kv.database import Database, Job, KvUnavailable
 from flora_runtime.kv.operations import KvRefused
+from flora_runtime.kv.transfer import clean_up
 
 Answer = Callable[[bool, bytes], None]
 """Whether it worked, and JSON: the result, or an ``OpError``."""
@@ -28,6 +29,7 @@ PENDING_MOST: Final = 1000
 """Calls of one guild that may wait at a time."""
 
 HOUSEKEEPING_SECONDS: Final = 5.0
+SETTLE_POLL_SECONDS: Final = 0.005
 
 _log = logger(__name__)
 _encode: Final = msgspec.json.Encoder().encode
@@ -114,6 +116,18 @@ class KvService:
 
         database.submit(Job(guild, call, done))
 
+    async def settled(self, guild: GuildId) -> None:
+        """Return when all calls of ``guild`` have their answers; give it a deadline."""
+        while guild in self._pending:
+            await asyncio.sleep(SETTLE_POLL_SECONDS)
+
+    @property
+    def database(self) -> Database:
+        """For those that move whole guilds; raises KvUnavailable."""
+        if self._database is None:
+            raise KvUnavailable("kv is not available on this pod now")
+        return self._database
+
     async def close(self) -> None:
         """Write what is left and close the database."""
         if self._database is not None:
@@ -122,6 +136,8 @@ class KvService:
     def _try_to_open(self) -> None:
         try:
             self._database = Database(self._folder, on_commit=self._committed)
+            for guild in clean_up(self._database):
+                _log.info("unfinished_import_deleted", guild_id=guild)
         except KvUnavailable as error:
             _log.error("kv_unavailable", error=str(error))
 

@@ -21,7 +21,17 @@ from flora_core.files import CannotRead, read_kept, write_whole
 from flora_core.ids import Sha256
 from flora_core.streams import StreamRefused, Token, follow
 from flora_core.telemetry import logger
-from flora_core.wire.control import Assign, Assignment, Release, Retire, Secret, Secrets, Snapshot, desired
+from flora_core.wire.control import (
+    Assign,
+    Assignment,
+    Forget,
+    Release,
+    Retire,
+    Secret,
+    Secrets,
+    Snapshot,
+    desired,
+)
 from flora_runtime.supervisor import metrics
 
 FETCH_SECONDS: Final = 15.0
@@ -47,6 +57,10 @@ class Desired(Protocol):
 
     def replace_all(self, assignments: list[Assignment]) -> None:
         """These, and no others."""
+        ...
+
+    def forget(self, forget: Forget) -> None:
+        """What is kept of a guild that is not assigned is to be deleted."""
         ...
 
     def know_secrets(self, guild: str, secrets: list[Secret]) -> None:
@@ -115,6 +129,8 @@ class ControlLink:
             self._replace_all(frame.assignments)
             if frame.retire is not None:
                 self._sink.on_retire(frame.retire)
+            for forget in frame.forgets:
+                self._forget(forget)
         elif isinstance(frame, Assign):
             self._assignments[frame.assignment.guild] = frame.assignment
             self._sink.assign(frame.assignment)
@@ -122,6 +138,8 @@ class ControlLink:
             self._assignments.pop(frame.guild, None)
             self._secrets.pop(frame.guild, None)
             self._sink.release(frame.guild)
+        elif isinstance(frame, Forget):
+            self._forget(frame)
         elif isinstance(frame, Secrets):
             self._know_secrets(frame.guild, frame.secrets)
         else:
@@ -129,6 +147,10 @@ class ControlLink:
                 self._sink.on_retire(frame)
             return False
         return True
+
+    def _forget(self, forget: Forget) -> None:
+        if forget.guild not in self._assignments:
+            self._sink.forget(forget)
 
     def _replace_all(self, assignments: list[Assignment]) -> None:
         self._assignments = {assignment.guild: assignment for assignment in assignments}

@@ -234,7 +234,26 @@ class CronClock:
     def forget(self, guild: GuildId) -> None:
         """The guild is no longer this pod's."""
         self._crons.forget(guild)
+        self._left.discard(guild)
         self._unkept.add(guild)
+
+    def pause(self, guild: GuildId) -> None:
+        """Run none of a guild's jobs until it declares them again; they go on as planned then."""
+        plans = self._crons.plans(guild)
+        if plans:
+            self._folder.save(guild, plans)
+            self._left.add(guild)
+        self._unkept.discard(guild)
+        self._crons.forget(guild)
+
+    def kept(self, guild: GuildId) -> dict[str, Plan]:
+        """The plans of a guild that is paused. Blocks."""
+        return self._folder.load(guild)
+
+    def keep(self, guild: GuildId, plans: dict[str, Plan]) -> None:
+        """Have these plans for a guild that declares its jobs later. Blocks."""
+        self._folder.save(guild, plans)
+        self._left.add(guild)
 
     async def run(self) -> None:
         """Tick until cancelled; what is planned then is kept."""

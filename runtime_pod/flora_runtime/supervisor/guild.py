@@ -134,6 +134,11 @@ class Guild:
         self.presence = Presence.ABSENT
         self.placeholders: dict[str, str] = {}
         """What stands for its secrets, by name."""
+        self.handoff = ""
+        """The handoff by which it came, as long as that may be undone."""
+        self.paused = False
+        """Whether its jobs wait: it leaves, or it has just come."""
+        self._session, self._sequence = "", 0
         self.loaded: Assignment | None = None
         """What runs, or ran before its worker lost it; None when nothing of this guild ever loaded here."""
         self._port = port
@@ -262,6 +267,30 @@ class Guild:
         elif not self._deploying:
             self._ask_for_deploy()
 
+    @property
+    def seen(self) -> dict[str, int]:
+        """Discord session -> sequence number of its last event."""
+        return {self._session: self._sequence} if self._session else {}
+
+    def know_seen(self, seen: dict[str, int]) -> None:
+        """What the pod that had it before has handled."""
+        self._session, self._sequence = next(iter(seen.items()), ("", 0))
+
+    def is_new(self, session: str, sequence: int) -> bool:
+        """Whether the event was not handled before it came here; from now on it was."""
+        if session == self._session and sequence <= self._sequence:
+            return False
+        self._session, self._sequence = session, sequence
+        return True
+
+    def settle(self) -> None:
+        """It is here to stay: its jobs may run."""
+        self.handoff = ""
+        if self.paused:
+            self.paused = False
+            if self.declared is not None:
+                self._port.crons(self, self.declared.crons)
+
     def holds(self, type_: str) -> bool:
         """Whether an event of this type waits or is being handled."""
         return self._backlog.holds(type_)
@@ -357,7 +386,8 @@ class Guild:
         self._unanswered.text = APOLOGY if declared.apology is None else declared.apology
         port.subscribe(self, declared.events, own=declared.own_messages)
         port.commands(self, declared.commands)
-        port.crons(self, declared.crons)
+        if not self.paused:
+            port.crons(self, declared.crons)
 
     def _report_loaded(self, loaded: LoadedIn, assignment: Assignment) -> None:
         commands = msgspec.json.decode(loaded.commands, type=list[Raw] | None)
@@ -370,6 +400,7 @@ class Guild:
                 milliseconds=loaded.milliseconds,
                 events=loaded.events,
                 commands=len(commands or ()),
+                handoff=self.handoff,
             )
         )
 
@@ -520,6 +551,7 @@ class Guild:
                 outcome=outcome,
                 error=error,
                 quarantined=quarantined,
+                handoff=self.handoff,
             )
         )
 

@@ -21,7 +21,15 @@ from flora_core.identity import Identities, Role, require
 from flora_core.ids import GuildId, parse_guild_id
 from flora_core.wire import UNREADABLE
 from flora_core.wire.gateway import OpError
-from flora_core.wire.guilds import UNKNOWN_CRON, UNKNOWN_GUILD, CronJob, CronRan, RunCron, status_of
+from flora_core.wire.guilds import (
+    NOT_RUNNING,
+    UNKNOWN_CRON,
+    UNKNOWN_GUILD,
+    CronJob,
+    CronRan,
+    RunCron,
+    status_of,
+)
 from flora_runtime.kv import calls
 from flora_runtime.supervisor.crons import Plan
 
@@ -41,6 +49,10 @@ class Pod(Protocol):
     """What the routes need of ``RuntimePod``."""
 
     def holds(self, guild: GuildId) -> bool: ...
+
+    def moving(self, guild: GuildId) -> bool:
+        """Whether it is on its way to another pod, or from one."""
+        ...
 
     def kv_call(
         self, guild: GuildId, name: str, args: bytes, answer: Callable[[bool, bytes], None]
@@ -109,6 +121,8 @@ class GuildRoutes:
             guild = parse_guild_id(request.match_info["guild"], field="guild")
         except InvalidInput as error:
             raise Refused("INVALID_INPUT", str(error)) from None
+        if self._pod.moving(guild):
+            raise Refused(NOT_RUNNING, f"guild {guild} is moving to another pod; try again in a moment")
         if not self._pod.holds(guild):
             raise Refused(UNKNOWN_GUILD, f"guild {guild} is not on this pod")
         return guild

@@ -25,7 +25,20 @@ from flora_core.streams import Token, make_session
 from flora_core.telemetry import logger
 from flora_core.toolchain.bundle import Bundle
 from flora_core.wire import UNREADABLE, pipe
-from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, Retire, ScriptError, Secret
+from flora_core.wire.control import (
+    Adopted,
+    Assignment,
+    Exported,
+    Failed,
+    Forget,
+    Forgotten,
+    Loaded,
+    LogLine,
+    Outcome,
+    Retire,
+    ScriptError,
+    Secret,
+)
 from flora_core.wire.gateway import Event, OpError, Result, Subscribe
 from flora_core.wire.guilds import NOT_RUNNING, CronRan
 from flora_core.wire.pipe import (
@@ -57,6 +70,7 @@ from flora_runtime.supervisor.control import BundleMissing, BundleStore, Control
 from flora_runtime.supervisor.crons import CronClock, Plan, Run
 from flora_runtime.supervisor.guild import Guild, Script
 from flora_runtime.supervisor.guild_routes import Refused
+from flora_runtime.supervisor.handoffs import Handoffs
 from flora_runtime.supervisor.hibernation import PRESSURE_IDLE_SECONDS, Bedtime, longest_idle
 from flora_runtime.supervisor.link import GatewayLink
 from flora_runtime.supervisor.readiness import Parts, Readiness, unhealthy
@@ -118,6 +132,15 @@ class RuntimePod:
             a_minute=settings.fetch_per_minute,
         )
         self._crons = CronClock(settings.data_dir / "crons", start=self._start_cron)
+        self._handoffs = Handoffs(
+            settings.control_url,
+            settings.data_dir,
+            self,
+            self._crons,
+            self._kv,
+            token=token,
+            patience=settings.drain_secs,
+        )
         self._asked_runs = AskedRuns()
         self._bedtime = Bedtime[Guild](settings.hibernate_after_secs)
         self._sleepers = Sleepers(settings.data_dir / "asleep")
@@ -138,6 +161,7 @@ class RuntimePod:
     async def _serve(self) -> None:
         await asyncio.to_thread(self._sleepers.recall)
         async with make_session() as self._session, asyncio.TaskGroup() as tasks:
+            self._handoffs.start(tasks, self._session)
             for worker in self._workers:
                 tasks.create_task(worker.run())
             tasks.create_task(self._control.run(self._session))
@@ -222,9 +246,23 @@ class RuntimePod:
     # ---------------------------------------------------------------- Desired
 
     def assign(self, assignment: Assignment) -> None:
+        if assignment.leaves:
+            self._handoffs.leave(assignment.guild, assignment.leaves)
+        elif assignment.adopts:
+            plain = msgspec.structs.replace(assignment, adopts="")
+            self._handoffs.adopt(plain, assignment.adopts)
+        else:
+            self._handoffs.stop(assignment.guild)
+            self._reports.stays(assignment.guild)
+            self._run(assignment)
+
+    def _run(self, assignment: Assignment, *, handoff: str = "", seen: dict[str, int] | None = None) -> None:
         guild = self._guilds.get(assignment.guild)
         if guild is not None:
-            guild.assign(assignment)
+            if not handoff:
+                guild.settle()
+            if guild.assignment != assignment:
+                guild.assign(assignment)
             return
         worker = self._workers[worker_of(GuildId(assignment.guild), len(self._workers))]
         slot = worker.take_slot()
@@ -241,6 +279,8 @@ class RuntimePod:
             return
         guild = Guild(assignment, self, worker=worker.index, slot=slot, backlog=self._settings.backlog_limit)
         self._guilds[assignment.guild] = guild
+        guild.handoff, guild.paused = handoff, bool(handoff)
+        guild.know_seen(seen or {})
         guild.placeholders = self._fetches.placeholders(GuildId(guild.id))
         declared = self._sleepers.take(assignment)
         if declared is None:
@@ -256,30 +296,62 @@ class RuntimePod:
             found.know_secrets(placeholders)
 
     def release(self, guild: str) -> None:
+        self._handoffs.stop(guild)
         self._fetches.forget(GuildId(guild))
+        if self._unload(guild) is not None:
+            self._crons.forget(GuildId(guild))
+
+    def _unload(self, guild: str) -> Guild | None:
         found = self._guilds.pop(guild, None)
         if found is None:
-            return
+            return None
         found.unload()
         self._workers[found.worker].forget(guild, found.slot)
         self._link.upstream.forget(guild)
         self._reports.forget(guild)
         self._commands.forget(guild)
-        self._crons.forget(GuildId(guild))
         self._asleep.discard(guild)
         self._sleepers.woke(guild)
+        return found
 
     def replace_all(self, assignments: list[Assignment]) -> None:
         wanted = {assignment.guild for assignment in assignments}
-        for guild in [guild for guild in self._guilds if guild not in wanted]:
+        for guild in {*self._guilds, *self._handoffs.guilds} - wanted:
             self.release(guild)
         for assignment in assignments:
             known = self._guilds.get(assignment.guild)
-            if known is None or known.assignment != assignment:
+            moving = self._handoffs.moving(assignment.guild)
+            if known is None or known.assignment != assignment or moving:
                 self.assign(assignment)
 
     def on_retire(self, retire: Retire) -> None:
         self._retirement.answer(retire)
+
+    def forget(self, forget: Forget) -> None:
+        self._handoffs.forget(forget)
+
+    # ---------------------------------------------------------------- Handoffs' host
+
+    def occupied(self, guild: str) -> bool:
+        found = self._guilds.get(guild)
+        return found is not None and (found.pending > 0 or self._link.upstream.waits(guild))
+
+    def pause(self, guild: str) -> None:
+        found = self._guilds.get(guild)
+        if found is not None:
+            found.paused = True
+        self._crons.pause(GuildId(guild))
+
+    def let_go(self, guild: str) -> dict[str, int]:
+        found = self._unload(guild)
+        return found.seen if found is not None else {}
+
+    def load(self, assignment: Assignment, *, handoff: str, seen: dict[str, int]) -> None:
+        self._run(assignment, handoff=handoff, seen=seen)
+
+    def erase(self, guild: str) -> None:
+        self._crons.forget(GuildId(guild))
+        self._sleepers.woke(guild)
 
     # ---------------------------------------------------------------- Sink
 
@@ -294,6 +366,10 @@ class RuntimePod:
         guild = self._guilds.get(event.guild)
         if guild is None:
             metrics.dropped[event.type, "unknown_guild"].inc()
+            self.safe(event.offset)
+            return
+        if event.sequence and not guild.is_new(event.session, event.sequence):
+            metrics.repeated.inc()  # the pod that had it before has handled it
             self.safe(event.offset)
             return
         guild.add_event(event.type, event.offset, body)
@@ -419,6 +495,9 @@ class RuntimePod:
     def holds(self, guild: GuildId) -> bool:
         return guild in self._guilds
 
+    def moving(self, guild: GuildId) -> bool:
+        return self._handoffs.moving(guild)
+
     def kv_call(self, guild: GuildId, name: str, args: bytes, answer: Callable[[bool, bytes], None]) -> None:
         self._kv.call(guild, name, args, answer)
 
@@ -438,11 +517,11 @@ class RuntimePod:
         done = await self._asked_runs.wait(guild, event, seconds=limit + QUEUE_SECONDS)
         return CronRan(name, done.outcome, done.milliseconds, self._logs.written)
 
-    def report(self, report: Loaded | Failed) -> None:
+    def report(self, report: Loaded | Failed | Exported | Adopted | Forgotten) -> None:
         if isinstance(report, Loaded):
             metrics.loads.labels(Outcome.OK).inc()
             metrics.load_seconds.observe(report.milliseconds / 1000)
-        else:
+        elif isinstance(report, Failed):
             metrics.loads.labels(report.outcome).inc()
         self._reports.report(report)
 

@@ -17,7 +17,18 @@ import msgspec
 
 from flora_core.streams import KeptWriter, Token
 from flora_core.telemetry import logger
-from flora_core.wire.control import Beat, Draining, Failed, Loaded, LogLine, logs, reports
+from flora_core.wire.control import (
+    Adopted,
+    Beat,
+    Draining,
+    Exported,
+    Failed,
+    Forgotten,
+    Loaded,
+    LogLine,
+    logs,
+    reports,
+)
 from flora_runtime.supervisor import metrics
 
 LOG_LINES_KEPT: Final = 10_000
@@ -30,15 +41,15 @@ class Reports:
     """``run`` keeps a stream of reports up."""
 
     def __init__(self, url: str, pod: str, *, token: Token) -> None:
-        self._latest: dict[str, Loaded | Failed] = {}
+        self._latest: dict[tuple[str, bool], Loaded | Failed | Exported | Adopted | Forgotten] = {}
         self._draining: Draining | None = None
         self._stream = KeptWriter(
             f"{url}/v1/pods/{pod}/reports", token=token, beat=reports.encode(Beat(0)), greet=self._tell_all
         )
 
-    def report(self, report: Loaded | Failed) -> None:
-        """Tell what became of an assignment."""
-        self._latest[report.guild] = report
+    def report(self, report: Loaded | Failed | Exported | Adopted | Forgotten) -> None:
+        """Tell what became of an assignment, or of a guild's data."""
+        self._latest[report.guild, isinstance(report, Loaded | Failed)] = report
         self._stream.write(reports.encode(report))
 
     def drains(self, process: str) -> None:
@@ -47,8 +58,12 @@ class Reports:
         self._stream.write(reports.encode(self._draining))
 
     def forget(self, guild: str) -> None:
-        """The guild is no longer here."""
-        self._latest.pop(guild, None)
+        """The guild no longer runs here."""
+        self._latest.pop((guild, True), None)
+
+    def stays(self, guild: str) -> None:
+        """The guild is here and was not asked to go: what became of its data before is over."""
+        self._latest.pop((guild, False), None)
 
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Send until cancelled."""

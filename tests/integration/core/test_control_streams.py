@@ -25,12 +25,14 @@ from flora_core.wire.control import (
     Beat,
     Draining,
     Failed,
+    GatewayNews,
     Guilds,
     Joined,
     Left,
     Loaded,
     LogLine,
     Outcome,
+    PodReport,
     Release,
     Retire,
     Route,
@@ -61,18 +63,18 @@ class Plane:
     def __init__(self) -> None:
         self.state = DesiredState()
         self.bundles: dict[str, bytes] = {}
-        self.reports: list[tuple[str, Loaded | Failed | Draining]] = []
-        self.gateway_reports: list[Guilds | Joined | Left] = []
+        self.reports: list[tuple[str, PodReport]] = []
+        self.gateway_reports: list[GatewayNews] = []
         self.logs: list[tuple[str, LogLine]] = []
         self.url = ""
 
     async def bundle(self, sha256: Sha256) -> bytes | None:
         return self.bundles.get(sha256)
 
-    def on_report(self, pod: PodName, report: Loaded | Failed | Draining) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         self.reports.append((pod, report))
 
-    def on_gateway_report(self, report: Guilds | Joined | Left) -> None:
+    def on_gateway_report(self, report: GatewayNews) -> None:
         self.gateway_reports.append(report)
 
     def on_log(self, pod: PodName, line: LogLine) -> None:

@@ -126,7 +126,7 @@ def write(kept: Path, content: bytes) -> None:
 
 
 def read(kept: Path) -> dict[str, str]:
-    return msgspec.json.decode(kept.read_bytes()) if kept.exists() else {}
+    return msgspec.json.decode(kept.read_bytes())["pods"] if kept.exists() else {}
 
 
 def changed(kept: Path) -> tuple[int, int]:
@@ -250,7 +250,7 @@ async def test_the_table_outlives_the_gateway(plane: Plane, follow: Follow, kept
 async def test_a_remembered_table_asks_for_a_new_one_and_believes_it(
     plane: Plane, follow: Follow, kept: Path
 ) -> None:
-    write(kept, msgspec.json.encode({"1": A, "2": A}))
+    write(kept, msgspec.json.encode({"pods": {"1": A, "2": A}}))
     following = follow()
     await following.wait(following.table.known.is_set)
     plane.say(Routes("e", 1, {"2": B}))

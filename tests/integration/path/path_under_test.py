@@ -26,13 +26,11 @@ from flora_core.wire.control import (
     DEFAULT_LIMITS,
     Assignment,
     Draining,
-    Failed,
-    Guilds,
-    Joined,
-    Left,
+    GatewayNews,
     Limits,
     Loaded,
     LogLine,
+    PodReport,
 )
 from flora_core.wire.gateway import Op, OpError
 from flora_gateway.fanout.hub import Hub
@@ -59,8 +57,8 @@ class Operator:
     def __init__(self) -> None:
         self.state = DesiredState()
         self.bundles: dict[str, bytes] = {}
-        self.reports: list[Loaded | Failed] = []
-        self.gateway_reports: list[Guilds | Joined | Left] = []
+        self.reports: list[PodReport] = []
+        self.gateway_reports: list[GatewayNews] = []
         self.draining: list[Draining] = []
         self.lets_go = True
         """Whether a pod that is told to stop may."""
@@ -80,7 +78,7 @@ class Operator:
     async def bundle(self, sha256: Sha256) -> bytes | None:
         return self.bundles.get(sha256)
 
-    def on_report(self, pod: PodName, report: Loaded | Failed | Draining) -> None:
+    def on_report(self, pod: PodName, report: PodReport) -> None:
         if not isinstance(report, Draining):
             self.reports.append(report)
             return
@@ -88,7 +86,7 @@ class Operator:
         if self.lets_go:
             self.state.retire(pod)
 
-    def on_gateway_report(self, report: Guilds | Joined | Left) -> None:
+    def on_gateway_report(self, report: GatewayNews) -> None:
         self.gateway_reports.append(report)
 
     def on_log(self, pod: PodName, line: LogLine) -> None:

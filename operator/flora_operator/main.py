@@ -1,0 +1,114 @@
+"""Entry point ``flora-operator``; says who does what the operator leaves to others (``ports``)."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import cast
+
+from aiohttp import web
+
+from flora_core.errors import FloraError, InvalidInput, InvalidSettings
+from flora_core.identity import Identities, StaticIdentities
+from flora_core.process import announce, outlive_no_parent
+from flora_core.settings import load
+from flora_core.telemetry import logger, setup_logging
+from flora_core.throughput import freeze_startup_objects
+from flora_core.toolchain import Toolchain
+from flora_operator.kube.access import Access, find
+from flora_operator.memory import MemoryBundler
+from flora_operator.operator import Operator, Parts
+from flora_operator.ports import Bundler, NoMoves, NoRetention
+from flora_operator.settings import OperatorSettings
+
+_log = logger(__name__)
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT. Exit codes: 2 for a wrong setting, 1 when it cannot go on."""
+    try:
+        settings = load(OperatorSettings)
+        access = find()
+    except InvalidSettings as error:
+        print(error, file=sys.stderr)  # noqa: T201  logging is not set up yet
+        raise SystemExit(2) from None
+    setup_logging("operator", level=settings.log_level, style=settings.log_format)
+    try:
+        asyncio.run(run(settings, access))
+    except FloraError as error:
+        _log.error("operator_ended", error=str(error))
+        raise SystemExit(2 if isinstance(error, InvalidInput) else 1) from None
+
+
+async def run(settings: OperatorSettings, access: Access) -> None:
+    """Serve until told to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def take_signals() -> None:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+
+    take_signals()
+    async with _bundler() as bundler:
+        parts = Parts(
+            bundler=bundler,
+            identities=_identities(settings),
+            retention=NoRetention(),
+            moves=lambda _state, _persist: NoMoves(),
+        )
+        operator = Operator(settings, access, parts, take_signals=take_signals)
+        runner = await _listen(settings, operator)
+        running = asyncio.create_task(operator.run())
+        others = [asyncio.create_task(stop.wait()), asyncio.create_task(outlive_no_parent())]
+        freeze_startup_objects()
+        try:
+            await asyncio.wait({running, others[0]}, return_when=asyncio.FIRST_COMPLETED)
+            _log.info("operator_leaving")
+        finally:
+            # Streams end first: kopf takes its time, and pods need not wait for it.
+            await runner.cleanup()
+            for task in (running, *others):
+                task.cancel()
+            ended = await asyncio.gather(running, *others, return_exceptions=True)
+        _raise(ended[0])
+
+
+def _raise(ended: BaseException | None) -> None:
+    """What it ended of, unless it was told to."""
+    if isinstance(ended, BaseExceptionGroup):
+        _raise(cast("BaseExceptionGroup[BaseException]", ended).exceptions[0])
+    elif isinstance(ended, Exception):
+        raise ended
+
+
+@asynccontextmanager
+async def _bundler() -> AsyncGenerator[Bundler]:
+    async with Toolchain() as toolchain:
+        yield MemoryBundler(toolchain)
+
+
+def _identities(settings: OperatorSettings) -> Identities:
+    return StaticIdentities.parse(
+        settings.accept_tokens.get_secret_value(), variable="OPERATOR_ACCEPT_TOKENS"
+    )
+
+
+async def _listen(settings: OperatorSettings, operator: Operator) -> web.AppRunner:
+    runner = web.AppRunner(operator.app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as error:
+        await runner.cleanup()
+        reason = error.strerror or str(error)
+        raise InvalidSettings(f"OPERATOR_PORT: cannot listen on {settings.port}: {reason}") from None
+    announce("operator", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    return runner
+
+
+if __name__ == "__main__":
+    main()

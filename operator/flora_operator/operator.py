@@ -1,0 +1,198 @@
+"""The operator put together: watches tell the fleet, the fleet the queue, its workers the reconciler.
+
+All of it is one event loop. It begins by getting to know the cluster as it is; only then are guilds
+reconciled and streams served (``unsynced``), because what is decided from half of it would be wrong: a
+newer of two objects would serve, a secret would be missing, a pod would unload what it should run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import REGISTRY
+
+from flora_core.control.state import DesiredState
+from flora_core.identity import Identities
+from flora_core.ids import PodName, Sha256
+from flora_core.manifest import API_VERSION
+from flora_core.telemetry import logger
+from flora_core.wire.control import GatewayNews, LogLine, PodReport
+from flora_operator import metrics
+from flora_operator.builds import Builds
+from flora_operator.census import Census
+from flora_operator.deployment import Deployment, Key, from_document, key_of
+from flora_operator.errors import Unavailable
+from flora_operator.fleet import Fleet
+from flora_operator.kube.access import Access
+from flora_operator.kube.client import Document, Kube
+from flora_operator.kube.deployments import PLURAL, Deployments
+from flora_operator.kube.paths import all_of
+from flora_operator.kube.recorder import Recorder
+from flora_operator.kube.reflector import Reflector
+from flora_operator.ports import Bundler, Moves, Persist, Retention
+from flora_operator.reconciler import Reconciler
+from flora_operator.secret_values import SELECTOR
+from flora_operator.server import make_app
+from flora_operator.settings import OperatorSettings
+from flora_operator.sinks import ConfigMaps, RuntimePods, Secrets
+from flora_operator.status import READY
+from flora_operator.workqueue import WorkQueue
+from flora_operator.writer import Writer
+
+_log = logger(__name__)
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Parts:
+    """What the operator leaves to others."""
+
+    bundler: Bundler
+    identities: Identities
+    retention: Retention
+    moves: Callable[[DesiredState, Persist], Moves]
+
+
+class Operator:
+    """``app`` is to be served while ``run`` runs. Implements ``flora_core.control.server.Controller``."""
+
+    def __init__(
+        self, settings: OperatorSettings, access: Access, parts: Parts, *, take_signals: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._access = access
+        self._parts = parts
+        self._take_signals = take_signals
+        self._synced = False
+        self.state = DesiredState()
+        self.kube = Kube(access, limit=settings.writers + settings.bundlers + 4)
+        self.queue = WorkQueue[Key](metrics.queue_depth.labels("guilds"))
+        self.fleet = Fleet(self.queue.add)
+        self._builds = Builds(
+            self.kube,
+            parts.bundler,
+            deployment=self._trusted,
+            version_of=self.fleet.config_maps.get,
+            done=self.queue.add,
+        )
+        self._recorder = Recorder(self.kube)
+        self._reconciler = Reconciler(
+            fleet=self.fleet,
+            queue=self.queue,
+            builds=self._builds,
+            writer=Writer(self.kube),
+            recorder=self._recorder,
+            state=self.state,
+            retention=parts.retention,
+            moves=lambda persist: parts.moves(self.state, persist),
+        )
+        self.app: web.Application = make_app(
+            self.state, self, parts.identities, unsynced=self.unsynced, healthy=lambda: None
+        )
+
+    def unsynced(self) -> str | None:
+        """What is not known yet."""
+        return None if self._synced else "the cluster is not known yet"
+
+    async def run(self) -> None:
+        """Until cancelled; raises WatchEnded."""
+        collector = metrics.GuildsByCondition(self._ready_conditions)
+        REGISTRY.register(collector)
+        try:
+            async with self.kube, asyncio.TaskGroup() as tasks:
+                await self._run(tasks)
+        finally:
+            REGISTRY.unregister(collector)
+            self.queue.close()
+
+    async def _run(self, tasks: asyncio.TaskGroup) -> None:
+        settings = self._settings
+        reflectors = self._reflectors()
+        for reflector in reflectors:
+            tasks.create_task(reflector.run())
+        base = f"/apis/{API_VERSION}"
+        census = Census(self.kube, all_of(base, PLURAL, settings.namespaces), self.fleet, self._put)
+        keys = await census.first()
+        watch = Deployments(
+            self._access, settings.namespaces, self._on_event, take_signals=self._take_signals
+        )
+        tasks.create_task(watch.run())
+        for reflector in reflectors:
+            await reflector.synced.wait()
+        await census.caught_up(keys)
+        self._reconciler.seed()
+        self._synced = True
+        _log.info("synced", guild_deployments=len(self.fleet), pods=len(self.fleet.pods))
+        for _ in range(settings.writers):
+            tasks.create_task(self.queue.work(self._reconciler.reconcile, self._reconciler.on_error))
+        tasks.create_task(self._builds.run(settings.bundlers))
+        tasks.create_task(self._reconciler.moves.run())
+        tasks.create_task(self._recorder.run())
+        tasks.create_task(census.run(settings.resync_seconds))
+
+    def _reflectors(self) -> list[Reflector]:
+        settings = self._settings
+        config_maps = [
+            Reflector(self.kube, path, ConfigMaps(self.fleet), bare=True)
+            for path in all_of("/api/v1", "configmaps", settings.namespaces)
+        ]
+        secrets = [
+            Reflector(self.kube, path, Secrets(self.fleet), query={"labelSelector": SELECTOR})
+            for path in all_of("/api/v1", "secrets", settings.namespaces)
+        ]
+        pods = Reflector(
+            self.kube,
+            f"/apis/apps/v1/namespaces/{settings.namespace}/statefulsets",
+            RuntimePods(settings.statefulset, self._reconciler.on_pods),
+            query={"fieldSelector": f"metadata.name={settings.statefulset}"},
+        )
+        return [*config_maps, *secrets, pods]
+
+    # ---------------------------------------------------------------- what is told
+
+    def _on_event(self, kind: str | None, document: Document) -> None:
+        if kind == "DELETED":
+            self.fleet.drop(key_of(document), uid=document["metadata"]["uid"])
+        else:
+            self._put(document)
+
+    def _put(self, document: Document) -> None:
+        deployment, files = from_document(document)
+        if self.fleet.put(deployment) and files is not None:
+            trusted = self._reconciler.trusted(deployment.key)
+            if trusted is not None:
+                self._builds.keep_sources(trusted, files)
+
+    def _trusted(self, key: Key) -> Deployment | None:
+        return self._reconciler.trusted(key)
+
+    # ---------------------------------------------------------------- Controller
+
+    async def bundle(self, sha256: Sha256) -> bytes | None:
+        """A bundle for a pod; one that is lost is made again for whoever runs it."""
+        try:
+            data = await self._parts.bundler.get(sha256)
+        except Unavailable as error:
+            raise web.HTTPServiceUnavailable(text=f"{error}\n") from None
+        if data is None:
+            for deployment in self.fleet:
+                bundle = deployment.status.bundle
+                if bundle is not None and bundle.sha256 == sha256:
+                    self._builds.rebuild(deployment.key)
+        return data
+
+    def on_report(self, pod: PodName, report: PodReport) -> None:
+        self._reconciler.on_report(pod, report)
+
+    def on_gateway_report(self, report: GatewayNews) -> None:
+        self._reconciler.moves.on_gateway_report(report)
+
+    def on_log(self, pod: PodName, line: LogLine) -> None:
+        """Logs go to the log service, where there is one."""
+
+    def _ready_conditions(self) -> Iterable[tuple[str, str]]:
+        for deployment in self.fleet:
+            ready = deployment.status.condition(READY)
+            yield (ready.status, ready.reason) if ready is not None else ("Unknown", "NotReconciled")

@@ -1,0 +1,75 @@
+"""Settings of the operator: ``OPERATOR_…`` in the environment, ``[operator]`` in config.toml."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from flora_core.errors import InvalidInput
+from flora_core.ids import parse_pod_name
+from flora_core.settings import LogLevel, Settings
+from flora_core.telemetry import LogFormat
+
+
+class OperatorSettings(Settings):
+    """What an operator needs to know; the cluster itself is found as kubectl finds it."""
+
+    model_config = SettingsConfigDict(env_prefix="OPERATOR_")
+    table: ClassVar[str] = "operator"
+
+    host: str = "0.0.0.0"  # noqa: S104  pods and gateway dial from outside
+    """Address to serve on."""
+
+    port: int = Field(8402, ge=0, le=65535)
+    """Port for the control streams, /metrics, /healthz and /readyz; 0 for any free one."""
+
+    namespace: str = "default"
+    """Where the StatefulSet is; in a pod, its own namespace by the downward API."""
+
+    watch_namespaces: str = ""
+    """Namespaces whose GuildDeployments count, separated by commas; empty for all."""
+
+    statefulset: str = "flora-runtime"
+    """The runtime pods' StatefulSet; its replicas say which pods there are."""
+
+    database_url: SecretStr = SecretStr("")
+    """Where bundles are kept: ``postgresql://user:password@host/database``."""
+
+    writers: int = Field(16, ge=1, le=256)
+    """Guilds reconciled at once, and so the requests that the API server may have to answer at once."""
+
+    bundlers: int = Field(2, ge=1, le=64)
+    """Scripts bundled at once; each takes a core and some 150 MB while it lasts."""
+
+    handoffs: int = Field(8, ge=1, le=256)
+    """Guilds on their way from one pod to another at once."""
+
+    starter_config_map: str = ""
+    """``namespace/name`` of a ConfigMap: the script for guilds that have none; empty for off."""
+
+    retention_hours: float = Field(168.0, ge=0)
+    """How long a guild's data is kept after its GuildDeployment was deleted; a week."""
+
+    resync_seconds: float = Field(300.0, ge=1)
+    """How often the list of GuildDeployments is compared with what the watch has told."""
+
+    accept_tokens: SecretStr = SecretStr("")
+    """Who may dial in, as ``token=runtime/pod-name`` or ``token=gateway``, separated by commas (tests)."""
+
+    log_level: LogLevel = "INFO"
+    log_format: LogFormat = "auto"
+
+    @property
+    def namespaces(self) -> list[str]:
+        """``watch_namespaces`` one by one; empty for all."""
+        return [name for name in self.watch_namespaces.replace(",", " ").split() if name]
+
+    @field_validator("statefulset")
+    @classmethod
+    def _names_pods(cls, name: str) -> str:
+        try:
+            return parse_pod_name(name, field="statefulset")
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None

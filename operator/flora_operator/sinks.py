@@ -1,0 +1,90 @@
+"""What other watches tell the fleet: ConfigMaps' versions, labelled Secrets, the runtime pods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flora_core.ids import PodName
+from flora_core.telemetry import logger
+from flora_operator.deployment import Key, key_of
+from flora_operator.fleet import Fleet
+from flora_operator.kube.client import Document
+from flora_operator.placement import pods_of
+
+_log = logger(__name__)
+
+
+class ConfigMaps:
+    """Of one namespace, or all."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._mine: set[Key] = set()
+
+    def replace(self, objects: list[Document]) -> None:
+        for key in self._mine - {key_of(document) for document in objects}:
+            self._fleet.know_config_map(key, None)
+        self._mine = set()
+        for document in objects:
+            self.put(document)
+
+    def put(self, document: Document) -> None:
+        key = key_of(document)
+        self._mine.add(key)
+        self._fleet.know_config_map(key, document["metadata"]["resourceVersion"])
+
+    def drop(self, document: Document) -> None:
+        key = key_of(document)
+        self._mine.discard(key)
+        self._fleet.know_config_map(key, None)
+
+
+class Secrets:
+    """Those with the label, of one namespace, or all."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._mine: set[Key] = set()
+
+    def replace(self, objects: list[Document]) -> None:
+        for key in self._mine - {key_of(document) for document in objects}:
+            self._fleet.know_secret(key, None)
+        self._mine = set()
+        for document in objects:
+            self.put(document)
+
+    def put(self, document: Document) -> None:
+        key = key_of(document)
+        self._mine.add(key)
+        self._fleet.know_secret(key, document.get("data") or {})
+
+    def drop(self, document: Document) -> None:
+        key = key_of(document)
+        self._mine.discard(key)
+        self._fleet.know_secret(key, None)
+
+
+class RuntimePods:
+    """The StatefulSet; the pods it has to have, whether they are up or not."""
+
+    def __init__(self, name: str, tell: Callable[[tuple[PodName, ...]], None]) -> None:
+        self._name = name
+        self._tell = tell
+
+    def replace(self, objects: list[Document]) -> None:
+        if not objects:
+            _log.warning("no_statefulset", name=self._name)
+            self._tell(())
+        for document in objects:
+            self.put(document)
+
+    def put(self, document: Document) -> None:
+        if key_of(document)[1] != self._name:
+            return
+        spec = document["spec"]
+        ordinals: dict[str, int] = spec.get("ordinals") or {}
+        self._tell(pods_of(self._name, spec.get("replicas", 1), start=ordinals.get("start", 0)))
+
+    def drop(self, document: Document) -> None:
+        del document
+        self._tell(())

@@ -1,0 +1,172 @@
+"""Files with all of a guild's data: what a handoff carries from pod to pod, and what a pod retains.
+
+The format is ``flora_core.wire.export``. A file is written whole or not at all. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from flora_core.errors import FrameTooLarge, WireError
+from flora_core.ids import GuildId, Sha256
+from flora_core.telemetry import logger
+from flora_core.wire.export import (
+    EXPORT_LINE_LIMIT,
+    VERSION,
+    Export,
+    ExportedCron,
+    ExportedEntry,
+    ExportedSeen,
+    ExportEnd,
+    export,
+)
+from flora_runtime.kv import transfer
+from flora_runtime.kv.database import Database
+from flora_runtime.kv.transfer import BadImport, Stopped
+from flora_runtime.supervisor.crons import Plan
+
+WRITE_BYTES: Final = 1 << 20
+HOUR_SECONDS: Final = 3600.0
+
+_log = logger(__name__)
+
+
+class Written(NamedTuple):
+    """A file that was written."""
+
+    path: Path
+    bytes: int
+    sha256: Sha256
+    entries: int
+
+
+@dataclass(slots=True)
+class Besides:
+    """What a guild has besides its values."""
+
+    crons: dict[str, Plan] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    """Discord session -> sequence number of the guild's last event."""
+
+
+def write_export(
+    path: Path, database: Database, guild: GuildId, besides: Besides, *, stop: threading.Event
+) -> Written:
+    """Write all that ``guild`` has; raises OSError, KvUnavailable or Stopped."""
+    part = path.with_suffix(".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hashed, size, count = hashlib.sha256(), 0, 0
+    try:
+        with part.open("wb", buffering=WRITE_BYTES) as file:
+            for line in _lines(database, guild, besides, stop):
+                hashed.update(line)
+                file.write(line)
+                size += len(line)
+                count += 1
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    entries = count - 2 - len(besides.crons) - len(besides.seen)
+    return Written(path, size, Sha256(hashed.hexdigest()), entries)
+
+
+def _lines(database: Database, guild: GuildId, besides: Besides, stop: threading.Event) -> Iterator[bytes]:
+    yield export.encode(Export(guild, int(time.time() * 1000)))
+    count = 0
+    for entry in transfer.entries(database, guild, stop=stop):
+        count += 1
+        yield export.encode(entry)
+    for name, plan in besides.crons.items():
+        yield export.encode(ExportedCron(name, plan.expression, plan.next, plan.last, plan.skip))
+    for session, sequence in besides.seen.items():
+        yield export.encode(ExportedSeen(session, sequence))
+    yield export.encode(ExportEnd(count))
+
+
+def import_file(
+    path: Path,
+    database: Database,
+    guild: GuildId,
+    *,
+    tag: str,
+    keep: Callable[[Besides], None],
+    stop: threading.Event,
+) -> Besides:
+    """Make what the file holds all that ``guild`` has; what there is besides its values.
+
+    ``keep`` gets that too, before the import counts as finished under its ``tag``.
+    Raises BadImport, OSError, KvUnavailable or Stopped, and then the guild has nothing.
+    """
+    besides = Besides()
+    with path.open("rb") as file:
+        lines = iter(lambda: file.readline(EXPORT_LINE_LIMIT + 1), b"")
+        entries = _entries(lines, guild, besides, keep)
+        transfer.replace(database, guild, entries, tag=tag, stop=stop)
+    return besides
+
+
+def _entries(
+    lines: Iterable[bytes], guild: GuildId, besides: Besides, keep: Callable[[Besides], None]
+) -> Iterator[ExportedEntry]:
+    """The entries of a file; raises BadImport for one that is no export, of another guild, or cut off."""
+    begun, count = False, 0
+    for line in lines:
+        if len(line) > EXPORT_LINE_LIMIT:
+            raise BadImport(str(FrameTooLarge(len(line), limit=EXPORT_LINE_LIMIT)))
+        try:
+            frame = export.decode(line)
+        except WireError as error:
+            raise BadImport(f"line {count + 1}: {error}") from None
+        if not begun:
+            if not isinstance(frame, Export) or frame.version != VERSION or frame.guild != guild:
+                raise BadImport(f"this is no export of guild {guild} in version {VERSION}")
+            begun = True
+        elif isinstance(frame, ExportedEntry):
+            count += 1
+            yield frame
+        elif isinstance(frame, ExportedCron):
+            besides.crons[frame.name] = Plan(frame.expression, frame.next, frame.last, frame.skip)
+        elif isinstance(frame, ExportedSeen):
+            besides.seen[frame.session] = frame.sequence
+        elif isinstance(frame, ExportEnd):
+            if frame.entries != count:
+                raise BadImport(f"there are {count} entries instead of {frame.entries}")
+            keep(besides)
+            return
+    raise BadImport("the export was cut off")
+
+
+class Retention:
+    """Exports of guilds that were deleted, each with the time until which it is kept in its name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def file(self, guild: GuildId, *, hours: float) -> Path:
+        """Where to keep the export of ``guild``."""
+        return self._folder / f"{guild}.{int(time.time() + hours * HOUR_SECONDS)}.ndjson"
+
+    def kept(self) -> Mapping[Path, float]:
+        """The exports, and until when each is kept; Unix seconds."""
+        found: dict[Path, float] = {}
+        for path in self._folder.glob("*.*.ndjson"):
+            until = path.name.split(".")[1]
+            if until.isdigit():
+                found[path] = float(until)
+        return found
+
+    def expire(self, now: float) -> None:
+        """Delete what need not be kept any longer."""
+        for path, until in self.kept().items():
+            if until < now:
+                path.unlink(missing_ok=True)
+                _log.info("retained_export_deleted", file=path.name)
+
+
+__all__ = ["BadImport", "Besides", "Retention", "Stopped", "Written", "import_file", "write_export"]
