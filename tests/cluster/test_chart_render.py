@@ -27,12 +27,12 @@ from tests.cluster.charts import (
 STORES = {"flora-postgres", "flora-redis"}
 
 
-@pytest.fixture
-def chart(helm: Path, tmp_path: Path) -> Helm:
-    return Helm(helm, tmp_path)
+@pytest.fixture(scope="module")
+def chart(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return Helm(helm, tmp_path_factory.mktemp("helm"))
 
 
-@pytest.fixture(params=SETS)
+@pytest.fixture(scope="module", params=SETS)
 def rendered(request: pytest.FixtureRequest, chart: Helm) -> list[Document]:
     return chart.template(SETS[request.param])
 

@@ -15,7 +15,13 @@ from flora_gateway.settings import DiscordSettings, GatewaySettings
 from flora_runtime.supervisor.settings import RuntimeSettings
 
 ROOT = Path(__file__).parents[3]
-CLASSES: list[type[Settings]] = [RuntimeSettings, GatewaySettings, DiscordSettings, RestSettings, IdentitySettings]
+CLASSES: list[type[Settings]] = [
+    RuntimeSettings,
+    GatewaySettings,
+    DiscordSettings,
+    RestSettings,
+    IdentitySettings,
+]
 PAGES = {"runtime-pod.md": "RUNTIME_", "gateway.md": "GATEWAY_"}
 SOURCES = {
     "runtime-pod.md": [
