@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import NoReturn, Protocol
 
+from flora_core.database import BundleInfo
 from flora_core.ids import GuildId, PodName, Sha256
 from flora_core.toolchain import Project
 from flora_core.wire.control import GatewayNews, PodReport
 from flora_operator.status import HandoffStatus
-
-
-@dataclass(slots=True, frozen=True)
-class BundleInfo:
-    """A bundle that is kept."""
-
-    sha256: Sha256
-    size: int
-    """Bytes."""
 
 
 class Bundler(Protocol):
@@ -38,6 +31,12 @@ class Bundler(Protocol):
 
     async def get(self, sha256: Sha256) -> bytes | None:
         """Its bytes; raises Unavailable."""
+        ...
+
+    async def retain(
+        self, in_use: Callable[[], Collection[Sha256] | None], *, older_than: timedelta
+    ) -> NoReturn:
+        """Now and then delete what is not ``in_use`` (None: not known yet), and was not for ``older_than``."""
         ...
 
 

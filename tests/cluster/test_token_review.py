@@ -130,8 +130,8 @@ def reviews(answer: str) -> float:
     return REGISTRY.get_sample_value("flora_identity_reviews_total", {"answer": answer}) or 0.0
 
 
-@contextmanager
-def frozen(cluster: Cluster) -> Iterator[None]:
+@asynccontextmanager
+async def frozen(cluster: Cluster) -> AsyncIterator[None]:
     """An API server that takes connections and answers none."""
     record = next(
         (
@@ -149,6 +149,7 @@ def frozen(cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         os.kill(record.pid, signal.SIGCONT)
+        await asyncio.sleep(0.3)  # connections that were given up can say goodbye now
 
 
 def is_stopped(task: Path) -> bool:
@@ -323,8 +324,9 @@ async def test_a_yes_ends_before_its_token_does(
     mine = token(api, namespace)
     assert await known.identify(mine) is not None
     clock.ahead += 600 - QUICK.early_seconds + 1
-    with frozen(cluster), pytest.raises(CannotIdentify):
-        await known.identify(mine)
+    async with frozen(cluster):
+        with pytest.raises(CannotIdentify):
+            await known.identify(mine)
 
 
 # ---- Without an API server
@@ -335,7 +337,7 @@ async def test_while_the_api_server_is_silent_who_was_known_stays_known(
 ) -> None:
     mine = token(api, namespace)
     assert await known.identify(mine) is not None
-    with frozen(cluster):
+    async with frozen(cluster):
         assert await known.identify(mine) is not None
         clock.ahead += 5 * QUICK.fresh_seconds
         assert await known.identify(mine) is not None  # after a try
@@ -348,8 +350,9 @@ async def test_while_the_api_server_is_silent_a_new_token_is_not_known(
     cluster: Cluster, api: Api, namespace: str, known: TokenReviewIdentities
 ) -> None:
     mine = token(api, namespace)
-    with frozen(cluster), pytest.raises(CannotIdentify):
-        await known.identify(mine)
+    async with frozen(cluster):
+        with pytest.raises(CannotIdentify):
+            await known.identify(mine)
     assert await known.identify(mine) is not None
 
 
@@ -357,12 +360,12 @@ async def test_only_so_many_tokens_wait_for_a_silent_api_server(
     cluster: Cluster, kube: KubeAccess, accounts: dict[ServiceAccount, Role]
 ) -> None:
     few = ReviewLimits(at_once=2, waiting=4, seconds=1.0)
-    async with TokenReviewIdentities(kube, accounts, audience="flora", limits=few) as known:
-        with frozen(cluster):
-            began = time.monotonic()
-            calls = [known.identify(f"eyJhbGciOiJSUzI1NiJ9.{next(_numbers)}.c2ln") for _ in range(50)]
-            found = await asyncio.gather(*calls, return_exceptions=True)
-            assert time.monotonic() - began < 5
+    known = TokenReviewIdentities(kube, accounts, audience="flora", limits=few)
+    async with known, frozen(cluster):
+        began = time.monotonic()
+        calls = [known.identify(f"eyJhbGciOiJSUzI1NiJ9.{next(_numbers)}.c2ln") for _ in range(50)]
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert time.monotonic() - began < 5
     assert all(isinstance(answer, CannotIdentify) for answer in found)
     assert sum("too many" in str(answer) for answer in found) == 46
 
@@ -452,7 +455,7 @@ async def test_streams_are_answered_with_the_right_status(
         assert await get("flora-runtime-0", strange) == 401
         assert await get("flora-runtime-0", token(api, namespace, audience="vault")) == 401
         assert await get("flora-runtime-0", "") == 401
-        with frozen(cluster):
+        async with frozen(cluster):
             assert await get("flora-runtime-0", mine) == 200
             assert await get("flora-runtime-0", other) == 403
             assert await get("flora-runtime-0", late) == 503

@@ -31,8 +31,8 @@ class BundleInfo:
     """A bundle that is kept, without its bytes."""
 
     sha256: Sha256
-    bytes: int
-    """Of ``Bundle.to_bytes()``."""
+    size: int
+    """Bytes of ``Bundle.to_bytes()``."""
 
 
 class Bundles:
@@ -89,7 +89,7 @@ class Bundles:
         async def work(connection: asyncpg.Connection) -> BundleInfo | None:
             row = await connection.fetchrow(
                 """
-                SELECT sha256, octet_length(data) AS bytes, last_used_at < now() - $2::interval AS unmarked
+                SELECT sha256, octet_length(data) AS size, last_used_at < now() - $2::interval AS unmarked
                 FROM bundle_sources JOIN bundles ON sha256 = bundle WHERE sources = $1
                 """,
                 sources,
@@ -97,7 +97,7 @@ class Bundles:
             )
             if row is None or (row["unmarked"] and not await _mark(connection, row["sha256"])):
                 return None
-            return BundleInfo(row["sha256"], row["bytes"])
+            return BundleInfo(row["sha256"], row["size"])
 
         return await self._database.run(work)
 

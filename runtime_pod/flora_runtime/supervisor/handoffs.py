@@ -61,6 +61,10 @@ class Refused(FloraError):
 class Host(Protocol):
     """What the pod does to its guilds."""
 
+    def parked(self, guild: str) -> bool:
+        """Whether events of it came while it was not loaded."""
+        ...
+
     def occupied(self, guild: str) -> bool:
         """Whether something of it waits, is handled, or is asked of Discord."""
         ...
@@ -135,13 +139,14 @@ class Handoffs:
 
     # ---------------------------------------------------------------- asked by the desired state
 
-    def leave(self, guild: str, handoff: str) -> None:
+    def leave(self, assignment: Assignment, handoff: str) -> None:
         """Stop it, hand over its data, and wait."""
+        guild = assignment.guild
         if self._leaving.get(guild) == handoff:
             return
         self._adopting.pop(guild, None)
         self._leaving[guild] = handoff
-        self._begin(guild, lambda: self._leave(GuildId(guild), handoff))
+        self._begin(guild, lambda: self._leave(assignment, handoff))
 
     def adopt(self, assignment: Assignment, handoff: str) -> None:
         """Fetch its data and load it, and wait."""
@@ -183,8 +188,10 @@ class Handoffs:
         assert self._group is not None
         self._tasks[guild] = self._group.create_task(run())
 
-    async def _leave(self, guild: GuildId, handoff: str) -> None:
-        began = time.monotonic()
+    async def _leave(self, assignment: Assignment, handoff: str) -> None:
+        began, guild = time.monotonic(), GuildId(assignment.guild)
+        if self._host.parked(guild):  # it was to come back from an earlier handoff, and has not yet
+            self._host.load(assignment, handoff="", seen={})
         self._host.pause(guild)
         while self._host.occupied(guild) and time.monotonic() - began < self._patience:
             await asyncio.sleep(POLL_SECONDS)

@@ -147,6 +147,8 @@ class RuntimePod:
         self._asleep: set[str] = set()
         self._retirement = Retirement(longest=settings.retire_secs)
         self._readiness = Readiness(self.now())
+        self._parked: dict[str, list[Event]] = {}
+        """Events of guilds that are about to be here, or here again: the gateway may know it first."""
 
     # ---------------------------------------------------------------- life
 
@@ -247,7 +249,8 @@ class RuntimePod:
 
     def assign(self, assignment: Assignment) -> None:
         if assignment.leaves:
-            self._handoffs.leave(assignment.guild, assignment.leaves)
+            plain = msgspec.structs.replace(assignment, leaves="")
+            self._handoffs.leave(plain, assignment.leaves)
         elif assignment.adopts:
             plain = msgspec.structs.replace(assignment, adopts="")
             self._handoffs.adopt(plain, assignment.adopts)
@@ -288,6 +291,8 @@ class RuntimePod:
         else:
             self._asleep.add(guild.id)
             guild.remember(declared)
+        for event in self._parked.pop(guild.id, []):
+            self._give(guild, event)
 
     def know_secrets(self, guild: str, secrets: list[Secret]) -> None:
         placeholders = self._fetches.know(GuildId(guild), secrets)
@@ -298,6 +303,8 @@ class RuntimePod:
     def release(self, guild: str) -> None:
         self._handoffs.stop(guild)
         self._fetches.forget(GuildId(guild))
+        for event in self._parked.pop(guild, []):
+            self._drop_unknown(event)
         if self._unload(guild) is not None:
             self._crons.forget(GuildId(guild))
 
@@ -332,6 +339,9 @@ class RuntimePod:
 
     # ---------------------------------------------------------------- Handoffs' host
 
+    def parked(self, guild: str) -> bool:
+        return guild in self._parked
+
     def occupied(self, guild: str) -> bool:
         found = self._guilds.get(guild)
         return found is not None and (found.pending > 0 or self._link.upstream.waits(guild))
@@ -357,22 +367,32 @@ class RuntimePod:
 
     def on_event(self, event: Event) -> None:
         metrics.events[event.type].inc()
-        body = b'{"t":"%b","d":%b}' % (event.type.encode(), bytes(event.data))
         if not event.guild:
             for guild in self._guilds.values():
-                guild.add_broadcast(body)
+                guild.add_broadcast(_body(event))
             self.safe(event.offset)
             return
         guild = self._guilds.get(event.guild)
-        if guild is None:
-            metrics.dropped[event.type, "unknown_guild"].inc()
-            self.safe(event.offset)
-            return
+        if guild is not None:
+            self._give(guild, event)
+        elif self._handoffs.moving(event.guild) and self._has_room_for(event.guild):
+            self._parked.setdefault(event.guild, []).append(event)
+        else:
+            self._drop_unknown(event)
+
+    def _has_room_for(self, guild: str) -> bool:
+        return len(self._parked.get(guild, ())) < self._settings.backlog_limit
+
+    def _drop_unknown(self, event: Event) -> None:
+        metrics.dropped[event.type, "unknown_guild"].inc()
+        self.safe(event.offset)
+
+    def _give(self, guild: Guild, event: Event) -> None:
         if event.sequence and not guild.is_new(event.session, event.sequence):
             metrics.repeated.inc()  # the pod that had it before has handled it
             self.safe(event.offset)
             return
-        guild.add_event(event.type, event.offset, body)
+        guild.add_event(event.type, event.offset, _body(event))
 
     def on_result(self, result: Result) -> None:
         if result.op == HOST_OP:
@@ -617,6 +637,10 @@ class RuntimePod:
             return False
         found.deploying(Script(bundle.code, bundle.source_map, self._link.bot))
         return True
+
+
+def _body(event: Event) -> bytes:
+    return b'{"t":"%b","d":%b}' % (event.type.encode(), bytes(event.data))
 
 
 def _read_error(value: bytes) -> OpError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -35,4 +34,3 @@ async def test_whoever_is_killed_the_move_ends_and_nothing_is_lost(
         assert repeated == 0, "no process that has to do with events was killed"
     assert await fleet.values(B) == before
     assert (await fleet.crons(B))["yearly"]["next"] == plans["yearly"]["next"]
-    print("TALLY", step, who, "sent", chat.written, "lost", lost, "repeated", repeated)
