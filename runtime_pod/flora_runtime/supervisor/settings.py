@@ -99,7 +99,7 @@ class RuntimeSettings(Settings):
     """Memory of one worker process above which it is replaced: some of V8's is never given back."""
 
     drain_secs: float = Field(10, ge=0)
-    """How long running handlers get at SIGTERM."""
+    """How long running handlers get at SIGTERM, and those of a guild before it moves to another pod."""
 
     worker_soft_rss_mib: int = Field(1024, ge=64)
     """Memory of one worker process above which it sends guilds to sleep, those first that had no event for
