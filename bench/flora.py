@@ -144,12 +144,17 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-async def start_gateway(control: Control, discord_url: str, *, folder: Path, port: int) -> Child:
-    """A gateway process; with the same ``folder`` and ``port`` it is the successor of an earlier one."""
+async def start_gateway(
+    control: Control, discord_url: str, *, folder: Path, port: int, as_shipped: bool = False
+) -> Child:
+    """A gateway process; with the same ``folder`` and ``port`` it is the successor of an earlier one.
+
+    ``as_shipped``: on any core, and with the limit on a guild's calls. Else on the tested core, without it.
+    """
     return await start(
         "gateway",
         python("flora_gateway.main"),
-        core=cores().tested,
+        core=None if as_shipped else cores().tested,
         logs=folder,
         environment={
             "GATEWAY_HOST": LOCALHOST,
@@ -162,7 +167,7 @@ async def start_gateway(control: Control, discord_url: str, *, folder: Path, por
             "DISCORD_TOKEN": "stub-flora",
             "DISCORD_API_URL": f"{discord_url}/api/v10",
             "DISCORD_GLOBAL_LIMIT": "0",  # 50 calls a second, else
-            "DISCORD_GUILD_LIMIT": "0",  # 50 in ten seconds
+            **({} if as_shipped else {"DISCORD_GUILD_LIMIT": "0"}),  # 50 in ten seconds
         },
     )
 
@@ -170,11 +175,14 @@ async def start_gateway(control: Control, discord_url: str, *, folder: Path, por
 class Flora:
     """The running system."""
 
-    def __init__(self, control: Control, folder: Path, discord_url: str, port: int) -> None:
+    def __init__(
+        self, control: Control, folder: Path, discord_url: str, port: int, *, as_shipped: bool
+    ) -> None:
         self.control: Final = control
         self._folder = folder
         self._discord_url = discord_url
         self._port = port
+        self._as_shipped = as_shipped
         self.gateway: Child
         self.runtime: Child
 
@@ -194,7 +202,7 @@ class Flora:
         self.runtime = await start(
             "runtime",
             python("flora_runtime.supervisor.main"),
-            core=cores().tested,
+            core=None if self._as_shipped else cores().tested,
             logs=self._folder,
             environment={
                 "RUNTIME_HOST": LOCALHOST,
@@ -215,7 +223,11 @@ class Flora:
     async def start_gateway(self) -> None:
         """The first gateway, or the next one after it was killed."""
         self.gateway = await start_gateway(
-            self.control, self._discord_url, folder=self._folder, port=self._port
+            self.control,
+            self._discord_url,
+            folder=self._folder,
+            port=self._port,
+            as_shipped=self._as_shipped,
         )
 
     async def stop(self) -> None:
@@ -247,11 +259,11 @@ async def until_ready(child: Child, *, seconds: float = 20) -> None:
 
 
 @asynccontextmanager
-async def flora(folder: Path, discord_url: str) -> AsyncIterator[Flora]:
-    """The whole system, up and loaded."""
+async def flora(folder: Path, discord_url: str, *, as_shipped: bool = False) -> AsyncIterator[Flora]:
+    """The whole system, up and loaded; ``as_shipped`` as in ``start_gateway``."""
     async with control_plane() as control:
         await control.place_all()
-        system = Flora(control, folder, discord_url, free_port())
+        system = Flora(control, folder, discord_url, free_port(), as_shipped=as_shipped)
         try:
             await system.start()
             yield system

@@ -12,11 +12,16 @@ docs/cluster-tests.md says how to use it.
     cgroups        the control group of its containers
     processes      children with logs, known by anybody who has the folder
     certificates   who is who in the cluster
+    volumes        what claims are given
     machine        what a node needs of the machine
     binaries       where the programs are: given, cached, or built now
     build          the Go build
-    images         images without a builder
-    versions       what is built; its sources are in kube/, dns/ and probe/
+    images         those of flora's components: what they are made of, and where they are
+    wheel          what each of them installs
+    buildah        building them
+    loading        giving them to a node
+    archives       images of one program, without a builder
+    versions       what is built; its sources are in kube/, dns/, probe/, helm/ and kubectl/
     kubeconfig     reading and writing the files that clients use
     api, execute   a small client
 """

@@ -1,4 +1,4 @@
-"""``python -m cluster up | down | status | load ARCHIVE …``.
+"""``python -m cluster up | down | status | images [COMPONENT …] | load ARCHIVE …``.
 
 ``up`` writes one line for a shell to standard output (``eval "$(make -s cluster-up)"``) and its progress to
 standard error. Exit codes: 0 done, 1 it could not be, 2 asked wrongly, 3 ``status``: none runs, 130
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cluster import by_hand, machine, node
+from cluster import by_hand, images, machine, node
 from flora_core.errors import FloraError
 
 
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str]) -> int:
         elif options.what == "load":
             for archive in options.archives:
                 node.load(where, archive)
+        elif options.what == "images":
+            by_hand.load(where, options.components or list(images.COMPONENTS), say=_say)
         else:
             running = by_hand.parts(where)
             _say(f"{where}: {', '.join(running) or 'no cluster'}")
@@ -46,13 +48,17 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m cluster", description="A Kubernetes to try things on.")
-    commands = parser.add_subparsers(dest="what", required=True, metavar="up | down | status | load")
+    commands = parser.add_subparsers(dest="what", required=True, metavar="up | down | status | images | load")
     up = commands.add_parser("up", help="start it, or say where it is")
     up.add_argument(
         "--no-node", dest="node", action="store_false", help="a control plane alone, where Pods stay Pending"
     )
     commands.add_parser("down", help="stop it and delete what it had")
     commands.add_parser("status", help="say what runs")
+    built = commands.add_parser("images", help="build flora's images and give them to the node")
+    built.add_argument(
+        "components", nargs="*", metavar="COMPONENT", help=f"of {', '.join(images.COMPONENTS)}"
+    )
     load = commands.add_parser("load", help="give images to the node")
     load.add_argument("archives", nargs="+", type=Path, metavar="ARCHIVE", help="as docker save writes them")
     return parser.parse_args(arguments)

@@ -1,7 +1,8 @@
-"""Where the control plane's programs are.
+"""Where the programs of a cluster and of its users are.
 
-In this order: the folder that ``KUBEBUILDER_ASSETS`` names (etcd and kube-apiserver, as envtest has them), a
-build of ours in the cache, a build made now. The cache is ``$XDG_CACHE_HOME/flora/kubernetes``.
+The control plane's, in this order: the folder that ``KUBEBUILDER_ASSETS`` names (etcd and kube-apiserver, as
+envtest has them), a build of ours in the cache, a build made now. The cache is
+``$XDG_CACHE_HOME/flora/kubernetes``. Of the clients only ours are used: a chart means one version of Helm.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 
 from cluster.build import build, go
 from cluster.errors import Unavailable
-from cluster.versions import DNS, KUBE, PROBE, Module
+from cluster.versions import DNS, HELM_CLIENT, KUBE, KUBECTL, PROBE, Module
 
 ASSETS: Final = "KUBEBUILDER_ASSETS"
 
@@ -66,6 +67,19 @@ def find_node(environment: Mapping[str, str] = os.environ, *, say: Say) -> NodeB
         dns=_program(DNS, environment, say),
         probe=_program(PROBE, environment, say),
     )
+
+
+def helm(environment: Mapping[str, str] = os.environ, *, say: Say) -> Path:
+    """The pinned version, built when there is none: two minutes. Raises Unavailable, CannotBuild. Blocks."""
+    return _program(HELM_CLIENT, environment, say)
+
+
+def kubectl(environment: Mapping[str, str] = os.environ, *, say: Say) -> Path:
+    """The one of the cluster's version, built when there is none: a minute.
+
+    Raises Unavailable and CannotBuild. Blocks.
+    """
+    return _program(KUBECTL, environment, say)
 
 
 def cached(module: Module = KUBE, environment: Mapping[str, str] = os.environ) -> Path:

@@ -1,4 +1,4 @@
-"""Building etcd, Kubernetes and CoreDNS from Go modules, once for all checkouts.
+"""Building etcd, Kubernetes, CoreDNS and their clients from Go modules, once for all checkouts.
 
 Modules come from the Go proxy and are checked against the committed ``go.sum``. Two builds at once wait for
 each other by a lock on a file; the program appears by renaming, so that there is a whole one or none.
@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Final
 
 from cluster.errors import CannotBuild, Unavailable
-from cluster.versions import GO, KUBERNETES, Module
+from cluster.versions import GO, Module
 
 SAY_EVERY: Final = 150
 """Packages between two lines of progress; there are some 1,500."""
 
 LAST_LINES: Final = 20
-VERSION_PACKAGE: Final = "k8s.io/component-base/version"
 
 
 def go(environment: Mapping[str, str] = os.environ) -> str:
@@ -50,25 +49,27 @@ def go(environment: Mapping[str, str] = os.environ) -> str:
 def build(module: Module, target: Path, go: str, *, say: Callable[[str], object]) -> None:
     """Make ``target`` of ``module``, or wait for whoever does. Raises CannotBuild. Blocks for minutes."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(target.with_suffix(".lock"), say):
+    with alone(target.with_suffix(".lock"), say):
         if target.exists():
             return
         say(f"building {module.what}, once; all of a cluster takes some ten minutes on two cores")
         began = time.monotonic()
         temporary = target.with_suffix(".new")
         try:
-            _run([*_gently(), go, "build", *_flags(), "-o", str(temporary), "."], module.sources, say)
+            _run(
+                [*_gently(), go, "build", *_flags(module), "-o", str(temporary), module.package],
+                module.sources,
+                say,
+            )
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
         say(f"built in {time.monotonic() - began:.0f} s: {target}")
 
 
-def _flags() -> list[str]:
-    major, minor, _ = KUBERNETES.split(".")
-    stamp = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    linked = " ".join(f"-X {VERSION_PACKAGE}.{name}={value}" for name, value in stamp.items())
-    return ["-v", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {linked}"]
+def _flags(module: Module) -> list[str]:
+    linked = "".join(f" -X {name}={value}" for name, value in module.stamps.items())
+    return ["-v", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w{linked}"]
 
 
 def _gently() -> list[str]:
@@ -103,8 +104,8 @@ def _run(command: list[str], folder: Path, say: Callable[[str], object]) -> None
 
 
 @contextlib.contextmanager
-def _alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
-    """Hold the lock on ``path``; the system lets it go when its holder dies."""
+def alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
+    """Hold the lock on ``path``; the system lets it go when its holder dies. Blocks while another has it."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

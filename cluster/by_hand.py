@@ -6,12 +6,13 @@ Its folder is ``$XDG_STATE_HOME/flora/cluster``. What a machine that went down l
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cluster import binaries, control_plane, kubeconfig, lifecycle, machine
+from cluster import binaries, buildah, control_plane, images, kubeconfig, lifecycle, loading, machine, wheel
 from cluster.api import Api
 from cluster.binaries import Say
+from cluster.errors import Unavailable
 from cluster.processes import Processes
 
 
@@ -41,6 +42,18 @@ def up(where: Path, *, with_node: bool, say: Say) -> Path:
     except BaseException:  # Ctrl-C too
         lifecycle.stop(where)  # the logs stay, to be read
         raise
+
+
+def load(where: Path, names: Sequence[str], *, say: Say) -> None:
+    """Build the images of the components ``names`` and of the stores, and give the node what it lacks.
+
+    Raises Unavailable, CannotBuild and CannotStart. Blocks.
+    """
+    if "kubelet" not in parts(where):
+        raise Unavailable("there is no node to load images into; run `make cluster-up` first, as root")
+    recipes = [*images.components(wheel.build(), names), *images.stores()]
+    given = loading.load(where, buildah.build(recipes, say=say), say=say)
+    say(f"the node has all {len(recipes)} images, {len(given)} of them new")
 
 
 def down(where: Path) -> bool:

@@ -30,6 +30,7 @@ ANSWER_SECONDS: Final = 1.0
 """It takes connections long before it answers them; meanwhile we look whether etcd still lives."""
 
 TRIES: Final = 3
+API_SERVER: Final = "kube-apiserver"
 KUBECONFIG: Final = "admin.kubeconfig"
 ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
 SERVICES: Final = "10.96.0.0/16"
@@ -78,9 +79,8 @@ def _start(
     server = f"https://{place.address}:{secure}"
     admin = access(folder, "admin", server)
     processes.start("etcd", [*binaries.etcd, *_etcd_flags(folder, etcd)])
-    processes.start("kube-apiserver", [*binaries.apiserver, *_apiserver_flags(folder, place, etcd, secure)])
-    with Api(admin, seconds=ANSWER_SECONDS) as api:
-        processes.wait("kube-apiserver", api.ready, seconds=READY_SECONDS)
+    processes.start(API_SERVER, [*binaries.apiserver, *_apiserver_flags(folder, place, etcd, secure)])
+    wait_for_api(processes, admin)
     with Api(admin) as api:
         if binaries.controller_manager is not None:
             command = [*binaries.controller_manager, *_controller_flags(folder, server)]
@@ -88,6 +88,12 @@ def _start(
             processes.wait("kube-controller-manager", lambda: _has_accounts(api), seconds=READY_SECONDS)
     kubeconfig.write(folder / KUBECONFIG, admin)
     return Cluster(folder / KUBECONFIG, admin)
+
+
+def wait_for_api(processes: Processes, admin: Access) -> None:
+    """Until it answers. Raises CannotStart. Blocks."""
+    with Api(admin, seconds=ANSWER_SECONDS) as api:
+        processes.wait(API_SERVER, api.ready, seconds=READY_SECONDS)
 
 
 def _has_accounts(api: Api) -> bool:

@@ -1,48 +1,104 @@
-"""Images of one program each, made without a builder and without a registry.
+"""Images of flora's components, and of what tests need beside them.
 
-An archive as ``docker save`` writes them, which containerd imports: one layer with the program in it, as user
-65534. For images of flora's own see ``docker save`` and ``buildah push … docker-archive:``.
+An image is known by its *address*, a digest of all that it is made of. Its archive is kept in the cache under
+that address, so what has not changed is neither built nor loaded again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import platform
-import tarfile
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
+from cluster.errors import Unavailable
 
-NOBODY: Final = 65534
-ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+ROOT: Final = Path(__file__).parents[1]
+BASE: Final = "debian:bookworm-slim"
+"""What the Dockerfiles begin with."""
 
+COMPONENTS: Final = {
+    "gateway": "gateway_pod",
+    "operator": "operator",
+    "runtime": "runtime_pod",
+    "simulator": "simulator",
+}
+"""Each with the folder of its Dockerfile."""
 
-def write_archive(archive: Path, program: Path, *, image: str) -> None:
-    """``image`` with ``program``, which must need nothing else, as its entrypoint. Blocks."""
-    layer = _tar({program.name: program.read_bytes()}, mode=0o755)
-    config = {
-        "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
-        "os": "linux",
-        "config": {"Entrypoint": [f"/{program.name}"], "User": f"{NOBODY}:{NOBODY}"},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
-    }
-    manifest = [{"Config": "config.json", "RepoTags": [image], "Layers": ["layer.tar"]}]
-    files = {
-        "manifest.json": msgspec.json.encode(manifest),
-        "config.json": msgspec.json.encode(config),
-        "layer.tar": layer,
-    }
-    archive.write_bytes(_tar(files, mode=0o644))
+KEPT: Final = 3
+"""Archives of one image."""
+
+STORES: Final = ROOT / "tests" / "cluster" / "images"
 
 
-def _tar(files: dict[str, bytes], *, mode: int) -> bytes:
-    """The same bytes whenever it is made."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), mode
-            tar.addfile(entry, io.BytesIO(data))
-    return buffer.getvalue()
+@dataclass(slots=True, frozen=True)
+class Recipe:
+    """What one image is made of."""
+
+    name: str
+    """With its tag: ``flora-gateway:0.1.0``."""
+    dockerfile: Path
+    context: Path
+    files: tuple[Path, ...]
+    """All that the Dockerfile copies."""
+    stages: tuple[str, ...] = ()
+    """Those to keep between two builds, besides the last."""
+
+    @property
+    def full_name(self) -> str:
+        """As Kubernetes completes it."""
+        return f"docker.io/library/{self.name}"
+
+    def address(self) -> str:
+        """Sixteen hexadecimal digits that are others when anything of it is."""
+        digest = hashlib.sha256(BASE.encode())
+        for path in (self.dockerfile, *self.files):
+            digest.update(f"\0{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()[:16]
+
+    def archive(self) -> Path:
+        """Where the archive of this address is, or will be."""
+        return cache() / f"{self.name.replace(':', '-')}-{self.address()}.tar"
+
+
+def version() -> str:
+    """Flora's: the tag of its images."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+def components(wheel: Path, names: Iterable[str] = COMPONENTS) -> list[Recipe]:
+    """Those of flora's own, of which ``wheel`` is a part. Raises Unavailable for one that there is not."""
+    files = (ROOT / "pyproject.toml", ROOT / "requirements.lock", wheel)
+    recipes: list[Recipe] = []
+    for name in names:
+        if name not in COMPONENTS:
+            raise Unavailable(f"there is no image {name}; there are {', '.join(COMPONENTS)}")
+        dockerfile = ROOT / COMPONENTS[name] / "Dockerfile"
+        recipes.append(Recipe(f"flora-{name}:{version()}", dockerfile, ROOT, files, stages=("build",)))
+    return recipes
+
+
+def stores() -> list[Recipe]:
+    """Postgres and Redis, for clusters that no registry can be reached from."""
+    recipes: list[Recipe] = []
+    for folder in sorted(path.parent for path in STORES.glob("*/Dockerfile")):
+        files = tuple(sorted(path for path in folder.iterdir() if path.name != "Dockerfile"))
+        recipes.append(Recipe(f"flora-test-{folder.name}:1", folder / "Dockerfile", folder, files))
+    return recipes
+
+
+def cache(environment: Mapping[str, str] = os.environ) -> Path:
+    """Of images and of what builds them: ``$XDG_CACHE_HOME/flora/images``."""
+    base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
+    return Path(base) / "flora" / "images"
+
+
+def forget_oldest(recipe: Recipe) -> None:
+    """Delete archives of ``recipe`` but those used last: another checkout may want its own again."""
+    pattern = f"{recipe.name.replace(':', '-')}-{'[0-9a-f]' * 16}.tar"
+    by_use = sorted(cache().glob(pattern), key=lambda path: path.stat().st_mtime)
+    for archive in by_use[:-KEPT]:
+        archive.unlink(missing_ok=True)

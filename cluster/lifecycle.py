@@ -59,6 +59,24 @@ def start(folder: Path, binaries: Binaries, with_node: NodeBinaries | None = Non
     return cluster
 
 
+@contextlib.contextmanager
+def without_api_server(cluster: Cluster) -> Iterator[None]:
+    """The API server of a cluster of ours is down for the block, and answers again after it.
+
+    Not from a thread that ends before the cluster does: the system ends what a thread has ``bound`` with it.
+    Raises CannotStart. Blocks.
+    """
+    folder = cluster.kubeconfig.parent
+    prefix = place.way_in(folder) if place.exists(folder) else ()
+    processes = Processes(folder, bound=(folder / OWNER).exists(), prefix=prefix)
+    command = processes.end(control_plane.API_SERVER)
+    try:
+        yield
+    finally:
+        processes.start(control_plane.API_SERVER, command)
+        control_plane.wait_for_api(processes, cluster.access)
+
+
 def stop(folder: Path) -> None:
     """Whatever runs in ``folder``; the folder stays. Raises CannotStop. Blocks."""
     if node.exists(folder):

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,9 @@ PROGRAMS: Final = {
 
 PLUGINS: Final = ("/usr/lib/cni", "/opt/cni/bin")
 PLUGINS_PACKAGE: Final = "containernetworking-plugins"
+BUILDERS: Final = {"buildah": "buildah", "debootstrap": "debootstrap"}
+"""What images are built with where there is a node; each with its Debian package."""
+
 OTHERS: Final = Path("/var/lib/kubelet/config.yaml")
 """A machine with this is a node already."""
 
@@ -42,10 +45,7 @@ def plugins() -> Path | None:
 
 def missing() -> list[str]:
     """The packages of what is not there."""
-    wanted = {package for program, package in PROGRAMS.items() if shutil.which(program) is None}
-    if plugins() is None:
-        wanted.add(PLUGINS_PACKAGE)
-    return sorted(wanted)
+    return sorted([*_lacking(PROGRAMS), *([] if plugins() else [PLUGINS_PACKAGE])])
 
 
 def why_no_node() -> str:
@@ -62,16 +62,33 @@ def why_no_node() -> str:
 
 
 def prepare(*, say: Callable[[str], object]) -> None:
-    """Install what is missing; raises Unavailable. Blocks."""
+    """Install what a node lacks; raises Unavailable. Blocks."""
     if why := why_no_node():
         raise Unavailable(why)
-    packages = missing()
+    _install(missing, say)
+
+
+def prepare_building(*, say: Callable[[str], object]) -> None:
+    """Install what it takes to build images; raises Unavailable. Blocks."""
+    if _lacking(BUILDERS) and (os.geteuid() != 0 or shutil.which("apt-get") is None):
+        raise Unavailable(
+            f"images need what Debian has as {' '.join(_lacking(BUILDERS))}; install it as root"
+        )
+    _install(lambda: _lacking(BUILDERS), say)
+
+
+def _lacking(programs: Mapping[str, str]) -> list[str]:
+    return sorted({package for program, package in programs.items() if shutil.which(program) is None})
+
+
+def _install(lacking: Callable[[], list[str]], say: Callable[[str], object]) -> None:
+    packages = lacking()
     if not packages:
         return
     say(f"installing {' '.join(packages)}")
     _apt("update")
     _apt("install", "--yes", "--no-install-recommends", *packages)
-    if left := missing():
+    if left := lacking():
         raise Unavailable(f"{' '.join(left)} was installed, and its programs are not there")
 
 

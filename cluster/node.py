@@ -15,7 +15,7 @@ import msgspec
 import psutil
 import yaml
 
-from cluster import cgroups, images, leftovers, machine, place
+from cluster import archives, cgroups, leftovers, machine, place, volumes
 from cluster.api import Api, Document
 from cluster.binaries import NodeBinaries
 from cluster.control_plane import NODE, READY_SECONDS, Cluster, kubeconfig_for
@@ -48,7 +48,7 @@ def start(cluster: Cluster, where: Place, binaries: NodeBinaries, *, bound: bool
     processes.wait("containerd", lambda: _answers(folder), seconds=READY_SECONDS)
     for program, image in ((binaries.probe, PROBE_IMAGE), (binaries.dns, DNS_IMAGE)):
         archive = folder / f"{program.name}.tar"
-        images.write_archive(archive, program, image=image)
+        archives.write_archive(archive, program, image=image)
         load(folder, archive)
         archive.unlink()
     server = cluster.access.server
@@ -59,6 +59,7 @@ def start(cluster: Cluster, where: Place, binaries: NodeBinaries, *, bound: bool
         processes.wait("kubelet", lambda: _node_is_ready(api), seconds=READY_SECONDS)
         for document in yaml.safe_load_all((Path(__file__).parent / "dns" / "dns.yaml").read_text()):
             api.apply(document)
+        volumes.make(api, folder / "volumes", NODE)
     processes.wait("kubelet", lambda: _resolves(where, binaries.probe), seconds=READY_SECONDS)
 
 

@@ -83,17 +83,26 @@ def ip(*arguments: str) -> str:
     return run("ip", *arguments)
 
 
-def run(*command: str, prefix: Sequence[str] = (), seconds: float = SECONDS) -> str:
+def run(
+    *command: str, prefix: Sequence[str] = (), folder: Path | None = None, seconds: float = SECONDS
+) -> str:
     """What a short command prints; raises CannotStart with what it complains of. Blocks."""
     try:
         done = subprocess.run(
-            [*prefix, *command], capture_output=True, text=True, timeout=seconds, check=False
+            [*prefix, *command], cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CannotStart(f"{command[0]}: {error}") from None
     if done.returncode:
         raise CannotStart(f"{' '.join(command)}: {done.stderr.strip()[:400]}")
     return done.stdout
+
+
+def outside(address: str) -> str:
+    """The machine's end of the line to the node at ``address``: what pods may call the machine by."""
+    network = ipaddress.ip_network(f"{address}/30", strict=False)
+    (other,) = [str(host) for host in network.hosts() if str(host) != address]
+    return other
 
 
 def _interface(name: str) -> str:

@@ -38,6 +38,7 @@ class Record(Struct, frozen=True):
     pid: int
     born: float
     """Seconds since 1970."""
+    command: list[str] = []
 
     def process(self) -> psutil.Process | None:
         """The process, while it lives."""
@@ -86,7 +87,7 @@ class Processes:
             except OSError as error:
                 raise CannotStart(f"{name}: {error}") from None
         process.returncode = 0  # not Popen's to wait for: whoever stops it does, and knows its pid alone
-        record = Record(name, process.pid, psutil.Process(process.pid).create_time())
+        record = Record(name, process.pid, psutil.Process(process.pid).create_time(), list(command))
         write_whole(self._file, msgspec.json.encode([*self.records, record]))
 
     def wait(self, name: str, ready: Callable[[], bool], *, seconds: float) -> None:
@@ -111,6 +112,16 @@ class Processes:
         except FileNotFoundError:
             return "(it wrote nothing)"
         return "\n".join(line[:400] for line in lines[-LAST_LINES:])
+
+    def end(self, name: str) -> list[str]:
+        """End ``name`` alone, and give the command that starts it again. Raises KeyError. Blocks."""
+        records = {record.name: record for record in self.records}
+        record = records.pop(name)
+        if (process := record.process()) is not None:
+            _end(process)
+        _bury(record.pid)
+        write_whole(self._file, msgspec.json.encode(list(records.values())))
+        return record.command
 
     def stop(self) -> None:
         """The last one first, and each with its children; what does not end is killed. Blocks."""

@@ -18,6 +18,10 @@
     │   ├── ToolBusy            too much waits for them already
     │   ├── ToolTimeout
     │   └── ToolDied
+    ├── DatabaseError           Postgres would not do what it was asked
+    │   ├── DatabaseGone        it cannot be reached, or does not answer: try again later
+    │   ├── DatabaseRefused     it will not have us: user, password, database or rights
+    │   └── NotMigrated         it lacks what this version keeps there
     └── AssetsMissing           this installation lacks a file that the build should have made
 
 Errors of one component live in that component. A text is one or two lines and tells what to do next;
@@ -143,6 +147,22 @@ class ToolTimeout(ToolError):
 
 class ToolDied(ToolError):
     """A tool process ended without an answer: out of memory, or killed from outside."""
+
+
+class DatabaseError(FloraError):
+    """Postgres would not do what it was asked. No text of these holds the database's URL or password."""
+
+
+class DatabaseGone(DatabaseError):
+    """Postgres cannot be reached, or does not answer in time; what was asked may have been done or not."""
+
+
+class DatabaseRefused(DatabaseError):
+    """Postgres answers, and will not have us: user, password, database or rights are wrong."""
+
+
+class NotMigrated(DatabaseError):
+    """The database lacks a table or column that this version needs."""
 
 
 class AssetsMissing(FloraError):

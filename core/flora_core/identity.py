@@ -2,7 +2,7 @@
 
 A server asks its ``Identities`` who a token belongs to, and lets a pod open only streams of its own name.
 In ``flora dev`` and in tests the tokens are fixed (``StaticIdentities``); in a cluster they are projected
-ServiceAccount tokens.
+ServiceAccount tokens, which ``token_review`` has the API server check.
 """
 
 from __future__ import annotations
@@ -11,11 +11,25 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from aiohttp import web
+from prometheus_client import Counter
 
-from flora_core.errors import InvalidSettings
+from flora_core.errors import FloraError, InvalidSettings
+
+RETRY_AFTER: Final = 1
+"""Seconds; what we tell those whom we cannot check now."""
+
+_turned_away = Counter(
+    "flora_identity_turned_away_total",
+    "Requests of flora's own parts that were not let in",
+    ["reason"],
+)
+
+
+class CannotIdentify(FloraError):
+    """Whose token this is cannot be known now: whoever would know does not answer."""
 
 
 class Role(StrEnum):
@@ -36,7 +50,7 @@ class Identity:
 
 class Identities(Protocol):
     async def identify(self, token: str) -> Identity | None:
-        """Whose token this is; None for nobody's."""
+        """Whose token this is; None for nobody's. Raises CannotIdentify."""
         ...
 
 
@@ -74,11 +88,24 @@ class StaticIdentities:
 
 
 async def require(request: web.Request, identities: Identities, *, role: Role, pod: str = "") -> Identity:
-    """The caller's identity; answers 401 without a known token, 403 when it is another's stream."""
+    """The caller's identity.
+
+    Answers 401 without a known token, 403 when it is another's stream, and 503 when the token cannot be
+    checked now.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    identity = await identities.identify(token) if scheme == "Bearer" and token else None
+    try:
+        identity = await identities.identify(token) if scheme == "Bearer" and token else None
+    except CannotIdentify:
+        _turned_away.labels("unchecked").inc()
+        raise web.HTTPServiceUnavailable(
+            text="whose token this is cannot be checked now; try again\n",
+            headers={"Retry-After": str(RETRY_AFTER)},
+        ) from None
     if identity is None:
+        _turned_away.labels("unknown" if token else "no_token").inc()
         raise web.HTTPUnauthorized(text="a bearer token of flora's is needed\n")
     if identity.role is not role or (pod and identity.pod != pod):
+        _turned_away.labels("other_role" if identity.role is not role else "other_pod").inc()
         raise web.HTTPForbidden(text=f"this stream belongs to {role}{'/' + pod if pod else ''}\n")
     return identity

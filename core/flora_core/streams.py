@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from pathlib import Path
-from typing import Final, NoReturn, TypeGuard, cast
+from typing import Any, Final, NoReturn, TypeGuard, cast
 
 import aiohttp
 import aiohttp.payload
@@ -31,6 +32,9 @@ WRITE_LIMIT: Final = 128 << 20
 """Bytes a writer keeps for a peer that does not read. Callers bound what they queue far below."""
 
 QUIET_SECONDS: Final = 0.001
+
+UNACKNOWLEDGED_SECONDS: Final = 2 * SILENCE_SECONDS
+"""What was sent and is not acknowledged by the peer's kernel for so long ends the connection."""
 
 STEADY_SECONDS: Final = 1.0
 """A stream that lasted this long had worked: the next dial comes soon."""
@@ -98,14 +102,30 @@ class Backoff:
 
 
 def make_session() -> aiohttp.ClientSession:
-    """An HTTP session for streams: no total time limit, no cookies, no connection bound."""
+    """An HTTP session for streams: no total time limit, no cookies, no connection bound.
+
+    Names are resolved anew for each dial, because a pod that is replaced gets another address.
+    """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=aiohttp.TCPConnector(limit=0, use_dns_cache=False, socket_factory=_stream_socket),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, connect=DIAL_SECONDS),
         auto_decompress=False,
         read_bufsize=CHUNK_BYTES,
     )
+
+
+def _stream_socket(address: Any) -> socket.socket:
+    """A socket that notices when what it sends is not acknowledged any more.
+
+    A peer that is gone without a word (its machine died, its address went with its pod) is otherwise missed
+    for as long as the kernel retransmits, a quarter of an hour. Who only reads notices the silence instead.
+    """
+    family, kind, protocol, _, _ = address
+    opened = socket.socket(family, kind, protocol)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNACKNOWLEDGED_SECONDS * 1000))
+    return opened
 
 
 async def read_stream(
@@ -257,6 +277,8 @@ class StreamWriter:
         self._size = 0
         self._wake = asyncio.Event()
         self._closing = False
+        self._refused = False
+        """Whether what is being sent has been answered before its end."""
         self._transport: asyncio.Transport | None = None
         self._coalescer = Coalescer(self._flush)
 
@@ -285,10 +307,12 @@ class StreamWriter:
     async def run(self, session: aiohttp.ClientSession, url: str, *, token: Token) -> None:
         """Dial and send until the stream breaks; raises one of ``BROKEN``, or returns after ``finish``."""
         headers = {"Content-Type": CONTENT_TYPE, **token.headers()}
+        self._refused = False
         async with session.post(url, data=_Body(self._send), headers=headers) as response:
             text = await _short_text(response)
             if not self._closing or response.status >= 400:
-                self.finish()  # aiohttp waits for the end of the body
+                self._refused = True  # aiohttp waits for the end of the body
+                self._wake.set()
                 self.discard()
                 raise StreamRefused(url, response.status, text)
 
@@ -298,7 +322,7 @@ class StreamWriter:
         self._transport = cast("asyncio.Transport | None", getattr(writer, "transport", None))
         self._wake.set()
         try:
-            while self._queued or not self._closing:
+            while self._queued or not (self._closing or self._refused):
                 await self._wake.wait()
                 self._wake.clear()
                 if self._queued:

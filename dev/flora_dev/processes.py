@@ -83,8 +83,12 @@ class Component:
 
     async def ended(self) -> None:
         """Return never; raises ComponentFailed when the process ends by itself."""
-        status = await self._process.wait()
+        status = await self.stopped()
         raise ComponentFailed(f"{self.name} ended with status {status}: {self._last_words()}")
+
+    async def stopped(self) -> int:
+        """Its exit status, once it has ended."""
+        return await self._process.wait()
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL after a while."""

@@ -33,7 +33,7 @@ from flora_dev.state import state_folder
 from flora_dev.talk import Said, speak
 from flora_dev.view import View
 from flora_simulator.client import SimulatorClient
-from flora_simulator.world_spec import DEV_WORLD, BotSpec, ChannelSpec, GuildSpec, MemberSpec, WorldSpec
+from flora_simulator.world_spec import DEV_WORLD, WorldSpec, world_of
 
 READY_SECONDS: Final = 30.0
 COMMANDS_SECONDS: Final = 5.0
@@ -257,6 +257,7 @@ class DevSession:
                 "RUNTIME_ACCEPT_TOKENS": f"{tokens.api}=api",
                 "RUNTIME_DATA_DIR": str(self._folder / "runtime"),
                 "RUNTIME_MAX_WORKERS": str(self._options.workers),
+                "RUNTIME_RETIRE_SECS": "0",  # there is no other pod that could have its guilds
                 "RUNTIME_FETCH_ALLOW": self._options.fetch_allow,
             },
         )
@@ -332,20 +333,7 @@ class DevSession:
 
 def _world(guilds: list[GuildId]) -> WorldSpec:
     """One guild, #general and "you" for each; the simulator's own default world for its one guild."""
-    if guilds == [DEV_WORLD.guilds[0].id]:
-        return DEV_WORLD
-    return WorldSpec(
-        bot=BotSpec(),
-        guilds=tuple(
-            GuildSpec(
-                name=f"guild {guild}",
-                id=guild,
-                channels=(ChannelSpec("general"),),
-                members=(MemberSpec("you"),),
-            )
-            for guild in guilds
-        ),
-    )
+    return DEV_WORLD if guilds == [DEV_WORLD.guilds[0].id] else world_of(guilds)
 
 
 async def _until(check: Callable[[], Awaitable[bool]], what: str) -> None:

@@ -18,6 +18,7 @@ from flora_core.settings import load
 from flora_core.streams import Token, make_session
 from flora_core.telemetry import logger, setup_logging
 from flora_core.throughput import freeze_startup_objects, schedule_in_batches
+from flora_core.token_review import IdentitySettings, identities
 from flora_core.wire.control import GatewayReport
 from flora_gateway.fanout.hub import Hub
 from flora_gateway.fanout.routes import RouteTable
@@ -48,13 +49,14 @@ def main() -> None:
     """Run until SIGTERM or SIGINT. Exit codes: 2 for a wrong setting, 1 when Discord will not have us."""
     try:
         settings, discord, rest = load(GatewaySettings), load(DiscordSettings), load(RestSettings)
+        accounts = load(IdentitySettings)
     except InvalidSettings as error:
         print(error, file=sys.stderr)  # noqa: T201  logging is not set up yet
         raise SystemExit(2) from None
     schedule_in_batches()
     setup_logging("gateway", level=settings.log_level, style=settings.log_format)
     try:
-        asyncio.run(Gateway(settings, discord, rest).run())
+        asyncio.run(Gateway(settings, discord, rest, accounts).run())
     except FloraError as error:
         _log.error("gateway_ended", error=str(error))
         raise SystemExit(2 if isinstance(error, InvalidInput) else 1) from None
@@ -63,8 +65,15 @@ def main() -> None:
 class Gateway:
     """The parts of the gateway pod, started and stopped in order."""
 
-    def __init__(self, settings: GatewaySettings, discord: DiscordSettings, rest: RestSettings) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        discord: DiscordSettings,
+        rest: RestSettings,
+        accounts: IdentitySettings,
+    ) -> None:
         self._settings = settings
+        self._accounts = accounts
         self._discord = discord
         self._rest = rest
         origin, path = parse_base(rest.api_url, default_path=API_PATH)
@@ -96,10 +105,13 @@ class Gateway:
 
     async def run(self) -> None:
         """Serve until told to stop; raises InvalidSettings or ShardRefused."""
-        identities = StaticIdentities.parse(
+        fixed = StaticIdentities.parse(
             self._settings.accept_tokens.get_secret_value(), variable="GATEWAY_ACCEPT_TOKENS"
         )
-        server = GatewayServer(self._hub, self._the_proxy, identities, ready=self._not_ready)
+        async with identities(self._accounts, fixed) as known:
+            await self._run(GatewayServer(self._hub, self._the_proxy, known, ready=self._not_ready))
+
+    async def _run(self, server: GatewayServer) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -197,9 +209,8 @@ class Gateway:
         if self._stopping:
             return "stopping"
         if not self._routes.known.is_set():
-            return "no route table yet"
-        missing = self._shards.missing
-        return f"{missing} shards are not connected" if missing else None
+            return "no route table yet: the control plane has not answered, and none is kept on disk"
+        return self._shards.not_serving()
 
 
 if __name__ == "__main__":

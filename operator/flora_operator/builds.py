@@ -35,6 +35,11 @@ from flora_operator.workqueue import WorkQueue
 
 KEPT_BYTES: Final = 64 << 20
 BUILD_SECONDS: Final = 120.0
+UNAVAILABLE: Final = Unbuilt(
+    "BundlerUnavailable",
+    "the bundler or its database cannot be had now; it will be tried again by itself",  # why is in the log
+    "Unknown",
+)
 
 _log = logger(__name__)
 
@@ -121,9 +126,8 @@ class Builds:
         try:
             async with asyncio.timeout(BUILD_SECONDS):
                 build = await self._outcome_of(deployment)
-        except (FloraError, TimeoutError) as error:
-            text = f"cannot be bundled now, and will be tried again: {str(error) or 'it took too long'}"
-            self._settle(deployment, token, Unbuilt("BundlerUnavailable", text, "Unknown"))
+        except (FloraError, TimeoutError):
+            self._settle(deployment, token, UNAVAILABLE)
             raise
         metrics.bundle_seconds.observe(time.perf_counter() - began)
         self._lost.discard(key)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import NoReturn
+
+from flora_core.database import BundleInfo
 from flora_core.ids import Sha256
 from flora_core.toolchain import Project, Toolchain
-from flora_operator.ports import BundleInfo
 
 
 class MemoryBundler:
@@ -26,3 +31,11 @@ class MemoryBundler:
 
     async def get(self, sha256: Sha256) -> bytes | None:
         return self._bundles.get(sha256)
+
+    async def retain(
+        self, in_use: Callable[[], Collection[Sha256] | None], *, older_than: timedelta
+    ) -> NoReturn:
+        """Nothing is deleted before the process ends."""
+        del in_use, older_than
+        while True:
+            await asyncio.sleep(3600)

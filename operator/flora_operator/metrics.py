@@ -44,6 +44,7 @@ reports_ignored = Series(
         "flora_operator_reports_ignored_total", "Reports of pods about guilds that are not theirs", ["why"]
     )
 )
+started = Counter("flora_operator_starters_total", "Guilds that got the starter script")
 let_go_unconfirmed = Counter(
     "flora_operator_deletions_unconfirmed_total", "Deletions that did not wait longer for a pod to confirm"
 )

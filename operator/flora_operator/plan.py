@@ -7,7 +7,7 @@ changed it is what is there already, to the letter: that is how an operator that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
@@ -25,11 +25,13 @@ from flora_operator.status import (
     Condition,
     Status,
     Truth,
+    seconds_between,
     settle,
 )
 from flora_operator.verdict import Verdict, judge
 
 MESSAGE_LIMIT: Final = 4096
+LONGEST_LOOK_SECONDS: Final = 3600.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -58,7 +60,7 @@ class Observed:
     was: Status
     """What the operator wrote last; what stands there when it has not written since it started."""
     build: Built | Unbuilt | None
-    """None where it does not matter: see ``needs_build``."""
+    """None: not known yet, or of no interest (``wants_build``); only who runs nothing is planned without."""
     pods: Sequence[PodName]
     reports: Mapping[PodName, Loaded | Failed] = field(default_factory=dict[PodName, Loaded | Failed])
     """What pods last said of the guild, since the operator started."""
@@ -68,6 +70,8 @@ class Observed:
     """The older object that serves the guild in place of this one, as namespace/name."""
     member: bool | None = None
     """Whether the bot is in the guild; None: not known."""
+    retention_seconds: float = 0.0
+    """How long the data of a guild that the bot has left is kept."""
     now: str
 
 
@@ -81,11 +85,15 @@ class Plan:
     move_to: PodName | None = None
     """Where it should go, when it can be moved."""
     has_data: bool = False
+    forget: PodName | None = None
+    """The pod that should delete what it keeps of the guild, before this status is written."""
+    look_again: float | None = None
+    """Seconds after which time alone will have changed the plan."""
 
 
-def needs_build(deployment: Deployment, *, serving: str) -> bool:
-    """Whether a plan depends on the bundle."""
-    return not (deployment.suspended or serving or deployment.problem)
+def wants_build(deployment: Deployment, *, serving: str) -> bool:
+    """Whether its sources are of interest."""
+    return not (serving or deployment.problem)
 
 
 def plan(seen: Observed) -> Plan:
@@ -100,6 +108,8 @@ def plan(seen: Observed) -> Plan:
         )
     if d.suspended:
         return _idle(seen, "Suspended", "spec.suspend is true; its data is kept; set it to false to run it")
+    if seen.member is False:
+        return _left(seen)
     return _serve(seen)
 
 
@@ -137,6 +147,21 @@ def _serve(seen: Observed) -> Plan:
     return Plan(status, (where.pod, wanted), where.move_to, bool(verdict.loaded_at))
 
 
+def _left(seen: Observed) -> Plan:
+    """The bot is not in the guild: nobody runs its script, and after a while its data goes."""
+    text = "the bot is not in this guild; invite it, and the script will run"
+    waiting = _idle(seen, "GuildUnknown", text)
+    told = seen.was.assignment
+    if not waiting.has_data or told is None or not told.pod:
+        return waiting
+    assigned = seen.was.condition(ASSIGNED)
+    since = assigned.last_transition_time if assigned and assigned.reason == "GuildUnknown" else seen.now
+    left = seen.retention_seconds - seconds_between(since, seen.now)
+    if left > 0:
+        return replace(waiting, look_again=min(left + 1, LONGEST_LOOK_SECONDS))
+    return replace(_idle(seen, "GuildUnknown", text, keep=False), forget=PodName(told.pod))
+
+
 def _bundled(build: Built | Unbuilt, was: Status) -> tuple[tuple[Truth, str, str], BundleStatus | None]:
     """The condition, and the bundle to run: a new one, or as long as there is none the one before."""
     if isinstance(build, Unbuilt):
@@ -167,11 +192,6 @@ def _ready(seen: Observed, bundled: tuple[Truth, str, str], verdict: Verdict) ->
         return "False", bundled[1], f"{bundled[2]}{runs_on}"
     if verdict.status != "True":
         return verdict.status, verdict.reason, verdict.message
-    if seen.member is False:
-        text = (
-            "the bot is not in this guild; invite it (docs/operator.md, Conditions) and the script will run"
-        )
-        return "False", "GuildUnknown", text
     if seen.missing_secrets:
         return "False", "SecretMissing", "; ".join(seen.missing_secrets)
     return verdict.status, verdict.reason, verdict.message
@@ -181,12 +201,10 @@ def _unplaced(
     seen: Observed, bundled: tuple[Truth, str, str], bundle: BundleStatus | None, where: Place
 ) -> Plan:
     """There is nothing to run, or nowhere to run it."""
-    if bundle is None:
-        assigned: tuple[Truth, str, str] = ("False", "NotBundled", "there is no bundle to run yet")
-        ready: tuple[Truth, str, str] = ("False", bundled[1], bundled[2])
-    else:
-        text = "there are no runtime pods; scale their StatefulSet up"
-        assigned = ready = ("False", "NoPods", text)
+    assigned: tuple[Truth, str, str] = ("False", "NotBundled", "there is no bundle to run yet")
+    if bundle is not None:
+        assigned = ("False", "NoPods", "there are no runtime pods; scale their StatefulSet up")
+    ready: tuple[Truth, str, str] = assigned if bundled[0] == "True" else ("False", bundled[1], bundled[2])
     status = msgspec.structs.replace(
         seen.was,
         observed_generation=seen.deployment.generation,
@@ -200,17 +218,19 @@ def _idle(seen: Observed, reason: str, message: str, *, keep: bool = True) -> Pl
     """Nobody is to run it. ``keep``: its place and its data stay."""
     was = seen.was
     before = was.condition(BUNDLED)
-    bundled: tuple[Truth, str, str] = ("Unknown", reason, "not looked at")
-    if keep and before is not None and before.status == "True":
-        bundled = ("True", before.reason, before.message)
-    elif seen.build is not None and keep:
-        bundled, _ = _bundled(seen.build, was)
+    bundled: tuple[Truth, str, str] = ("Unknown", reason, "its sources have not been looked at")
+    bundle = was.bundle if keep else None
+    if seen.build is not None:
+        bundled, bundle = _bundled(seen.build, was)
+    conditions = _conditions(seen, bundled, ("False", reason, message), ("False", reason, message))
+    if seen.build is None and keep and before is not None:  # it speaks of the generation that it was made of
+        conditions = tuple(before if condition.type == BUNDLED else condition for condition in conditions)
     told = was.assignment if keep else None
     status = Status(
         observed_generation=seen.deployment.generation,
-        conditions=_conditions(seen, bundled, ("False", reason, message), ("False", reason, message)),
+        conditions=conditions,
         assignment=msgspec.structs.replace(told, worker=None) if told else None,
-        bundle=was.bundle if keep else None,
+        bundle=bundle,
         loaded_at=was.loaded_at if keep else "",
         last_error=was.last_error if keep else None,
         handoff=was.handoff if keep else None,

@@ -28,7 +28,7 @@ from flora_operator.errors import Conflict, KubeError, Missing, Throttled, Unrea
 from flora_operator.fleet import Fleet
 from flora_operator.kube.recorder import Recorder
 from flora_operator.notes import transitions
-from flora_operator.plan import Observed, Plan, needs_build, plan
+from flora_operator.plan import Observed, Plan, plan, wants_build
 from flora_operator.ports import Moves, Retention
 from flora_operator.secret_values import resolve
 from flora_operator.status import AssignmentStatus, HandoffStatus, Status, timestamp
@@ -77,6 +77,7 @@ class Reconciler:
         state: DesiredState,
         retention: Retention,
         moves: Callable[[Reconciler], Moves],
+        retention_hours: float,
     ) -> None:
         """``moves`` gets this as its ``Persist``."""
         self._fleet = fleet
@@ -86,6 +87,7 @@ class Reconciler:
         self._recorder = recorder
         self._state = state
         self._retention = retention
+        self._retention_seconds = retention_hours * 3600
         self._known: dict[Key, _Known] = {}
         self._reports: dict[GuildId, dict[PodName, Loaded | Failed]] = {}
         self._wishes: dict[Key, _Wish] = {}
@@ -112,7 +114,8 @@ class Reconciler:
                 or not (told.pod and told.bundle and told.revision)
                 or self._rival(deployment)
                 or deployment.deleted
-                or not needs_build(deployment, serving="")
+                or deployment.suspended
+                or deployment.problem
             ):
                 continue
             self._state.know_secrets(deployment.guild, resolve(deployment, self._fleet.secrets)[0])
@@ -159,8 +162,12 @@ class Reconciler:
             before.written.set_exception(Conflict("something newer was asked for"))
         self._wishes[serving.key] = wish
         self._queue.add(serving.key)
-        async with asyncio.timeout(PERSIST_SECONDS):
-            await wish.written
+        try:
+            async with asyncio.timeout(PERSIST_SECONDS):
+                await wish.written
+        finally:
+            if self._wishes.get(serving.key) is wish:
+                del self._wishes[serving.key]
 
     # ---------------------------------------------------------------- work
 
@@ -193,8 +200,8 @@ class Reconciler:
         wish = self._wishes.get(d.key)
         was = _with(d.status, wish)
         rival = self._rival(d)
-        build = self._builds.outcome(d)
-        if build is None and needs_build(d, serving=rival):
+        build = self._builds.outcome(d) if wants_build(d, serving=rival) else None
+        if build is None and wants_build(d, serving=rival) and not d.suspended:
             return
         secrets, missing = resolve(d, self._fleet.secrets)
         pod = was.assignment.pod if was.assignment else ""
@@ -208,9 +215,14 @@ class Reconciler:
                 missing_secrets=missing,
                 serving=rival,
                 member=None if self._members is None else d.guild in self._members,
+                retention_seconds=self._retention_seconds,
                 now=timestamp(),
             )
         )
+        if made.forget is not None:
+            self._release(d.guild)
+            if not self._retention.release(d.guild, made.forget, keep=False):
+                raise Retry(ASK_AGAIN_SECONDS)
         await self._write(d, made)
         if wish is not None and self._wishes.get(d.key) is wish:
             del self._wishes[d.key]
@@ -218,6 +230,8 @@ class Reconciler:
                 wish.written.set_result(None)
         if not rival:
             self._tell(d, made, pod, secrets)
+        if made.look_again is not None:
+            raise Retry(made.look_again)
 
     async def _write(self, d: Deployment, made: Plan) -> None:
         """What should stand there, unless it does; then what has happened."""

@@ -3,6 +3,7 @@
 RuntimePodError
 ├── EngineMismatch     the installed mini-racer is not the one this was written for
 ├── BootFailed         an isolate did not come up within its time
+├── EngineHangs        V8 does not answer this process any more
 └── WorkerDied         a worker process is gone
 """
 
@@ -21,6 +22,10 @@ class EngineMismatch(RuntimePodError):
 
 class BootFailed(RuntimePodError):
     """An isolate could not be created, or its prelude did not run."""
+
+
+class EngineHangs(RuntimePodError):
+    """The worker process cannot go on; another one can."""
 
 
 class WorkerDied(RuntimePodError):

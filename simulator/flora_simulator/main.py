@@ -44,7 +44,7 @@ def _arguments(argv: Sequence[str] | None) -> dict[str, Any]:
         epilog="example: flora-simulator --port 0 --world world.toml --no-rate-limits",
     )
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
-    parser.add_argument("--port", type=_port, help="TCP port, 0 for a free one (default 8790)")
+    parser.add_argument("--port", type=_port, help="TCP port, 0 for a free one (default 8410)")
     parser.add_argument("--world", type=Path, help="TOML or JSON file with guilds, channels and people")
     parser.add_argument("--no-rate-limits", dest="rate_limits", action="store_false", default=None)
     parser.add_argument("--log-level", default="INFO", help="DEBUG, INFO, WARNING or ERROR")

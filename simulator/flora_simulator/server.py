@@ -16,9 +16,10 @@ from typing import Self
 
 from aiohttp import web
 
-from flora_core.telemetry import logger
+from flora_core.telemetry import add_telemetry_routes, logger
 from flora_simulator.control import (
     CONTROL_PREFIX,
+    GuildsControl,
     NetworkControl,
     PeopleControl,
     PlacesControl,
@@ -36,7 +37,7 @@ from flora_simulator.settings import SimulatorSettings
 from flora_simulator.simcord_check import self_test
 from flora_simulator.simcord_port import Interaction
 from flora_simulator.world import World
-from flora_simulator.world_spec import DEV_WORLD, WorldSpec, load_world
+from flora_simulator.world_spec import DEV_WORLD, WorldSpec, load_world, world_of
 
 _log = logger("flora_simulator.server")
 
@@ -51,7 +52,7 @@ class Simulator:
 
     def __init__(self, settings: SimulatorSettings | None = None, *, world: WorldSpec | None = None) -> None:
         self.settings = settings or SimulatorSettings()
-        self._spec = world or (load_world(self.settings.world) if self.settings.world else DEV_WORLD)
+        self._spec = world or chosen_world(self.settings)
         self._runner: web.AppRunner | None = None
         self._watches: set[asyncio.TimerHandle] = set()
         self.port = 0
@@ -128,6 +129,7 @@ class Simulator:
         self._controls = [
             *PlacesControl(world).endpoints(),
             *PeopleControl(world, hub, interactions, journal).endpoints(),
+            *GuildsControl(world, hub, journal).endpoints(),
             *NetworkControl(backend, hub, rest, self._firehose, journal).endpoints(),
         ]
 
@@ -138,7 +140,9 @@ class Simulator:
         for prefix in PREFIXES:
             app.router.add_route("*", prefix + "/{path:.+}", self._rest.handle)
         for control in self._controls:
-            app.router.add_route(control.method, CONTROL_PREFIX + control.path, control_handler(control))
+            handler = control_handler(control, for_all=self.settings.control == "open")
+            app.router.add_route(control.method, CONTROL_PREFIX + control.path, handler)
+        add_telemetry_routes(app, healthy=lambda: None, ready=lambda: None)
         app.router.add_get(_CDN + "/{path:.+}", self._file)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SECONDS_TO_STOP)
         await self._runner.setup()
@@ -171,3 +175,10 @@ class Simulator:
 
         watch = asyncio.get_running_loop().call_later(self.settings.interaction_window_secs, look)
         self._watches.add(watch)
+
+
+def chosen_world(settings: SimulatorSettings) -> WorldSpec:
+    """The world that ``settings`` describe; raises BadWorld."""
+    if settings.world is not None:
+        return load_world(settings.world)
+    return world_of(settings.guilds.replace(",", " ").split()) if settings.guilds else DEV_WORLD

@@ -1,4 +1,4 @@
-"""Settings of the simulator: ``SIMULATOR_PORT=8790`` or ``[simulator] port = 8790`` in ``config.toml``.
+"""Settings of the simulator: ``SIMULATOR_PORT=8410`` or ``[simulator] port = 8410`` in ``config.toml``.
 
 The defaults are Discord's own numbers; tests shorten the windows.
 """
@@ -23,11 +23,16 @@ class SimulatorSettings(Settings):
     table = "simulator"
 
     host: str = "127.0.0.1"
-    """Address to listen on. The control interface answers peers on this machine only, whatever this says."""
-    port: int = Field(default=8790, ge=0, le=65535)
+    """Address to listen on; 0.0.0.0 for a simulator that is a pod of its own."""
+    control: Literal["local", "open"] = "local"
+    """Whom the control interface answers: this machine alone, or everybody who reaches the port. It has no
+    password: ``open`` is for the network of a test."""
+    port: int = Field(default=8410, ge=0, le=65535)
     """TCP port; 0 picks a free one, which the ready line names."""
     world: Path | None = None
     """TOML or JSON file with the world at start; without one there is the guild "flora dev"."""
+    guilds: str = ""
+    """Ids of guilds to have instead, separated by commas: each with #general, all owned by "you"."""
     token: str | None = None
     """The bot token to accept, instead of the world's."""
 
@@ -65,7 +70,7 @@ class SimulatorSettings(Settings):
     """How long a message's nonce is remembered (Discord: "a few minutes")."""
 
     journal_entries: int = Field(default=10_000, ge=1)
-    """Bot actions kept for ``/_sim/wait``."""
+    """Bot actions kept for ``/control/wait``."""
     messages_per_channel: int = Field(default=2_000, ge=1)
     """Messages kept in a channel; the oldest go first."""
     upload_bytes: int = Field(default=26 << 20, ge=1)

@@ -50,7 +50,7 @@ class Action(Struct, frozen=True, omit_defaults=True):
 
 
 class Actions(Struct, frozen=True):
-    """Answer of ``GET /_sim/wait``: what happened after the position asked for, maybe nothing."""
+    """Answer of ``GET /control/wait``: what happened after the position asked for, maybe nothing."""
 
     position: int
     """Ask after this next time."""
@@ -105,6 +105,14 @@ class PostMessage(Struct, frozen=True, forbid_unknown_fields=True):
     user: str | None = None
     attachments: list[Attachment] = []
     reply_to: str | None = None
+
+
+class PostInGuild(Struct, frozen=True, forbid_unknown_fields=True):
+    content: str
+    channel: str | None = None
+    """Id or name of a channel of the guild; None for its first text channel."""
+    user: str | None = None
+    """None for the guild's owner."""
 
 
 class EditMessage(Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,6 +181,32 @@ class Acted(Struct, frozen=True):
     """Of the message or the interaction."""
     listeners: int
     """Gateway connections that could see it; 0 means that no bot is there to answer."""
+
+
+class Answer(Struct, frozen=True):
+    """A message that the bot wrote."""
+
+    position: int
+    """Grows with everything that the bot does, in any guild."""
+    at: float
+    """Seconds since 1970."""
+    id: str
+    channel: str
+    content: str
+    reply_to: str | None = None
+    """The message that it replies to."""
+    interaction: str | None = None
+    """The interaction that it answers."""
+
+
+class Answers(Struct, frozen=True):
+    """Answer of ``GET /control/guilds/{guild}/answers``, oldest first."""
+
+    position: int
+    """Ask after this next time."""
+    answers: list[Answer]
+    missed: int = 0
+    """Entries of any guild that the journal had already dropped; see ``journal_entries``."""
 
 
 class TranscriptMessage(Struct, frozen=True):

@@ -13,6 +13,7 @@ roles = [{name = "Moderators", permissions = "8192"}]
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -83,6 +84,16 @@ DEV_WORLD: Final = WorldSpec(
     )
 )
 """One guild, one channel #general, its owner "you", and the bot "flora"."""
+
+
+def world_of(guilds: Sequence[str]) -> WorldSpec:
+    """A world with guilds of these ids: each with #general, all of them owned by "you"."""
+    return WorldSpec(
+        guilds=tuple(
+            GuildSpec(name=f"guild {guild}", id=guild, members=(MemberSpec("you", id=DEV_USER),))
+            for guild in guilds
+        )
+    )
 
 
 def load_world(path: Path) -> WorldSpec:

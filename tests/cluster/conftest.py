@@ -8,18 +8,20 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from cluster import binaries, lifecycle, machine
+from cluster import binaries, buildah, lifecycle, loading, machine, wheel
 from cluster.api import Api, Document
 from cluster.binaries import Binaries, NodeBinaries
 from cluster.control_plane import Cluster
 from cluster.errors import Refused, Unavailable
+from cluster.images import components, stores
 from cluster.node import condition
+from tests.cluster.installed import Installed, install
 from tests.cluster.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +48,18 @@ def node_programs(request: pytest.FixtureRequest, programs: Binaries) -> NodeBin
 
 
 @pytest.fixture(scope="session")
+def helm(request: pytest.FixtureRequest) -> Path:
+    """The command."""
+    return _client(request, binaries.helm)
+
+
+@pytest.fixture(scope="session")
+def kubectl(request: pytest.FixtureRequest) -> Path:
+    """The command."""
+    return _client(request, binaries.kubectl)
+
+
+@pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """One with RBAC and controllers, and no nodes when it is ours."""
     if (other := lifecycle.given()) is not None:
@@ -53,6 +67,72 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         return
     with lifecycle.running(request.getfixturevalue("programs")) as own:
         yield own
+
+
+@pytest.fixture(scope="session")
+def whole(programs: Binaries, node_programs: NodeBinaries) -> Iterator[Cluster]:
+    """One with a node, ours, which its tests share."""
+    with lifecycle.running(programs, node_programs) as own:
+        yield own
+
+
+@pytest.fixture(scope="session")
+def whole_api(whole: Cluster) -> Iterator[Api]:
+    """As somebody who may do everything in it."""
+    with whole.api() as api:
+        yield api
+
+
+@pytest.fixture
+def place(whole_api: Api) -> Iterator[str]:
+    """A fresh namespace of it, in which Pods have to be as locked up as Kubernetes knows."""
+    name = f"flora-test-{secrets.token_hex(4)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    whole_api.create(document)
+    eventually(lambda: _has(whole_api, account_of(name)))
+    yield name
+    whole_api.delete(document)
+
+
+def account_of(namespace: str) -> Document:
+    """That of Pods which name none."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "default", "namespace": namespace},
+    }
+
+
+@pytest.fixture(scope="session")
+def images(request: pytest.FixtureRequest, whole: Cluster) -> None:
+    """Those of flora and of its stores are on the node."""
+    try:
+        with shown(request):
+            recipes = [*components(wheel.build()), *stores()]
+            loading.load(whole.kubeconfig.parent, buildah.build(recipes, say=say), say=say)
+    except Unavailable as why:
+        pytest.skip(f"no images: {why}")
+
+
+@pytest.fixture(scope="session")
+def fleet(
+    whole: Cluster, images: None, helm: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installed]:
+    """The chart, installed with a simulated Discord, and nine guilds with scripts."""
+    with whole.api() as api:
+        yield install(whole, api, helm, tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[object], None]:
+    """Shows a figure although the test passes."""
+    reporter = request.config.pluginmanager.getplugin("terminalreporter")
+
+    def write(line: object) -> None:
+        reporter.write_line(f"\n{line}")
+
+    return write
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +171,14 @@ def shown(request: pytest.FixtureRequest) -> contextlib.AbstractContextManager[N
 
 def say(line: str) -> None:
     sys.stderr.write(line + "\n")
+
+
+def _client(request: pytest.FixtureRequest, find: Callable[..., Path]) -> Path:
+    try:
+        with shown(request):
+            return find(say=say)
+    except Unavailable as why:
+        pytest.skip(f"no clients: {why}")
 
 
 def _has(api: Api, document: Document) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
+import signal
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -21,6 +23,7 @@ from flora_core.ids import GuildId, PodName, Sha256
 from flora_core.toolchain import Project
 from flora_operator.errors import Unavailable
 from flora_operator.kube import access
+from flora_operator.kube.access import Access
 from flora_operator.operator import Operator, Parts
 from flora_operator.ports import BundleInfo, NoMoves, NoRetention
 from flora_operator.settings import OperatorSettings
@@ -76,6 +79,8 @@ class Stage:
         self.namespaces = [namespace, *others]
         self.bundler = BundlerOfTests()
         self.url = ""
+        self.access: Access | None = None
+        """Another way to the API server than the cluster's own."""
         self.retention: Any = NoRetention()
         self.moves: Any = lambda _state, _persist: NoMoves()
         self.operator: Operator | None = None
@@ -87,27 +92,41 @@ class Stage:
             await until(lambda: operator.unsynced() is None)
             yield operator
 
+    async def settled(self, *, seconds: float = 1.0) -> None:
+        """Until the operator has had nothing to do for so long."""
+        assert self.operator is not None
+        quiet = 0.0
+        async with asyncio.timeout(30):
+            while quiet < seconds:
+                await asyncio.sleep(0.05)
+                quiet = quiet + 0.05 if self.operator.queue.idle else 0.0
+
     @asynccontextmanager
     async def starting(self, port: int = 0, **settings: Any) -> AsyncIterator[Operator]:
         """One that has only begun."""
         tokens = {pod: Identity(Role.RUNTIME, pod) for pod in PODS}
         identities = StaticIdentities({**tokens, "gateway": Identity(Role.GATEWAY)})
-        parts = Parts(bundler=self.bundler, identities=identities, retention=self.retention, moves=self.moves)
+        parts = Parts(
+            bundler=self.bundler,
+            identities=identities,
+            retention=lambda _state: self.retention,
+            moves=self.moves,
+        )
         given = {"namespace": self.namespace, "watch_namespaces": ",".join(self.namespaces), **settings}
         with kubeconfig_of(self.cluster):
-            operator = Operator(
-                OperatorSettings(**given), access.find(), parts, take_signals=give_signals_back
-            )
-        async with listening(operator.app, port=port) as self.url:
+            way = self.access or access.find()
+        operator = Operator(OperatorSettings(**given), way, parts, take_signals=give_signals_back)
+        async with AsyncExitStack() as stack:
+            self.url = await stack.enter_async_context(listening(operator.app, port=port))
             running = asyncio.create_task(operator.run())
-            self.operator = operator
-            try:
-                yield operator
-                assert not running.done(), running.exception()
-            finally:
-                running.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await running
+            stack.push_async_callback(_end, running)
+            self.operator, self._leave = operator, stack.aclose
+            yield operator
+            assert running.cancelled() or not running.done(), running.exception()
+
+    async def leave(self) -> None:
+        """End the operator that there is, before its block does."""
+        await self._leave()
 
     @asynccontextmanager
     async def pods(self, count: int = 3, **given: Any) -> AsyncIterator[list[PlayedPod]]:
@@ -173,6 +192,20 @@ class Stage:
             "metadata": {"name": f"guild-{guild}", "namespace": namespace or self.namespace},
         }
 
+    def tidy(self) -> None:
+        """Let all go that an operator would have; a namespace with it would never end."""
+        for namespace in self.namespaces:
+            path = f"/apis/{API_VERSION}/namespaces/{namespace}/guilddeployments"
+            for document in self.api.call("GET", path)["items"]:
+                if document["metadata"].get("finalizers"):
+                    with contextlib.suppress(Refused):
+                        self.api.call(
+                            "PATCH",
+                            f"{path}/{document['metadata']['name']}",
+                            {"metadata": {"finalizers": None}},
+                            content="application/merge-patch+json",
+                        )
+
     def get(self, guild: str, namespace: str = "") -> Document:
         return self.api.get(self.named(guild, namespace))
 
@@ -203,6 +236,12 @@ class Stage:
         return self.get(guild, namespace)
 
 
+async def _end(running: asyncio.Task[None]) -> None:
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
 def current(document: Document, kind: str) -> Document | None:
     """A condition, unless it speaks of an older generation: those do not count for kubectl wait."""
     for condition in document.get("status", {}).get("conditions", []):
@@ -222,8 +261,6 @@ def home(guild: str, pods: Iterable[PodName] = PODS[:3]) -> PodName:
 def give_signals_back() -> None:
     """To pytest."""
     loop = asyncio.get_running_loop()
-    import signal  # noqa: PLC0415
-
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(name)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -231,8 +268,6 @@ def give_signals_back() -> None:
 
 @contextlib.contextmanager
 def kubeconfig_of(cluster: Cluster) -> Any:
-    import os  # noqa: PLC0415
-
     before = os.environ.get("KUBECONFIG")
     os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
     try:

@@ -73,6 +73,12 @@ def test_up_and_down_again(state: Path) -> None:
     assert command(state, "down").stderr == "there was no cluster\n"
 
 
+def test_images_need_a_node_to_go_to(state: Path) -> None:
+    refused = command(state, "images")
+    assert refused.returncode == 1
+    assert "there is no node to load images into; run `make cluster-up` first" in refused.stderr
+
+
 def test_what_a_crash_left_is_cleared_away(state: Path) -> None:
     assert command(state, "up", "--no-node").returncode == 0
     for record in Processes(state, bound=False).alive:

@@ -168,3 +168,41 @@ def test_nothing_of_it_stays_as_a_zombie(programs: Binaries, tmp_path: Path) -> 
     os.kill(min(pids), signal.SIGKILL)
     lifecycle.stop(tmp_path)
     assert not pids & {child.pid for child in psutil.Process().children()}
+
+
+def test_the_api_server_goes_away_and_comes_back_with_all_it_knew(programs: Binaries) -> None:
+    with lifecycle.running(programs) as cluster:
+        with cluster.api() as api:
+            made = api.create(account("default"))
+        with lifecycle.without_api_server(cluster):
+            assert not is_reached(cluster)
+            names = [record.name for record in Processes(cluster.kubeconfig.parent, bound=True).alive]
+            assert names == ["etcd", "kube-controller-manager"]
+        with cluster.api() as api:
+            assert api.get(made)["metadata"]["uid"] == made["metadata"]["uid"]
+            eventually(lambda: makes_accounts(api), seconds=60)
+
+
+def is_reached(cluster: Cluster) -> bool:
+    with cluster.api() as api:
+        try:
+            api.call("GET", "/version")
+        except OSError:
+            return False
+    return True
+
+
+def makes_accounts(api: Api) -> bool:
+    """The controllers have found it again."""
+    name = f"again-{os.urandom(4).hex()}"
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    try:
+        eventually(lambda: "default" in accounts(api, name), seconds=10)
+    except AssertionError:
+        return False
+    return True
+
+
+def accounts(api: Api, namespace: str) -> list[str]:
+    listed = api.call("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts")["items"]
+    return [one["metadata"]["name"] for one in listed]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import by_hand, cgroups, images, kubeconfig, leftovers, lifecycle, node, place
+from cluster import archives, by_hand, cgroups, kubeconfig, leftovers, lifecycle, node, place
 from cluster.api import Api, Document
 from cluster.binaries import Binaries, NodeBinaries
 from cluster.control_plane import Cluster
@@ -36,12 +36,6 @@ PARTS = [
     "kube-proxy",
 ]
 SHIM_SOCKETS = Path("/run/containerd/s")
-
-
-@pytest.fixture(scope="module")
-def whole(programs: Binaries, node_programs: NodeBinaries) -> Iterator[Cluster]:
-    with lifecycle.running(programs, node_programs) as cluster:
-        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +244,7 @@ def test_a_folder_whose_sockets_would_have_no_names_is_refused(
 def test_an_image_is_loaded_and_runs(node_programs: NodeBinaries, tmp_path: Path, short_folder: str) -> None:
     """By hand: up, load, down."""
     image = "localhost/mine:1"
-    images.write_archive(tmp_path / "mine.tar", node_programs.probe, image=image)
+    archives.write_archive(tmp_path / "mine.tar", node_programs.probe, image=image)
     environment = {**os.environ, "XDG_STATE_HOME": short_folder}
     folder = by_hand.folder(environment)
     try:

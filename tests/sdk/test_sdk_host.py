@@ -227,6 +227,13 @@ def test_a_log_line_is_cut_at_4_kib(guild: GuildUnderTest) -> None:
     assert guild.lines[0].endswith("y…")
 
 
+def test_a_flood_of_short_lines_ends_after_2048_in_a_turn(guild: GuildUnderTest) -> None:
+    assert guild.throws("for (;;) console.log('x')") == (
+        "RangeError: too much output in one turn: more than 1 MiB of calls, timers and logs"
+    )
+    assert len(guild.lines) == 2048
+
+
 def test_setting_and_clearing_timers_ends_after_4000_in_a_turn(guild: GuildUnderTest) -> None:
     assert guild.throws("for (;;) clearTimeout(setTimeout(() => {}, 1))") == (
         "RangeError: too many timers set and cleared in one turn: more than 4,000"
@@ -238,16 +245,42 @@ def test_setting_and_clearing_timers_ends_after_4000_in_a_turn(guild: GuildUnder
 def test_at_most_1000_calls_wait_for_an_answer(guild: GuildUnderTest) -> None:
     guild.load(
         "on('messageCreate', async (ctx) => { const refused = [];"
-        " for (let i = 0; i < 1003; i++) ctx.reply(`${i}`).catch((error) => refused.push(error.code));"
+        " for (let i = 0; i < 1003; i++) kv.store('s').get(`${i}`).catch((error) => refused.push(error.code));"
         " await null; globalThis.refused = refused; });"
     )
     guild.event("MESSAGE_CREATE", message())
     assert len(guild.out.ops) == 1000
     assert guild.value("refused") == ["DISCORD_RATE_LIMITED"] * 3
-    guild.resolve(guild.out.ops[0], sent())
+    guild.resolve(guild.out.ops[0], None)
     guild.event("MESSAGE_CREATE", message())
     assert len(guild.out.ops) == 1000, "one was answered, one was made"
     assert len(guild.value("refused")) == 1002
+
+
+def test_at_most_256_calls_wait_for_rate_limits(guild: GuildUnderTest) -> None:
+    guild.load(
+        "on('messageCreate', async (ctx) => { const refused = [];"
+        " for (let i = 0; i < 1000; i++) ctx.reply(`${i}`).catch((error) => refused.push(error.code));"
+        " await null; globalThis.refused = refused; });"
+    )
+    guild.event("MESSAGE_CREATE", message())
+    assert len(guild.out.ops) == 256
+    assert guild.value("refused") == ["DISCORD_RATE_LIMITED"] * 744
+    guild.resolve(guild.out.ops[0], sent())
+    guild.event("MESSAGE_CREATE", message())
+    assert len(guild.out.ops) == 256, "one was answered, one was made"
+
+
+def test_a_flood_of_messages_does_not_keep_a_script_from_answering_an_interaction(
+    guild: GuildUnderTest,
+) -> None:
+    guild.load(
+        "on('messageCreate', (ctx) => { for (let i = 0; i < 300; i++) ctx.reply(`${i}`).catch(() => {});"
+        " rest.deferInteractionResponse({ interactionId: '1', token: 't' });"
+        " kv.store('s').get('key'); });"
+    )
+    guild.event("MESSAGE_CREATE", message())
+    assert [op.name for op in guild.out.ops][256:] == ["deferInteractionResponse", "kvGet"]
 
 
 def test_at_most_1000_timers_wait(guild: GuildUnderTest) -> None:

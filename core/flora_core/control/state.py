@@ -192,6 +192,10 @@ class DesiredState:
         """The ``process`` of ``pod`` was told to stop, and asks whether it may."""
         self._draining[pod] = process
 
+    def has_guilds(self, pod: PodName) -> bool:
+        """Whether ``pod`` should run any guild, or has part in a handoff."""
+        return any(pod in placed.pods for placed in self._placed.values())
+
     def retire(self, pod: PodName, *, wait: bool = False) -> None:
         """Answer ``pod`` that it may leave; or that it should ``wait``, because guilds of its own are to be
         moved. Nothing happens when it did not ask: it asks again on every new connection.

@@ -24,7 +24,7 @@ CODE_LIMIT: Final = 8 << 20
 MAP_LIMIT: Final = 16 << 20
 """UTF-8 bytes of its source map."""
 
-_FORMAT: Final = 1
+FORMAT: Final = 1
 _STORED_LIMIT: Final = 64 << 20
 
 
@@ -54,7 +54,7 @@ class Bundle:
 
     def to_bytes(self) -> bytes:
         """The bundle as JSON, always the same for the same bundle."""
-        return msgspec.json.encode(_Stored(_FORMAT, self.entrypoint, self.code, self.source_map))
+        return msgspec.json.encode(_Stored(FORMAT, self.entrypoint, self.code, self.source_map))
 
     @cached_property
     def sha256(self) -> Sha256:
@@ -70,9 +70,9 @@ class Bundle:
             stored = msgspec.json.decode(data, type=_Stored)
         except UNREADABLE as error:
             raise InvalidBundle(f"these {len(data):,} bytes are no bundle: {error}") from None
-        if stored.format != _FORMAT:
+        if stored.format != FORMAT:
             raise InvalidBundle(
-                f"the bundle has format {stored.format}, this flora reads {_FORMAT}; deploy again"
+                f"the bundle has format {stored.format}, this flora reads {FORMAT}; deploy again"
             )
         bundle = cls(stored.entrypoint, stored.code, stored.source_map)
         if bundle.to_bytes() != data:

@@ -116,10 +116,18 @@ class Shards:
         """How many shards there are; 0 before ``run`` has asked."""
         return len(self._shards)
 
-    @property
-    def missing(self) -> int:
-        """Shards without a connection."""
-        return sum(not shard.connected for shard in self._shards) if self._shards else 1
+    def not_serving(self) -> str | None:
+        """Why events do not come as they should, in a line; None when they do.
+
+        Every shard has to have been connected once. After that Discord has it dial again every now and then,
+        and pods need the gateway all the same: only all of them at once make a difference.
+        """
+        if not self._shards:
+            return "not logged in at Discord yet"
+        waiting = sum(not shard.was_connected for shard in self._shards)
+        if waiting:
+            return f"{waiting} of {self.count} shards have not connected yet"
+        return None if any(shard.connected for shard in self._shards) else "no shard is connected"
 
     async def leave(self) -> None:
         """Close all connections so that the sessions can be resumed; call after ``run`` was cancelled."""

@@ -98,7 +98,7 @@ class Shard:
         self._backoff = Backoff(first=0.25, longest=60.0)
         self._garbage = 0
         self._failed_dials = 0
-        self.connected = False
+        self.connected = self.was_connected = False
 
     async def run(self) -> None:
         """Dial, read, dial again; raises ShardRefused when that is of no use."""
@@ -180,7 +180,7 @@ class Shard:
         else:
             metrics.dials.labels("resume", "resumed").inc()
         self._session = Session(socket.session_id, str(socket.gateway), self._low_water.mark, self._count)
-        self.connected = True
+        self.connected = self.was_connected = True
         self._backoff.reset()
         self._garbage = self._failed_dials = 0
         metrics.shards_up.inc()

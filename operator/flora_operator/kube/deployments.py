@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Collection
+import itertools
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 import aiohttp
@@ -31,6 +32,13 @@ OnEvent = Callable[[str | None, Document], None]
 
 class WatchEnded(FloraError):
     """kopf gave up."""
+
+
+class _Patience:
+    """Seconds between tries, without end: an API server may be gone for hours; pods need their streams."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((0.2, 0.5), itertools.repeat(1.0))
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
@@ -55,9 +63,7 @@ def settings() -> kopf.OperatorSettings:
     made.queueing = dataclasses.replace(made.queueing, idle_timeout=0.01)
     made.posting = dataclasses.replace(made.posting, enabled=False)
     made.scanning = dataclasses.replace(made.scanning, disabled=True)
-    made.networking = dataclasses.replace(
-        made.networking, error_backoffs=[0.2, 0.5] + [1.0] * 60, connect_timeout=10
-    )
+    made.networking = dataclasses.replace(made.networking, error_backoffs=_Patience(), connect_timeout=10)
     made.persistence = dataclasses.replace(made.persistence, diffbase_storage=_NoDiffBase())
     return made
 

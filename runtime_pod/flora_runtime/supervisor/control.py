@@ -21,7 +21,17 @@ from flora_core.files import CannotRead, read_kept, write_whole
 from flora_core.ids import Sha256
 from flora_core.streams import StreamRefused, Token, follow
 from flora_core.telemetry import logger
-from flora_core.wire.control import Assign, Assignment, Forget, Release, Secret, Secrets, Snapshot, desired
+from flora_core.wire.control import (
+    Assign,
+    Assignment,
+    Forget,
+    Release,
+    Retire,
+    Secret,
+    Secrets,
+    Snapshot,
+    desired,
+)
 from flora_runtime.supervisor import metrics
 
 FETCH_SECONDS: Final = 15.0
@@ -57,6 +67,10 @@ class Desired(Protocol):
         """The guild has these secrets, whether it is assigned yet or not."""
         ...
 
+    def on_retire(self, retire: Retire) -> None:
+        """A process of this pod, maybe an earlier one, was answered."""
+        ...
+
 
 class ControlLink:
     """``run`` follows the desired state until it is cancelled."""
@@ -74,6 +88,8 @@ class ControlLink:
         self._kept_secrets: dict[str, list[Secret]] = {}
         self.known = asyncio.Event()
         """Set once there are assignments, from the control plane or from disk."""
+        self.heard = False
+        """Whether the control plane has said anything to this process."""
 
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Dial, follow, dial again."""
@@ -105,11 +121,14 @@ class ControlLink:
             self._bad_frame(error)
             return False
         self._revision = frame.revision
+        self.heard = True
         if isinstance(frame, Snapshot):
             metrics.stream_dials.labels("control", "connected").inc()
             self._epoch = frame.epoch
             self._replace_secrets(frame.secrets)
             self._replace_all(frame.assignments)
+            if frame.retire is not None:
+                self._sink.on_retire(frame.retire)
             for forget in frame.forgets:
                 self._forget(forget)
         elif isinstance(frame, Assign):
@@ -124,6 +143,8 @@ class ControlLink:
         elif isinstance(frame, Secrets):
             self._know_secrets(frame.guild, frame.secrets)
         else:
+            if isinstance(frame, Retire):
+                self._sink.on_retire(frame)
             return False
         return True
 

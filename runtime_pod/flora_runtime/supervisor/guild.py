@@ -165,6 +165,11 @@ class Guild:
         return self.assignment
 
     @property
+    def settled(self) -> bool:
+        """Whether its script runs or sleeps, or will not run for a reason of its own."""
+        return self.loaded is not None or self.presence is Presence.BROKEN or self._quarantined
+
+    @property
     def pending(self) -> int:
         """Events that wait or are being handled."""
         return len(self._backlog) + len(self._backlog.open)

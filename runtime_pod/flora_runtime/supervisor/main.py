@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import signal
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 from aiohttp import web
 
@@ -42,13 +44,13 @@ def main() -> None:
 
 
 async def serve(settings: RuntimeSettings) -> None:
-    """Serve until told to stop, then drain."""
+    """Serve until told to stop; then ask to leave, and drain. Told a second time, it does not ask."""
     accepted = settings.accept_tokens.get_secret_value()
     identities = StaticIdentities.parse(accepted, variable="RUNTIME_ACCEPT_TOKENS")
     pod = RuntimePod(settings)
     app = web.Application(client_max_size=BODY_LIMIT)
     GuildRoutes(app, pod, identities)
-    add_telemetry_routes(app, healthy=lambda: None, ready=pod.ready)
+    add_telemetry_routes(app, healthy=pod.healthy, ready=pod.ready)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -64,17 +66,29 @@ async def serve(settings: RuntimeSettings) -> None:
     announce("runtime", f"http://127.0.0.1:{runner.addresses[0][1]}")
     serving = asyncio.create_task(pod.run())
     _log.info("runtime_started", pod=settings.pod_name, workers=settings.max_workers)
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await _first(serving, stop.wait())
     if stop.is_set():
+        _log.info("runtime_retiring")
+        stop.clear()
+        await _first(serving, stop.wait(), pod.retire())
         _log.info("runtime_draining")
         await pod.drain()
-    stopping.cancel()
     serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
     await runner.cleanup()
     _log.info("runtime_stopped")
+
+
+async def _first(serving: asyncio.Task[None], *others: Coroutine[Any, Any, Any]) -> None:
+    """Return when one of these is over; ``serving`` goes on, the others do not."""
+    tasks = [asyncio.create_task(other) for other in others]
+    try:
+        await asyncio.wait({serving, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from flora_core.wire.control import (
     Loaded,
     LogLine,
     Outcome,
+    Retire,
     ScriptError,
     Secret,
 )
@@ -72,7 +73,9 @@ from flora_runtime.supervisor.guild_routes import Refused
 from flora_runtime.supervisor.handoffs import Handoffs
 from flora_runtime.supervisor.hibernation import PRESSURE_IDLE_SECONDS, Bedtime, longest_idle
 from flora_runtime.supervisor.link import GatewayLink
+from flora_runtime.supervisor.readiness import Parts, Readiness, unhealthy
 from flora_runtime.supervisor.reporting import Logs, Reports
+from flora_runtime.supervisor.retirement import Retirement
 from flora_runtime.supervisor.settings import RuntimeSettings
 from flora_runtime.supervisor.sleepers import Sleepers
 from flora_runtime.supervisor.upstream import Upstream
@@ -96,7 +99,7 @@ _log = logger(__name__)
 
 
 class RuntimePod:
-    """``run`` serves until cancelled; ``drain`` first lets running handlers finish."""
+    """``run`` serves until cancelled; ``retire`` and ``drain`` come before that, for an end without loss."""
 
     def __init__(self, settings: RuntimeSettings) -> None:
         self._settings = settings
@@ -142,6 +145,8 @@ class RuntimePod:
         self._bedtime = Bedtime[Guild](settings.hibernate_after_secs)
         self._sleepers = Sleepers(settings.data_dir / "asleep")
         self._asleep: set[str] = set()
+        self._retirement = Retirement(longest=settings.retire_secs)
+        self._readiness = Readiness(self.now())
         self._parked: dict[str, list[Event]] = {}
         """Events of guilds that are about to be here, or here again: the gateway may know it first."""
 
@@ -191,14 +196,31 @@ class RuntimePod:
             await asyncio.sleep(0.02)
         await asyncio.sleep(2 * 0.1)  # the last acknowledgements go with the next tick of the link
 
+    async def retire(self) -> None:
+        """Serve on until the operator says that the pod may leave, for as long as is right."""
+        if self._settings.retire_secs:
+            self._reports.drains(self._retirement.process)
+            reason = await self._retirement.wait()
+            _log.info("runtime_retired", reason=reason)
+
     def ready(self) -> str | None:
         """None when events can be served, else what is missing."""
         if self._draining:
             return "draining"
-        if not self._control.known.is_set():
-            return "no assignments yet"
-        waiting = [str(worker.index) for worker in self._workers if not worker.ready]
-        return f"workers not ready: {', '.join(waiting)}" if waiting else None
+        parts = Parts(
+            assignments=self._control.known.is_set(),
+            control=self._control.heard,
+            gateway=self._link.connected,
+            workers_down=[worker.index for worker in self._workers if not worker.ready],
+        )
+        return self._readiness.missing(
+            self.now(), parts, lambda: [guild.id for guild in self._guilds.values() if not guild.settled]
+        )
+
+    def healthy(self) -> str | None:
+        """None as long as it makes sense to let the pod run, else why it should be restarted."""
+        now = self.now()
+        return unhealthy([worker.down_seconds(now) for worker in self._workers])
 
     async def _measure(self) -> None:
         while True:
@@ -308,6 +330,9 @@ class RuntimePod:
             moving = self._handoffs.moving(assignment.guild)
             if known is None or known.assignment != assignment or moving:
                 self.assign(assignment)
+
+    def on_retire(self, retire: Retire) -> None:
+        self._retirement.answer(retire)
 
     def forget(self, forget: Forget) -> None:
         self._handoffs.forget(forget)

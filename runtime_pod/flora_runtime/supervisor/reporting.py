@@ -17,7 +17,18 @@ import msgspec
 
 from flora_core.streams import KeptWriter, Token
 from flora_core.telemetry import logger
-from flora_core.wire.control import Adopted, Beat, Exported, Failed, Forgotten, Loaded, LogLine, logs, reports
+from flora_core.wire.control import (
+    Adopted,
+    Beat,
+    Draining,
+    Exported,
+    Failed,
+    Forgotten,
+    Loaded,
+    LogLine,
+    logs,
+    reports,
+)
 from flora_runtime.supervisor import metrics
 
 LOG_LINES_KEPT: Final = 10_000
@@ -31,6 +42,7 @@ class Reports:
 
     def __init__(self, url: str, pod: str, *, token: Token) -> None:
         self._latest: dict[tuple[str, bool], Loaded | Failed | Exported | Adopted | Forgotten] = {}
+        self._draining: Draining | None = None
         self._stream = KeptWriter(
             f"{url}/v1/pods/{pod}/reports", token=token, beat=reports.encode(Beat(0)), greet=self._tell_all
         )
@@ -39,6 +51,11 @@ class Reports:
         """Tell what became of an assignment, or of a guild's data."""
         self._latest[report.guild, isinstance(report, Loaded | Failed)] = report
         self._stream.write(reports.encode(report))
+
+    def drains(self, process: str) -> None:
+        """Tell that this process was told to stop."""
+        self._draining = Draining(process)
+        self._stream.write(reports.encode(self._draining))
 
     def forget(self, guild: str) -> None:
         """The guild no longer runs here."""
@@ -55,6 +72,8 @@ class Reports:
     def _tell_all(self, write: Callable[[bytes], None]) -> None:
         for report in self._latest.values():
             write(reports.encode(report))
+        if self._draining is not None:
+            write(reports.encode(self._draining))
 
 
 class Logs:

@@ -98,8 +98,13 @@ class RuntimeSettings(Settings):
     worker_rss_mib: int = Field(2048, ge=128)
     """Memory of one worker process above which it is replaced: some of V8's is never given back."""
 
+    retire_secs: float = Field(240, ge=0)
+    """How long the pod serves on at SIGTERM while the operator moves its guilds away, because there is to be
+    a pod less; 3 s when nobody answers, 0 for not asking. Together with ``drain_secs`` and 10 s it has to fit
+    into the pod's grace period."""
+
     drain_secs: float = Field(10, ge=0)
-    """How long running handlers get at SIGTERM, and those of a guild before it moves to another pod."""
+    """How long running handlers get after that, and those of a guild before it moves to another pod."""
 
     worker_soft_rss_mib: int = Field(1024, ge=64)
     """Memory of one worker process above which it sends guilds to sleep, those first that had no event for

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ class Worker:
         self._spawned = 0
         self._process: WorkerProcess | None = None
         self._ready = asyncio.Event()
+        self._down_since = time.monotonic()
         self._gone = asyncio.Event()
         self._ended = Ended.BY_ITSELF
         self._detail = ""
@@ -113,6 +115,10 @@ class Worker:
     @property
     def ready(self) -> bool:
         return self._ready.is_set()
+
+    def down_seconds(self, now: float) -> float:
+        """For how long there has been no process to send to; 0 when there is one. ``now`` is monotonic."""
+        return 0.0 if self.ready else now - self._down_since
 
     @property
     def pid(self) -> int | None:
@@ -187,7 +193,7 @@ class Worker:
         process, self._process = self._process, None
         if process is None:
             return
-        self._ready.clear()
+        self._not_ready()
         self._deploys.interrupted()
         process.kill(Ended.STOPPED, "the pod stops")
         self._owner.on_worker_gone(self.index, process.recorder.read)
@@ -228,8 +234,13 @@ class Worker:
 
     def _on_gone(self, reason: Ended, detail: str) -> None:
         self._ended, self._detail = reason, detail
-        self._ready.clear()
+        self._not_ready()
         self._gone.set()
+
+    def _not_ready(self) -> None:
+        if self.ready:
+            self._down_since = time.monotonic()
+        self._ready.clear()
 
     # ---------------------------------------------------------------- watching
 

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from flora_core.wire.control import Outcome, ScriptError
-from flora_core.wire.pipe import Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
+from flora_core.wire.pipe import Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
 from flora_runtime.log_rate import LogRate
 from flora_runtime.worker.outbox import Line
 from flora_runtime.worker.script import Script
@@ -31,10 +31,6 @@ class Surroundings(Protocol):
     """What a guild needs of its worker."""
 
     def send(self, kind: Kind, guild: str, body: bytes) -> None: ...
-
-    def boot(self, guild: Guild, deploy: Deploy) -> Script:
-        """A new isolate for ``guild``; raises BootFailed."""
-        ...
 
     def retire(self, script: Script) -> None:
         """Close ``script`` once nothing of it runs."""
@@ -58,6 +54,7 @@ class Guild:
         self.leaving: list[Script] = []
         self._maps: dict[int, bytes] = {}
         self._log_rate = LogRate()
+        self.slow = False
 
     @property
     def scripts(self) -> list[Script]:
@@ -66,12 +63,16 @@ class Guild:
 
     # ---------------------------------------------------------------- from the supervisor
 
-    def deploy(self, deploy: Deploy) -> None:
-        """Load ``deploy`` beside what runs; raises BootFailed."""
+    def overtake(self) -> None:
+        """A newer deploy is on its way: what is being loaded will not go live."""
         if self.candidate is not None:
             self._drop(self.candidate)
-        self.candidate = script = self._surroundings.boot(self, deploy)
-        self._maps[script.generation] = zlib.compress(deploy.source_map.encode(), 1)
+
+    def deploy(self, script: Script) -> None:
+        """Load a new script of this guild beside what runs."""
+        self.overtake()
+        self.candidate = script
+        self._maps[script.generation] = zlib.compress(script.deploy.source_map.encode(), 1)
         script.load()
 
     def add_event(self, number: int, body: bytes) -> None:

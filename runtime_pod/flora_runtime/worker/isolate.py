@@ -8,12 +8,15 @@ enough and gives every task an exact CPU time.
 from __future__ import annotations
 
 import ctypes
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from flora_runtime.errors import BootFailed
 from flora_runtime.worker import guard as guards
+from flora_runtime.worker.aside import LARGE_HEAP, Aside
 from flora_runtime.worker.priority import Priority
 from flora_runtime.worker.racer import Address, Library, Value, ValueType
 from flora_runtime.worker.reactor import Port, Reactor
@@ -22,6 +25,9 @@ from flora_runtime.worker.rejections import Rejections
 RESULT_LIMIT: Final = 2 << 20
 """Bytes copied out of an isolate in one turn. The prelude stops at 1 MiB of characters by itself; a script
 that got around it meets this."""
+
+PATIENCE_SECONDS: Final = 0.25
+"""How long a step of a boot may give way to everything else."""
 
 _ERROR_LIMIT: Final = 16 << 10
 
@@ -56,10 +62,13 @@ class Engine:
         self.library: Final = Library()
         self.guard: Final = guards.Guard(self.library)
         self.threads: Final = guards.Threads()
+        self.birth: Final = threading.Lock()
+        """Held while an isolate's thread comes into being, which is known by its being new."""
         self.guard.self_test()
         self.parks_fatal_errors: Final = guards.park_fatal_signals()
         self.rejections: Final = Rejections(self.library)
         self.priority: Final = Priority()
+        self.aside: Final = Aside(self.priority)
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
     def trim(self) -> None:
@@ -69,9 +78,10 @@ class Engine:
 
 
 class Isolate:
-    """A booted isolate. All methods belong to the thread that runs the reactor.
+    """A booted isolate. All methods belong to the thread that runs the reactor; it may be made on another.
 
-    Raises BootFailed when it is not up within ``boot_seconds``.
+    Raises BootFailed when it is not up within ``boot_seconds``. With ``gives_way`` it lets others go first
+    while it boots, as long as that does not take too long.
     """
 
     def __init__(
@@ -81,27 +91,35 @@ class Isolate:
         memory_bytes: int,
         boot_seconds: float,
         program: Program,
-        on_notify: Callable[[], None],
+        gives_way: bool = False,
     ) -> None:
         self._engine = engine
         self._held = engine.library.held
         self._on_result: OnResult | None = None
         self._on_address: Callable[[Address], None] | None = None
-        self._on_notify = on_notify
+        self.on_notify: Callable[[], None] = lambda: None
+        """Called when the script put something into its outbox between turns."""
         self.exceeded_memory = False
-        before = engine.threads.ids()
-        self._context: int = engine.library.released.mr_init_context(engine.reactor.callback)
-        born = engine.threads.ids() - before
+        with engine.birth:
+            before = engine.threads.ids()
+            self._context: int = engine.library.released.mr_init_context(engine.reactor.callback)
+            born = engine.threads.ids() - before
         self._thread = born.pop() if len(born) == 1 else None
         self.clock: Final = guards.ThreadClock(self._thread)
         self._demoted = False
-        self._port: Port = engine.reactor.open_port(self._completed)
-        self._notices: Port = engine.reactor.open_port(self._noticed)
+        self._collecting = False
+        self._port: Port = engine.reactor.open_port()
+        self._notices: Port = engine.reactor.open_port()
         self._isolate: Address = 0
-        self._handles = self._boot(program, boot_seconds)
+        if gives_way:
+            self.give_way()
+        self._handles = self._boot(program, time.monotonic() + boot_seconds)
+        self.hurry()
         self._isolate = guards.isolate_at(self._handles.arguments)
         self._kept = engine.guard.protect(self._isolate, memory_bytes=memory_bytes, on_breach=self._breached)
         engine.rejections.watch(self._isolate)
+        engine.reactor.attach(self._port, self._completed)
+        engine.reactor.attach(self._notices, self._noticed)
 
     @property
     def busy(self) -> bool:
@@ -138,19 +156,30 @@ class Isolate:
         return self._thread is not None and not self._demoted and self._engine.priority.can_demote
 
     def give_way(self) -> None:
-        """Let the running task go on only when no other thread wants the core."""
-        if self._thread is not None and not self._demoted:
+        """Let the running task, or the next, go on only when no other thread wants the core; if it can."""
+        if self.can_give_way and self._thread is not None:
             self._demoted = True
             self._engine.priority.demote(self._thread)
 
+    def hurry(self) -> None:
+        """Give way no longer; a task that ended does so by itself."""
+        if self._demoted and self._thread is not None:
+            self._demoted = False
+            self._engine.priority.restore(self._thread)
+
     def terminate(self) -> None:
         """End the running task at V8's next interrupt check, for which it need not give way."""
-        self._restore()
+        self.hurry()
         self._engine.guard.terminate(self._isolate)
 
     def memory(self) -> int:
         """Bytes in use; only while no task runs."""
         return self._engine.guard.memory(self._isolate)
+
+    def collect(self) -> None:
+        """Have all garbage collected soon, which is when V8 finds out that memory is over its limit."""
+        if not self._collecting:
+            self._collecting = self._engine.aside.do(self._collect)
 
     def take_unhandled(self) -> list[str]:
         """What was rejected since the last call and has no handler; only while no task runs."""
@@ -158,13 +187,25 @@ class Isolate:
 
     def close(self) -> None:
         """Give the isolate back. Never call it while a task runs that cannot be stopped: it would wait."""
+        memory = 0
         if self._isolate:
+            memory = self.memory()
             self._engine.rejections.forget(self._isolate)
         self._engine.reactor.close_port(self._port)
         self._engine.reactor.close_port(self._notices)
-        self._engine.library.released.mr_free_context(self._context)
+        if memory < LARGE_HEAP or not self._engine.aside.do(self._free_context):
+            self._free_context()
 
     # ---------------------------------------------------------------- inside
+
+    def _collect(self) -> None:
+        # mini-racer goes by numbers: nothing happens when the isolate is gone by now.
+        self._engine.library.released.mr_low_memory_notification(self._context)
+        self._collecting = False
+
+    def _free_context(self) -> None:
+        """A method, so that V8's callbacks in ``_kept`` live as long as the isolate does."""
+        self._engine.library.released.mr_free_context(self._context)
 
     def _call(self, function: Address, this: Address, on_result: OnResult) -> None:
         self._on_result = on_result
@@ -179,17 +220,12 @@ class Isolate:
     def _read(self, address: Address, limit: int) -> Value:
         return self._engine.library.read(self._context, address, limit=limit)
 
-    def _restore(self) -> None:
-        if self._demoted and self._thread is not None:
-            self._demoted = False
-            self._engine.priority.restore(self._thread)
-
     def _completed(self, address: Address) -> None:
         if self._on_address is not None:
             on_address, self._on_address = self._on_address, None
             on_address(address)
             return
-        self._restore()
+        self.hurry()
         on_result, self._on_result = self._on_result, None
         if on_result is None:
             self._free(address)
@@ -208,51 +244,56 @@ class Isolate:
 
     def _noticed(self, address: Address) -> None:
         self._free(address)
-        self._on_notify()
+        self.on_notify()
 
     def _breached(self) -> None:
         self.exceeded_memory = True
 
-    def _boot(self, program: Program, seconds: float) -> _Handles:
+    def _boot(self, program: Program, deadline: float) -> _Handles:
         undefined = self._held.mr_alloc_int_val(self._context, 0, ValueType.UNDEFINED)
         try:
-            self._free(self._now(program.code, seconds))
+            self._free(self._now(program.code, deadline))
             handles = _Handles(
                 undefined=undefined,
-                arguments=self._now(b"[]", seconds),
-                feed=self._now(b"__floraHost.feed", seconds),
-                take=self._now(b"__floraHost.take", seconds),
-                loaded=self._now(b"__floraHost.loaded", seconds),
+                arguments=self._now(b"[]", deadline),
+                feed=self._now(b"__floraHost.feed", deadline),
+                take=self._now(b"__floraHost.take", deadline),
+                loaded=self._now(b"__floraHost.loaded", deadline),
             )
             notify = self._engine.library.released.mr_make_js_callback(self._context, self._notices)
-            self._hand(b"__floraHost.setNotify", notify, handles, seconds)
+            self._hand(b"__floraHost.setNotify", notify, handles, deadline)
             configuration = self._string(program.configuration)
-            self._hand(b"__floraHost.configure", configuration, handles, seconds)
-            self._free(self._now(b"delete globalThis.__floraHost", seconds))
+            self._hand(b"__floraHost.configure", configuration, handles, deadline)
+            self._free(self._now(b"delete globalThis.__floraHost", deadline))
         except BootFailed:
             self.close()
             raise
         return handles
 
-    def _hand(self, setter: bytes, value: Address, handles: _Handles, seconds: float) -> None:
+    def _hand(self, setter: bytes, value: Address, handles: _Handles, deadline: float) -> None:
         """Call a function of the program with ``value``, which is freed, as its ``this``."""
-        function = self._now(setter, seconds)
+        function = self._now(setter, deadline)
         self._held.mr_call_function(self._context, function, value, handles.arguments, self._port)
-        self._free(self._result_of(setter.decode(), seconds))
+        self._free(self._result_of(setter.decode(), deadline))
         self._free(value)
         self._free(function)
 
-    def _now(self, code: bytes, seconds: float) -> Address:
+    def _now(self, code: bytes, deadline: float) -> Address:
         """Evaluate code of ours and wait for it."""
         text = self._string(code)
         self._held.mr_eval(self._context, text, self._port)
         self._free(text)
-        return self._result_of(code[:40].decode(errors="replace"), seconds)
+        return self._result_of(code[:40].decode(errors="replace"), deadline)
 
-    def _result_of(self, what: str, seconds: float) -> Address:
-        address = self._engine.reactor.wait_port(self._port, seconds)
+    def _result_of(self, what: str, deadline: float) -> Address:
+        wait_port = self._engine.reactor.wait_port
+        left = max(0.0, deadline - time.monotonic())
+        address = wait_port(self._port, min(left, PATIENCE_SECONDS))
+        if address is None and left > PATIENCE_SECONDS:
+            self.hurry()
+            address = wait_port(self._port, left - PATIENCE_SECONDS)
         if address is None:
-            raise BootFailed(f"the isolate did not finish {what!r} within {seconds:g} s")
+            raise BootFailed(f"the isolate did not come up in time: {what!r} had not finished")
         if _type_at(address) >= ValueType.EXECUTE_EXCEPTION:
             text = self._read(address, _ERROR_LIMIT).text.decode(errors="replace")
             raise BootFailed(f"the prelude failed in {what!r}: {text[:500]}")

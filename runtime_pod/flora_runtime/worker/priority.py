@@ -15,7 +15,7 @@ import os
 import threading
 from typing import Final
 
-DEMOTE_SECONDS: Final = 0.01
+DEMOTE_SECONDS: Final = 0.005
 """CPU time of a turn after which it gives way; most turns take a tenth of a millisecond."""
 
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import selectors
 import socket
 import sys
-import time
 from collections import deque
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
 from flora_runtime.worker.racer import CALLBACK, Address
@@ -30,20 +31,29 @@ Sink = Callable[[Address], None]
 
 
 class Reactor(Protocol):
-    """Where results arrive. All methods are called by the one thread that owns it."""
+    """Where results arrive. All methods are called by the one thread that owns it, except that another may
+    open, wait for, attach and close ports of its own while it boots an isolate."""
 
     callback: Any
     """For ``mr_init_context``."""
 
-    def open_port(self, sink: Sink) -> Port:
-        """A port whose results go to ``sink`` while ``run_once`` waits."""
+    def open_port(self) -> Port:
+        """A port whose results are waited for with ``wait_port``, until it is attached."""
         ...
-
-    def close_port(self, port: Port) -> None: ...
 
     def wait_port(self, port: Port, seconds: float) -> Address | None:
         """Wait for the one result that is due on ``port``; None when it did not come in time."""
         ...
+
+    def attach(self, port: Port, sink: Sink) -> None:
+        """From now on the port's results go to ``sink`` while ``run_once`` waits."""
+        ...
+
+    def signal(self, port: Port) -> None:
+        """Call the port's sink with 1, from any thread."""
+        ...
+
+    def close_port(self, port: Port) -> None: ...
 
     def add_reader(self, fd: int, callback: Callable[[], None]) -> None: ...
 
@@ -62,27 +72,30 @@ class EpollReactor:
 
         self.callback = ctypes.cast(ctypes.CDLL(None).eventfd_write, CALLBACK)
         self._epoll = select.epoll()
+        self._poll = select.poll
         self._readable = select.EPOLLIN
         self._sinks: dict[int, Sink] = {}
         self._readers: dict[int, Callable[[], None]] = {}
 
-    def open_port(self, sink: Sink) -> Port:
-        port = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._sinks[port] = sink
-        self._epoll.register(port, self._readable)
-        return port
-
-    def close_port(self, port: Port) -> None:
-        self._sinks.pop(port, None)
-        self._epoll.unregister(port)
-        os.close(port)
+    def open_port(self) -> Port:
+        return os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def wait_port(self, port: Port, seconds: float) -> Address | None:
-        import select  # noqa: PLC0415
-
-        poll = select.poll()
-        poll.register(port, select.POLLIN)
+        poll = self._poll()
+        poll.register(port, self._readable)
         return os.eventfd_read(port) if poll.poll(seconds * 1000) else None
+
+    def attach(self, port: Port, sink: Sink) -> None:
+        self._sinks[port] = sink
+        self._epoll.register(port, self._readable)
+
+    def signal(self, port: Port) -> None:
+        os.eventfd_write(port, 1)
+
+    def close_port(self, port: Port) -> None:
+        if self._sinks.pop(port, None) is not None:
+            self._epoll.unregister(port)
+        os.close(port)
 
     def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
         self._readers[fd] = callback
@@ -93,11 +106,7 @@ class EpollReactor:
         for fd, _ in self._epoll.poll(seconds):
             sink = sinks.get(fd)
             if sink is not None:
-                try:
-                    address = os.eventfd_read(fd)
-                except BlockingIOError:  # its owner took it with wait_port meanwhile
-                    continue
-                sink(address)
+                sink(os.eventfd_read(fd))
             elif fd in readers:
                 readers[fd]()
 
@@ -113,7 +122,8 @@ class PortableReactor:
     def __init__(self) -> None:
         self._arrived: deque[tuple[Port, Address]] = deque()
         self._sinks: dict[Port, Sink] = {}
-        self._last_port = 0
+        self._numbers = itertools.count(1)
+        self._unattached: dict[Port, SimpleQueue[Address]] = {}
         self._selector = selectors.DefaultSelector()
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_out.setblocking(False)
@@ -122,6 +132,10 @@ class PortableReactor:
         self.callback = CALLBACK(self._on_result)
 
     def _on_result(self, port: Port, address: Address | None) -> None:
+        waited_for = self._unattached.get(port)
+        if waited_for is not None:
+            waited_for.put(address or 0)
+            return
         self._arrived.append((port, address or 0))
         with contextlib.suppress(BlockingIOError):  # enough wake-ups are on their way
             self._wake_out.send(b"\0")
@@ -131,26 +145,27 @@ class PortableReactor:
             while self._wake_in.recv(4096):
                 pass
 
-    def open_port(self, sink: Sink) -> Port:
-        self._last_port += 1
-        self._sinks[self._last_port] = sink
-        return self._last_port
+    def open_port(self) -> Port:
+        port = next(self._numbers)
+        self._unattached[port] = SimpleQueue()
+        return port
+
+    def wait_port(self, port: Port, seconds: float) -> Address | None:
+        try:
+            return self._unattached[port].get(timeout=seconds)
+        except Empty:
+            return None
+
+    def attach(self, port: Port, sink: Sink) -> None:
+        self._sinks[port] = sink
+        del self._unattached[port]
+
+    def signal(self, port: Port) -> None:
+        self._on_result(port, 1)
 
     def close_port(self, port: Port) -> None:
         self._sinks.pop(port, None)
-
-    def wait_port(self, port: Port, seconds: float) -> Address | None:
-        deadline = time.monotonic() + seconds
-        while True:
-            for index, (arrived, address) in enumerate(self._arrived):
-                if arrived == port:
-                    del self._arrived[index]
-                    return address
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            self._selector.select(min(left, 0.05))
-            self._drain_wakes()
+        self._unattached.pop(port, None)
 
     def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
         self._selector.register(fd, selectors.EVENT_READ, callback)

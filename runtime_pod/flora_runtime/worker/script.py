@@ -21,7 +21,7 @@ import msgspec
 from flora_core.errors import MalformedFrame
 from flora_core.wire.control import Outcome
 from flora_core.wire.pipe import CRON_PREFIX, Configure, Deploy, Done, Turn
-from flora_runtime.worker.isolate import Engine, Isolate, Program
+from flora_runtime.worker.isolate import Isolate
 from flora_runtime.worker.outbox import Declaration, Line, Outbox, Settled, TimerSet, read_outbox
 from flora_runtime.worker.priority import DEMOTE_SECONDS
 from flora_runtime.worker.racer import Value
@@ -39,6 +39,9 @@ RESULT_BYTES_A_TURN: Final = 16 << 20
 """Results of ops that one turn hands over, in bytes. That of a fetch alone may be nearly as large; several at
 once would put an isolate over its memory through no fault of its script's."""
 
+LOOK_BYTES: Final = 1 << 20
+"""Bytes handed over after which memory is looked at: V8 itself does that only at its next full collection."""
+
 TIMERS_MOST: Final = 1000
 """Timers that may wait; the prelude refuses more, and who has more got around it."""
 
@@ -54,13 +57,17 @@ PARKED_LOOKS: Final = 10
 """A turn whose thread did not run between so many looks ..."""
 PARKED_LOOK_SECONDS: Final = 0.1
 """... with this time between them does not wait for a core (this process had one each time): V8 has parked
-it."""
+it. One that gave way has stopped doing so after half of them."""
 
 _CRON_EVENT: Final = f'{{"t":"{CRON_PREFIX}'.encode()
 
 
 class Listener(Protocol):
     """What a script tells its guild. Called between turns, never while one runs."""
+
+    slow: bool
+    """Whether the guild's last turn was long: the next one then gives way from its start. Set here, and kept
+    by the guild because a script that went over a limit has a successor."""
 
     def on_ready(self, script: Script) -> None:
         """The script wants a turn."""
@@ -134,15 +141,14 @@ class _Due:
 
 
 class Script:
-    """See the module's text. Raises BootFailed when no isolate could be had."""
+    """See the module's text. ``isolate`` has the prelude in it, and is the script's from now on."""
 
     def __init__(
         self,
-        engine: Engine,
+        isolate: Isolate,
         deploy: Deploy,
         *,
         config: Configure,
-        prelude: Program,
         generation: int,
         listener: Listener,
         turns: Turns,
@@ -171,13 +177,10 @@ class Script:
         self._looks_in_vain = 0
         self._terminated: Outcome | None = None
         self._batch = 1
-        self._isolate = Isolate(
-            engine,
-            memory_bytes=deploy.limits.memory_mebibytes << 20,
-            boot_seconds=config.boot_seconds,
-            program=prelude,
-            on_notify=self._noticed,
-        )
+        self._handed_over = 0
+        """Bytes since memory was last looked at."""
+        self._isolate = isolate
+        isolate.on_notify = self._noticed
         self._cpu = self._isolate.clock.nanoseconds()
 
     # ---------------------------------------------------------------- what is due
@@ -247,12 +250,16 @@ class Script:
                 wall = config.cron_seconds if body.startswith(_CRON_EVENT) else config.wall_seconds
                 self.pending[number] = _Pending(self.turn_started, wall)
         self._started = max((number for number, _ in events), default=0)  # a broadcast has none
-        self._isolate.feed(_payload(due, events), self._turn_done)
+        payload = _payload(due, events)
+        self._handed_over += len(payload)
+        self._isolate.feed(payload, self._turn_done)
         return self._started
 
     def _begin_turn(self) -> None:
         self._started = 0
         self.turn_started = time.monotonic()
+        if self._listener.slow:
+            self._isolate.give_way()
         patience = DEMOTE_SECONDS if self._isolate.can_give_way else self._turn_limit_ns() / 1e9
         self.turn_deadline = self.turn_started + patience
         self._used_when_looked = -1
@@ -270,6 +277,8 @@ class Script:
             share = spent // len(self.pending)
             for event in self.pending.values():
                 event.cpu_ns += share
+        if spent < SHORT_TURN_NS:
+            self._listener.slow = False
         if spent > LONG_TURN_NS:
             self._batch = max(1, self._batch // 2)
         elif self._started and spent < SHORT_TURN_NS:
@@ -305,6 +314,10 @@ class Script:
             except MalformedFrame as error:
                 self._broken(str(error))
                 return
+        if self._handed_over > LOOK_BYTES:
+            self._handed_over = 0
+            if self._isolate.memory() > self._memory_limit:
+                self._isolate.collect()
         self._deliver(outbox, cpu_ns)
         for text in self._isolate.take_unhandled():
             self._listener.on_unhandled(self, text)
@@ -355,6 +368,10 @@ class Script:
 
     # ---------------------------------------------------------------- limits
 
+    @property
+    def _memory_limit(self) -> int:
+        return self.deploy.limits.memory_mebibytes << 20
+
     def _turn_limit_ns(self) -> int:
         limit = self.deploy.limits.cpu_milliseconds * 1_000_000
         return limit * LOAD_CPU_FACTOR if self.loading else limit
@@ -374,6 +391,8 @@ class Script:
         if self._looks_in_vain >= PARKED_LOOKS:  # by a fatal error of V8's
             self.stop(Outcome.KILLED)
             return
+        if self._looks_in_vain == PARKED_LOOKS // 2:
+            self._isolate.hurry()
         # It waited for a core: look again when it could have used the rest.
         self._used_when_looked = used
         pause = PARKED_LOOK_SECONDS if self._looks_in_vain else left / 1e9
@@ -382,6 +401,7 @@ class Script:
     def _give_way_if_long(self, used: int, left: int, now: float) -> None:
         if used >= DEMOTE_SECONDS * 1e9:
             self._isolate.give_way()
+            self._listener.slow = True
             self.turn_deadline = now + left / 1e9
         else:
             self.turn_deadline = now + DEMOTE_SECONDS
@@ -408,7 +428,9 @@ class Script:
                 self.stop(Outcome.CANCELED)
             else:
                 self._exceed(Outcome.CANCELED, f"the script had not finished loading after {limit:g} s")
-        if self.pending:
+        if self._isolate.exceeded_memory and not self.running:  # found between turns
+            self._exceed_memory()
+        elif self.pending:
             self._check_handlers(now, quiet)
 
     def _check_handlers(self, now: float, quiet: float) -> None:
@@ -438,17 +460,20 @@ class Script:
 
     def _gone_over(self, value: Value) -> bool:
         if self._isolate.exceeded_memory:
-            limit = self.deploy.limits.memory_mebibytes
-            self._exceed(
-                Outcome.EXCEEDED_MEMORY,
-                f"the script used more than {limit} MiB of memory (heap and array buffers together)",
-            )
+            self._exceed_memory()
         elif value.terminated or self._terminated is not None:
             outcome = self._terminated or Outcome.EXCEEDED_CPU
             self._exceed(outcome, self._why_stopped(outcome))
         else:
             return False
         return True
+
+    def _exceed_memory(self) -> None:
+        limit = self.deploy.limits.memory_mebibytes
+        self._exceed(
+            Outcome.EXCEEDED_MEMORY,
+            f"the script used more than {limit} MiB of memory (heap and array buffers together)",
+        )
 
     def _why_stopped(self, outcome: Outcome) -> str:
         if outcome is Outcome.CANCELED:

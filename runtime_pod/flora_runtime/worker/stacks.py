@@ -117,7 +117,6 @@ class StackMapper:
             memory_bytes=_MEMORY_BYTES,
             boot_seconds=self._boot_seconds,
             program=self._program,
-            on_notify=lambda: None,
         )
         return self._isolate
 

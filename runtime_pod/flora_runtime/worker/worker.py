@@ -20,6 +20,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -39,11 +40,12 @@ from flora_core.wire.pipe import (
     Ready,
     SecretsIn,
 )
-from flora_runtime.errors import BootFailed
+from flora_runtime.errors import BootFailed, EngineHangs
 from flora_runtime.flight import FlightRecorder
+from flora_runtime.worker.booting import Booter
 from flora_runtime.worker.budget import LINE_NS, OP_NS, CpuBudget
 from flora_runtime.worker.guild import Guild
-from flora_runtime.worker.isolate import Engine, Program
+from flora_runtime.worker.isolate import Engine, Isolate, Program
 from flora_runtime.worker.script import QUIET_SECONDS, Script, configuration, generation_of
 from flora_runtime.worker.stacks import SourceMap, StackMapper
 from flora_runtime.worker.walls import put_up
@@ -52,6 +54,8 @@ TURNS_POSTED: Final = 32
 MOMENT_SECONDS: Final = 0.002
 STUCK_SECONDS: Final = 0.5
 """A turn that was told to stop and did not within this time cannot be stopped from inside."""
+HANGING_SECONDS: Final = 10.0
+"""A boot that took this much longer than it may never ends: the worker does, and another takes its place."""
 HOUSEKEEPING_SECONDS: Final = 0.25
 DRAINING_SECONDS: Final = 0.02
 LEAVING_SECONDS: Final = 15.0
@@ -62,6 +66,18 @@ READ_BYTES: Final = 1 << 18
 SEND_SECONDS: Final = 30.0
 
 EVENT_NUMBER: Final = struct.Struct("<Q")
+
+
+@dataclass(slots=True)
+class _Booting:
+    """The deploy whose isolate is coming up."""
+
+    guild: Guild
+    deploy: Deploy
+    generation: int
+    since: float
+    placeholders: dict[str, str] | None = None
+    """Those of its secrets, when they changed meanwhile."""
 
 
 class Worker:
@@ -87,6 +103,8 @@ class Worker:
         self._running: dict[Script, str] = {}
         self._look_at = math.inf
         self._deploys: deque[tuple[str, Deploy]] = deque()
+        self._booter = Booter(engine.reactor)
+        self._booting: _Booting | None = None
         self._timers: list[tuple[float, int, Script]] = []
         self._out: list[bytes] = []
         self._retired: list[Script] = []
@@ -116,7 +134,7 @@ class Worker:
     # ---------------------------------------------------------------- turns
 
     def _post_turns(self) -> None:
-        if self._deploys:
+        if self._deploys and not self._booter.busy:
             self._deploy(*self._deploys.popleft())
         posted = len(self._running)
         if posted >= TURNS_POSTED:
@@ -151,7 +169,7 @@ class Worker:
 
     def _patience(self) -> float:
         """How long the loop may sleep, in seconds."""
-        if self._deploys:
+        if self._deploys and not self._booter.busy:
             return 0.0
         now = time.monotonic()
         wake = min(self._housekeeping + self._housekeeping_pause, self._look_at)
@@ -195,6 +213,9 @@ class Worker:
             hurries = self._draining or guild.id in self._leaving
             script.check(now, quiet=DRAINING_SECONDS if hurries else QUIET_SECONDS)
         self._mapper.check(now)
+        booting = self._booting
+        if booting is not None and now - booting.since > self._config.boot_seconds + HANGING_SECONDS:
+            raise EngineHangs(f"an isolate for guild {booting.guild.id} neither came up nor failed")
         self._tell_over_budget(now)
         if self._closed:
             self._closed = 0
@@ -293,17 +314,60 @@ class Worker:
         self.send(Kind.READY, "", msgspec.json.encode(ready))
 
     def _deploy(self, guild_id: str, deploy: Deploy) -> None:
+        """Boot an isolate for ``deploy``; ``_booted`` goes on with it."""
         guild = self._guilds.get(guild_id)
         if guild is None:
             guild = self._guilds[guild_id] = Guild(guild_id, self)
             if self._config.cpu_seconds:
                 self._budgets[guild_id] = CpuBudget(self._config.cpu_seconds, now=time.monotonic())
+        guild.overtake()
         self._slots[guild_id] = deploy.slot
-        try:
-            guild.deploy(deploy)
-        except BootFailed as error:
-            failed = FailedIn(deploy.revision, Outcome.KILLED, ScriptError(str(error)))
-            self.send(Kind.FAILED, guild_id, msgspec.json.encode(failed))
+        self._generation += 1
+        booting = self._booting = _Booting(guild, deploy, self._generation, time.monotonic())
+        program = Program(
+            self._prelude,
+            configuration(
+                guild=guild_id,
+                deploy=deploy,
+                crypto_seed=secrets.token_hex(32),
+                generation=booting.generation,
+            ),
+        )
+
+        def boot() -> Isolate:
+            return Isolate(
+                self._engine,
+                memory_bytes=deploy.limits.memory_mebibytes << 20,
+                boot_seconds=self._config.boot_seconds,
+                program=program,
+                gives_way=guild.slow,
+            )
+
+        self._booter.start(boot, self._booted)
+
+    def _booted(self, booted: Isolate | BootFailed) -> None:
+        booting, self._booting = self._booting, None
+        assert booting is not None
+        guild, deploy = booting.guild, booting.deploy
+        if self._guilds.get(guild.id) is not guild:  # unloaded meanwhile
+            if isinstance(booted, Isolate):
+                booted.close()
+        elif isinstance(booted, BootFailed):
+            failed = FailedIn(deploy.revision, Outcome.KILLED, ScriptError(str(booted)))
+            self.send(Kind.FAILED, guild.id, msgspec.json.encode(failed))
+        else:
+            script = Script(
+                booted,
+                deploy,
+                config=self._config,
+                generation=booting.generation,
+                listener=guild,
+                turns=self,
+            )
+            self._owners[script] = guild
+            guild.deploy(script)
+            if booting.placeholders is not None:
+                guild.know_secrets(booting.placeholders)
 
     def _unload(self, guild_id: str) -> None:
         self._deploys = deque(waiting for waiting in self._deploys if waiting[0] != guild_id)
@@ -322,11 +386,14 @@ class Worker:
         guild = self._guilds.get(guild_id)
         if guild is not None:
             guild.know_secrets(placeholders)
+            if self._booting is not None and self._booting.guild is guild:
+                self._booting.placeholders = placeholders
 
     def _hibernate(self, guild_id: str, wish: Hibernate) -> None:
         """Give a guild's isolate back; what the supervisor sends meanwhile it sends again."""
         guild = self._guilds.get(guild_id)
-        if guild is None or any(waiting[0] == guild_id for waiting in self._deploys):
+        booting = self._booting is not None and self._booting.guild is guild
+        if guild is None or booting or any(waiting[0] == guild_id for waiting in self._deploys):
             return
         if guild.asleep_until(time.monotonic() + wish.timers_within):
             self._unload(guild_id)
@@ -375,27 +442,6 @@ class Worker:
 
     def send(self, kind: Kind, guild: str, body: bytes) -> None:
         self._out.append(pipe.encode(kind, body, guild=guild))
-
-    def boot(self, guild: Guild, deploy: Deploy) -> Script:
-        self._generation += 1
-        generation = self._generation
-        program = Program(
-            self._prelude,
-            configuration(
-                guild=guild.id, deploy=deploy, crypto_seed=secrets.token_hex(32), generation=generation
-            ),
-        )
-        script = Script(
-            self._engine,
-            deploy,
-            config=self._config,
-            prelude=program,
-            generation=generation,
-            listener=guild,
-            turns=self,
-        )
-        self._owners[script] = guild
-        return script
 
     def retire(self, script: Script) -> None:
         if self._owners.pop(script, None) is None:

@@ -4,7 +4,7 @@
 import type { DiscordMessage } from "../events/discord.ts";
 import { message } from "../events/message.ts";
 import { invalidInput } from "../prelude/errors.ts";
-import { op } from "../prelude/host.ts";
+import { queuedOp } from "../prelude/host.ts";
 import { promised, rejected } from "../prelude/primordials.ts";
 import { type Body, carry, editBody, nonce, sendBody } from "./body.ts";
 import { isMe, knowsMe, learnMe } from "./me.ts";
@@ -44,7 +44,7 @@ function send(channel: string, body: Body): Promise<flora.EventMessage> {
   // Discord drops a second message with the same nonce: the host may retry without saying things twice.
   if (body.nonce === undefined) body.nonce = nonce();
   body.enforce_nonce = true;
-  return op("sendMessage", carry({ path: { channel }, body }, body), sent);
+  return queuedOp("sendMessage", carry({ path: { channel }, body }, body), sent);
 }
 
 function sent(result: unknown): flora.EventMessage {
@@ -58,7 +58,7 @@ async function editSent(sending: Promise<flora.EventMessage>, body: Body): Promi
 }
 
 function editMessage(channel: string, id: string, body: Body): Promise<flora.EventMessage> {
-  return op(
+  return queuedOp(
     "editMessage",
     carry({ path: { channel, message: id }, body }, body),
     message as (result: unknown) => flora.EventMessage,

@@ -69,21 +69,27 @@ export interface CallFile {
 interface Pending {
   resolve(value: unknown): void;
   convert: ((result: unknown) => unknown) | undefined;
+  queued: boolean;
 }
 
 /** Characters of calls, timers, logs and errors in one turn. */
 const OUTBOX_LIMIT = 1 << 20;
+/** What a log line counts for at least: a thousand short ones cost the host more than one that is long. */
+const LINE_WEIGHT = 512;
 const TIMER_LIMIT = 1000;
 /** Timers set and cleared in one turn. */
 const TIMER_CHANGES_LIMIT = 4000;
 /** Calls without an answer; the host would refuse more. */
 const CALL_LIMIT = 1000;
+/** Those of them that queue for Discord's rate limits, as many as the gateway lets wait: a flood of calls ends here. */
+const QUEUED_CALL_LIMIT = 256;
 
 const pending = privateMap<number, Pending>();
 const timers = privateMap<number, () => void>();
 let timerCount = 0;
 let timerChanges = 0;
 let callCount = 0;
+let queuedCount = 0;
 let lastId = 0;
 
 let ops = "";
@@ -122,8 +128,8 @@ export function room(): number {
   return OUTBOX_LIMIT - size;
 }
 
-function grow(text: string): string {
-  size += text.length;
+function grow(text: string, atLeast = 0): string {
+  size += text.length < atLeast ? atLeast : text.length;
   if (size > OUTBOX_LIMIT) {
     throw new RangeErrorIntrinsic("too much output in one turn: more than 1 MiB of calls, timers and logs");
   }
@@ -134,9 +140,14 @@ function grow(text: string): string {
 
 /**
  * Ask the host for something; the promise is rejected with a `FloraError` when it says no.
- * `convert` makes what the caller gets of what the host answered.
+ * `convert` makes what the caller gets of what the host answered. `queued`: it waits for Discord's rate limits.
  */
-export function op<T = void>(name: string, call: Call | object, convert?: (result: unknown) => T): Promise<T> {
+export function op<T = void>(
+  name: string,
+  call: Call | object,
+  convert?: (result: unknown) => T,
+  queued = false,
+): Promise<T> {
   return new PromiseIntrinsic<T>((resolve) => {
     let text: string;
     try {
@@ -144,16 +155,22 @@ export function op<T = void>(name: string, call: Call | object, convert?: (resul
     } catch (error) {
       throw invalidInput("payload", (error as Error).message);
     }
-    if (callCount >= CALL_LIMIT) {
+    if (callCount >= CALL_LIMIT || (queued && queuedCount >= QUEUED_CALL_LIMIT)) {
       throw new FloraError("DISCORD_RATE_LIMITED", "too many calls are waiting for an answer");
     }
     grow(text);
     const id = ++lastId;
     callCount++;
+    if (queued) queuedCount++;
     ops += `${ops === "" ? "" : ","}[${id},"${name}",${text}]`;
-    pending.set(id, { resolve: resolve as (value: unknown) => void, convert });
+    pending.set(id, { resolve: resolve as (value: unknown) => void, convert, queued });
     announce();
   });
+}
+
+/** A call to Discord that waits for its rate limits, behind the guild's others. */
+export function queuedOp<T = void>(name: string, call: Call, convert?: (result: unknown) => T): Promise<T> {
+  return op(name, call, convert, true);
 }
 
 /** The number of the op that was made last. */
@@ -165,8 +182,9 @@ function settleOp(id: number, worked: boolean, value: unknown): void {
   const waiting = pending.get(id);
   if (waiting === undefined) return;
   pending.delete(id);
+  const { resolve, convert, queued } = waiting;
   callCount--;
-  const { resolve, convert } = waiting;
+  if (queued) queuedCount--;
   if (!worked) {
     resolve(sealPromise(fail(value)));
   } else if (convert === undefined) {
@@ -241,7 +259,7 @@ function fireTimer(id: number): void {
 // ------------------------------------------------------------------------------------------ logs
 
 export function log(level: "debug" | "info" | "warn" | "error", text: string): void {
-  logs += grow(`${logs === "" ? "" : ","}["${level}",${JSONStringify(cut(text))}]`);
+  logs += grow(`${logs === "" ? "" : ","}["${level}",${JSONStringify(cut(text))}]`, LINE_WEIGHT);
   announce();
 }
 

@@ -4,7 +4,7 @@
 import { EPHEMERAL, carry, editBody, respondBody } from "../bot/body.ts";
 import { modalJson } from "../builders/modal_json.ts";
 import { method, textOf } from "./arguments.ts";
-import { act, ask } from "./calls.ts";
+import { actAtOnce, askAtOnce } from "./calls.ts";
 import { id } from "./ids.ts";
 
 const MESSAGE = 4;
@@ -43,38 +43,38 @@ export const interactions: Pick<
   sendInteractionResponse: method((input) => {
     const path = callbackPath(input);
     const data = respondBody(input);
-    return act("sendInteractionResponse", carry({ path, body: { type: MESSAGE, data } }, data));
+    return actAtOnce("sendInteractionResponse", carry({ path, body: { type: MESSAGE, data } }, data));
   }),
   deferInteractionResponse: method((input) => {
     const data = input.ephemeral === true ? { flags: EPHEMERAL } : undefined;
     const body = input.update === true ? { type: DEFERRED_UPDATE } : { type: DEFERRED_MESSAGE, data };
-    return act("deferInteractionResponse", { path: callbackPath(input), body });
+    return actAtOnce("deferInteractionResponse", { path: callbackPath(input), body });
   }),
   updateInteractionResponse: method((input) => {
     const path = callbackPath(input);
     const data = editBody(input);
-    return act("updateInteractionResponse", carry({ path, body: { type: UPDATE, data } }, data));
+    return actAtOnce("updateInteractionResponse", carry({ path, body: { type: UPDATE, data } }, data));
   }),
   openModal: method((input) =>
-    act("openModal", { path: callbackPath(input), body: { type: MODAL, data: modalJson(input.modal) } }),
+    actAtOnce("openModal", { path: callbackPath(input), body: { type: MODAL, data: modalJson(input.modal) } }),
   ),
   editOriginalInteractionResponse: method((input) => {
     const path = tokenPath(input);
     const body = editBody(input);
-    return ask("editOriginalInteractionResponse", carry({ path, body }, body));
+    return askAtOnce("editOriginalInteractionResponse", carry({ path, body }, body));
   }),
   deleteOriginalInteractionResponse: method((input) =>
-    act("deleteOriginalInteractionResponse", { path: tokenPath(input) }),
+    actAtOnce("deleteOriginalInteractionResponse", { path: tokenPath(input) }),
   ),
   createFollowupMessage: method((input) => {
     const path = tokenPath(input);
     const body = respondBody(input);
-    return ask("createFollowupMessage", carry({ path, body }, body));
+    return askAtOnce("createFollowupMessage", carry({ path, body }, body));
   }),
   editFollowupMessage: method((input) => {
     const path = followupPath(input);
     const body = editBody(input);
-    return ask("editFollowupMessage", carry({ path, body }, body));
+    return askAtOnce("editFollowupMessage", carry({ path, body }, body));
   }),
-  deleteFollowupMessage: method((input) => act("deleteFollowupMessage", { path: followupPath(input) })),
+  deleteFollowupMessage: method((input) => actAtOnce("deleteFollowupMessage", { path: followupPath(input) })),
 };

@@ -23,7 +23,7 @@ class Calls:
     """Base of the client: opened and closed with ``async with``."""
 
     def __init__(self, url: str) -> None:
-        self._base = url.rstrip("/") + "/_sim"
+        self._base = url.rstrip("/") + "/control"
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:

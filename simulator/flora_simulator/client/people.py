@@ -34,6 +34,22 @@ class PeopleCalls(Calls):
         order = wire.PostMessage(channel, content, user, list(attachments), reply_to)
         return await self._call("POST", "/messages", Acted, order)
 
+    async def post_in(
+        self, guild: str, content: str, *, channel: str | None = None, user: str | None = None
+    ) -> Acted:
+        """Write a message in a guild: into its first text channel, as its owner, unless told otherwise."""
+        order = wire.PostInGuild(content, channel, user)
+        return await self._call("POST", f"/guilds/{quoted(guild)}/messages", Acted, order)
+
+    async def answers(
+        self, guild: str, *, after: int = 0, count: int = 1, longest: float = 0.0
+    ) -> wire.Answers:
+        """What the bot wrote in a guild ``after`` a position; waits up to ``longest`` seconds (at most 60)
+        until there are ``count`` of them."""
+        query = {"after": str(after), "count": str(count), "timeout": str(longest)}
+        path = f"/guilds/{quoted(guild)}/answers"
+        return await self._call("GET", path, wire.Answers, query=query, patience=longest)
+
     async def edit(self, channel: str, message: str, content: str, *, user: str | None = None) -> Acted:
         """Change a message of ``user``."""
         path = f"/channels/{quoted(channel)}/messages/{quoted(message)}"

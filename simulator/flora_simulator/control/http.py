@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 from flora_core.errors import InvalidInput
 from flora_simulator.simcord_port import BackendError, SetupError
 
-CONTROL_PREFIX: Final = "/_sim"
+CONTROL_PREFIX: Final = "/control"
 
 
 @dataclass(slots=True)
@@ -44,12 +44,13 @@ class ControlEndpoint(NamedTuple):
     body: type[Any] | None = None
 
 
-def control_handler(endpoint: ControlEndpoint) -> Handler:
-    """The aiohttp handler for ``endpoint``."""
+def control_handler(endpoint: ControlEndpoint, *, for_all: bool = False) -> Handler:
+    """The aiohttp handler for ``endpoint``; ``for_all`` has it answer other machines too."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        if not _from_this_machine(request):
-            return _json({"message": "the control interface answers this machine only"}, status=403)
+        if not for_all and not _from_this_machine(request):
+            text = "the control interface answers this machine only; SIMULATOR_CONTROL=open opens it"
+            return _json({"message": text}, status=403)
         try:
             order = Order(await _body(request, endpoint.body), dict(request.match_info), dict(request.query))
             result = endpoint.run(order)

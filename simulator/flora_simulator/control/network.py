@@ -24,7 +24,7 @@ from flora_simulator.wire import (
 
 
 class NetworkControl:
-    """``/_sim/gateway``, ``/_sim/faults``, ``/_sim/firehose``, ``/_sim/stats`` …"""
+    """``/control/gateway``, ``/control/faults``, ``/control/firehose``, ``/control/stats`` …"""
 
     def __init__(
         self, backend: LiveBackend, hub: Hub, rest: Rest, firehose: Firehose, journal: Journal

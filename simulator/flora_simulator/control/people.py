@@ -33,7 +33,7 @@ _DEFAULT_WAIT = 10.0
 
 
 class PeopleControl:
-    """``/_sim/messages``, ``/_sim/slash``, ``/_sim/click`` … and ``/_sim/wait``."""
+    """``/control/messages``, ``/control/slash``, ``/control/click`` … and ``/control/wait``."""
 
     def __init__(self, world: World, hub: Hub, interactions: Interactions, journal: Journal) -> None:
         self._world = world

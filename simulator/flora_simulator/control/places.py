@@ -24,7 +24,7 @@ _DEFAULT_TRANSCRIPT = 50
 
 
 class PlacesControl:
-    """``/_sim/guilds``, ``/_sim/channels``, ``/_sim/users``, ``/_sim/world``."""
+    """``/control/guilds``, ``/control/channels``, ``/control/users``, ``/control/world``."""
 
     def __init__(self, world: World) -> None:
         self._world = world

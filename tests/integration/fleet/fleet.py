@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from flora_core.control.server import ControlServer
-from flora_core.identity import Identity, Role, StaticIdentities
+from flora_core.identity import Identities, Identity, Role, StaticIdentities
 from flora_core.wire.control import Loaded
 from flora_dev.processes import Component
 from flora_simulator import Simulator, SimulatorClient, SimulatorSettings
@@ -39,22 +39,28 @@ class Fleet:
         self._gateway_port = self._control_port = 0
         self.gateway_settings: dict[str, str] = {}
         """More environment for every gateway."""
+        self.runtime_settings: dict[str, str] = {}
+        """And for every runtime pod."""
+        self.identities: Identities = StaticIdentities(
+            {RUNTIME_TOKEN: Identity(Role.RUNTIME, POD), GATEWAY_TOKEN: Identity(Role.GATEWAY)}
+        )
+        """Whom the control plane lets in."""
 
     async def start(self) -> None:
-        await self.simulator.__aenter__()
-        self.people = SimulatorClient(self.simulator.url)
-        await self.people.__aenter__()
+        await self.start_discord()
         await self.start_control()
         await self.start_gateway()
         await self.start_runtime()
 
+    async def start_discord(self) -> None:
+        await self.simulator.__aenter__()
+        self.people = SimulatorClient(self.simulator.url)
+        await self.people.__aenter__()
+
     async def start_control(self) -> None:
         """The control plane, or its successor at the same address."""
         app = web.Application()
-        identities = StaticIdentities(
-            {RUNTIME_TOKEN: Identity(Role.RUNTIME, POD), GATEWAY_TOKEN: Identity(Role.GATEWAY)}
-        )
-        ControlServer(app, self.operator.state, self.operator, identities)
+        ControlServer(app, self.operator.state, self.operator, self.identities)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._control_port, reuse_address=True).start()
@@ -109,6 +115,7 @@ class Fleet:
                 "RUNTIME_TOKEN": RUNTIME_TOKEN,
                 "RUNTIME_DATA_DIR": str(self.folder / "runtime"),
                 "RUNTIME_MAX_WORKERS": "2",
+                **self.runtime_settings,
                 **extra,
             },
             logs=self.folder,
@@ -134,6 +141,12 @@ class Fleet:
                 async with asyncio.timeout(PATIENCE):
                     while not await _is_ready(session, component.url):
                         await asyncio.sleep(0.03)
+
+    async def unready(self, component: Component | None) -> str:
+        """What a component says it lacks; empty when it is ready."""
+        assert component is not None
+        async with aiohttp.ClientSession() as session, session.get(f"{component.url}/readyz") as response:
+            return "" if response.status == 200 else (await response.text()).strip()
 
     async def metrics(self, component: Component | None) -> str:
         assert component is not None

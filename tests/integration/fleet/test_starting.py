@@ -53,6 +53,16 @@ WRONG = {
         {"DISCORD_TOKEN": "x", "GATEWAY_PORT": "0", "GATEWAY_ACCEPT_TOKENS": "sesame"},
         "GATEWAY_ACCEPT_TOKENS: entry 1",
     ),
+    "accounts that are none": (
+        GATEWAY,
+        {"DISCORD_TOKEN": "x", "GATEWAY_PORT": "0", "FLORA_SERVICE_ACCOUNTS": "runtime=flora-runtime"},
+        "FLORA_SERVICE_ACCOUNTS: 'runtime=flora-runtime' should be role=namespace/name",
+    ),
+    "accounts without an API server": (
+        GATEWAY,
+        {"DISCORD_TOKEN": "x", "GATEWAY_PORT": "0", "FLORA_SERVICE_ACCOUNTS": "runtime=a/b"},
+        "FLORA_SERVICE_ACCOUNTS",
+    ),
     "too many workers": (RUNTIME, {"RUNTIME_MAX_WORKERS": "65"}, "RUNTIME_MAX_WORKERS: input should be less"),
     "a pod name that is none": (
         RUNTIME,

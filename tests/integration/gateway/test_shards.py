@@ -14,10 +14,11 @@ from pydantic import SecretStr
 
 from flora_core.errors import InvalidSettings
 from flora_gateway.settings import DiscordSettings
+from flora_gateway.shards import launch
 from flora_gateway.shards.launch import Shards
 from flora_gateway.shards.sessions import FileSessionStore, Session
 from flora_gateway.shards.shard import Dispatch, ShardRefused
-from flora_simulator import Simulator, SimulatorClient, SimulatorSettings
+from flora_simulator import DEV_GUILD, Fault, Simulator, SimulatorClient, SimulatorSettings
 
 PATIENCE = 15.0
 
@@ -45,7 +46,7 @@ class GatewaySide:
     async def start(self) -> None:
         await self.shards.log_in()
         self._running = asyncio.create_task(self.shards.run(self.store))
-        await self.wait(lambda: not self.shards.missing)
+        await self.wait(lambda: self.shards.not_serving() is None)
 
     async def vanish(self) -> None:
         """As kill -9: no goodbye, and nothing written that was not written before."""
@@ -97,6 +98,35 @@ async def gateway(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Gateway
     side = GatewaySide(simulator, tmp_path)
     await side.start()
     yield side
+    await side.leave()
+
+
+async def test_what_is_missing_is_said_until_every_shard_was_connected(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    side = GatewaySide(simulator, tmp_path, count=2)
+    assert side.shards.not_serving() == "not logged in at Discord yet"
+    await side.start()
+    one, other = side.shards._shards
+    one.connected = False
+    assert side.shards.not_serving() is None, "Discord has shards dial again every now and then"
+    other.connected = False
+    assert side.shards.not_serving() == "no shard is connected"
+    one.connected = other.connected = True
+    other.was_connected = False
+    assert side.shards.not_serving() == "1 of 2 shards have not connected yet"
+    await side.leave()
+
+
+async def test_guilds_are_listed_page_by_page_whatever_discord_answers_meanwhile(
+    simulator: Simulator, people: SimulatorClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "GUILDS_A_PAGE", 3)
+    made = [await people.create_guild(f"guild {number}") for number in range(5)]
+    side = GatewaySide(simulator, tmp_path)
+    await side.start()
+    await people.add_fault(Fault(path="/users/@me/guilds", times=1, status=503))
+    assert await side.shards.list_guilds() == [DEV_GUILD, *made]
     await side.leave()
 
 

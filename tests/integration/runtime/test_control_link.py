@@ -21,11 +21,13 @@ from flora_core.wire.control import (
     Assign,
     Assignment,
     Beat,
+    Draining,
     Failed,
     Loaded,
     LogLine,
     Outcome,
     Release,
+    Retire,
     ScriptError,
     Secret,
     Secrets,
@@ -108,6 +110,9 @@ class Sink:
     def know_secrets(self, guild: str, secrets: list[Secret]) -> None:
         self.told.append(("secrets", guild, *[(secret.name, secret.value) for secret in secrets]))
 
+    def on_retire(self, retire: Retire) -> None:
+        self.told.append(("retire", retire.process, retire.wait))
+
 
 @pytest.fixture
 async def plane() -> AsyncIterator[Control]:
@@ -171,6 +176,29 @@ async def test_a_snapshot_and_its_changes_reach_the_pod_in_order(
         await until(lambda: len(sink.told) == 3)
     assert sink.told == [("all", "1", "2"), ("assign", "3", 7), ("release", "1")]
     assert link.known.is_set()
+
+
+async def test_an_answer_to_a_pod_that_stops_reaches_it_by_itself_and_with_a_snapshot(
+    plane: Control, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    sink = Sink()
+    link = linked(plane, tmp_path, sink)
+    plane.say(Snapshot("e", 4, [], retire=Retire(3, "old")), Retire(5, "new", wait=True))
+    assert not link.heard
+    async with running(link.run(session)):
+        await until(lambda: len(sink.told) == 3)
+    assert sink.told[1:] == [("retire", "old", False), ("retire", "new", True)]
+    assert link.heard
+
+
+async def test_assignments_from_disk_are_not_the_control_plane_speaking(
+    plane: Control, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    (tmp_path / "assignments.json").write_text("{}")
+    link = linked(plane, tmp_path, Sink())
+    async with running(link.run(session)):
+        await until(link.known.is_set)
+    assert not link.heard
 
 
 async def test_a_broken_stream_is_taken_up_where_it_was_and_nothing_is_released(
@@ -308,6 +336,19 @@ async def test_a_bundle_of_many_chunks_arrives_whole(
 
 
 # ---------------------------------------------------------------- reports and logs
+
+
+async def test_that_a_pod_stops_is_said_again_on_a_new_connection(
+    plane: Control, session: aiohttp.ClientSession
+) -> None:
+    told = Reports(plane.url, "pod-0", token=Token("t"))
+    async with running(told.run(session)):
+        await until(lambda: plane.uploads == 1)
+        told.drains("this process")
+        await until(lambda: plane.lines)
+        plane.hang_up.set()
+        await until(lambda: plane.uploads == 2 and len(plane.lines) == 2)
+    assert [reports.decode(line) for line in plane.lines] == [Draining("this process")] * 2
 
 
 async def test_the_latest_report_of_each_guild_is_said_again_on_every_connection(

@@ -323,7 +323,7 @@ async def test_one_firehose_at_a_time(people: SimulatorClient, socket: Socket) -
 async def test_web_pages_from_elsewhere_are_kept_out(
     simulator: Simulator, http: aiohttp.ClientSession, headers: dict[str, str], status: int
 ) -> None:
-    async with http.get(f"{simulator.url}/_sim/stats", headers=headers) as response:
+    async with http.get(f"{simulator.url}/control/stats", headers=headers) as response:
         assert response.status == status
 
 
@@ -353,13 +353,13 @@ def test_peers_and_names_from_elsewhere_are_kept_out(peer: str, host: str, *, lo
 async def test_a_malformed_order_is_explained(
     simulator: Simulator, http: aiohttp.ClientSession, body: bytes
 ) -> None:
-    async with http.post(f"{simulator.url}/_sim/messages", data=body) as response:
+    async with http.post(f"{simulator.url}/control/messages", data=body) as response:
         assert response.status == 400
         assert (await response.json())["message"]
 
 
 async def test_a_number_that_is_none_is_explained(simulator: Simulator, http: aiohttp.ClientSession) -> None:
-    async with http.get(f"{simulator.url}/_sim/wait?timeout=long") as response:
+    async with http.get(f"{simulator.url}/control/wait?timeout=long") as response:
         assert (await response.json())["message"] == "timeout: 'long' is not a number"
 
 

@@ -26,7 +26,7 @@ async def test_the_python_example_runs() -> None:
 
 def test_the_command_line_is_understood() -> None:
     (line,) = re.findall(r"\$ flora-simulator (.*)", README)
-    assert _arguments(line.split()) == {"port": 8790, "log_level": "INFO"}
+    assert _arguments(line.split()) == {"port": 8410, "log_level": "INFO"}
 
 
 def test_every_method_in_the_table_exists() -> None:

@@ -35,12 +35,24 @@ def test_the_module_pins_the_versions_that_are_named() -> None:
     assert f"go {'.'.join(map(str, versions.GO))}" in module
 
 
-def test_every_module_is_pinned_by_its_checksum() -> None:
-    module = (versions.KUBE.sources / "go.mod").read_text()
-    sums = (versions.KUBE.sources / "go.sum").read_text()
-    replaced = dict(re.findall(r"^replace (\S+) => \S+ (v\S+)$", module, re.MULTILINE))
-    required = re.findall(r"^\t(\S+) (v\S+)", module, re.MULTILINE)
-    assert len(required) > 100
+def test_the_clients_are_of_the_versions_that_are_named() -> None:
+    helm = (versions.HELM_CLIENT.sources / "go.mod").read_text()
+    assert re.search(rf"^\thelm\.sh/helm/v3 v{re.escape(versions.HELM)}", helm, re.MULTILINE)
+    kubectl = (versions.KUBECTL.sources / "go.mod").read_text()
+    assert f"k8s.io/kubectl v{versions.KUBERNETES.replace('1', '0', 1)}\n" in kubectl
+
+
+@pytest.mark.parametrize(
+    "module",
+    [versions.KUBE, versions.DNS, versions.HELM_CLIENT, versions.KUBECTL],
+    ids=["kube", "dns", "helm", "kubectl"],
+)
+def test_every_module_is_pinned_by_its_checksum(module: versions.Module) -> None:
+    pins = (module.sources / "go.mod").read_text()
+    sums = (module.sources / "go.sum").read_text()
+    replaced = dict(re.findall(r"^replace (\S+) => \S+ (v\S+)$", pins, re.MULTILINE))
+    required = re.findall(r"^\t(\S+) (v\S+)", pins, re.MULTILINE)
+    assert len(required) > 50
     for name, version in required:
         assert f"{name} {replaced.get(name, version)}/go.mod h1:" in sums
 

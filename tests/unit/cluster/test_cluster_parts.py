@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from cluster import images, leftovers, machine, place
+from cluster import archives, leftovers, machine, place
 from cluster.api import tls
 from cluster.certificates import ADMINS, Authority
 from cluster.kubeconfig import Access
@@ -86,7 +86,7 @@ def serve(context: ssl.SSLContext, stream: socket.socket) -> None:
 def test_an_image_is_an_archive_as_docker_saves_it(tmp_path: Path) -> None:
     program, archive = tmp_path / "probe", tmp_path / "probe.tar"
     program.write_bytes(b"\x7fELF")
-    images.write_archive(archive, program, image="localhost/probe:1")
+    archives.write_archive(archive, program, image="localhost/probe:1")
     with tarfile.open(archive) as tar:
         read = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
     (manifest,) = json.loads(read["manifest.json"])
@@ -104,7 +104,7 @@ def test_the_same_program_is_the_same_image(tmp_path: Path) -> None:
     program = tmp_path / "probe"
     program.write_bytes(b"\x7fELF")
     for name in ("a.tar", "b.tar"):
-        images.write_archive(tmp_path / name, program, image="localhost/probe:1")
+        archives.write_archive(tmp_path / name, program, image="localhost/probe:1")
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
 
 

@@ -45,6 +45,28 @@ def test_what_is_started_is_written_down(processes: Processes, tmp_path: Path) -
     assert [record.name for record in Processes(tmp_path, bound=False).alive] == ["a", "b"]
 
 
+def test_one_is_ended_alone_and_started_again_by_its_command(processes: Processes, tmp_path: Path) -> None:
+    processes.start("a", FOR_EVER)
+    processes.start("b", FOR_EVER)
+    command = Processes(tmp_path, bound=False).end("a")
+    assert [record.name for record in processes.alive] == ["b"]
+    assert command == FOR_EVER
+    processes.start("a", command)
+    assert [record.name for record in processes.alive] == ["b", "a"]
+
+
+def test_one_that_has_died_is_forgotten_all_the_same(processes: Processes) -> None:
+    processes.start("a", FOR_EVER)
+    os.kill(processes.records[0].pid, signal.SIGKILL)
+    assert processes.end("a") == FOR_EVER
+    assert processes.records == []
+
+
+def test_one_that_was_never_started_cannot_be_ended(processes: Processes) -> None:
+    with pytest.raises(KeyError):
+        processes.end("a")
+
+
 def test_whoever_has_the_folder_can_stop_them(processes: Processes, tmp_path: Path) -> None:
     processes.start("a", FOR_EVER)
     processes.wait("a", is_up(processes, "a"), seconds=20)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from prometheus_client import REGISTRY
 
 from flora_core.errors import InvalidSettings
-from flora_core.identity import Identity, Role, StaticIdentities, require
+from flora_core.identity import CannotIdentify, Identity, Role, StaticIdentities, require
 
 IDENTITIES = StaticIdentities.parse("aaa=runtime/flora-runtime-0, bbb=gateway", variable="TOKENS")
 
@@ -46,3 +47,33 @@ def test_a_wrong_entry_is_numbered_and_its_token_not_shown(text: str) -> None:
 async def test_a_token_of_odd_bytes_is_nobodys() -> None:
     identities = StaticIdentities({"sesame": Identity(Role.GATEWAY)})
     assert await identities.identify(b"ses\xffame".decode(errors="surrogateescape")) is None
+
+
+class Unreachable:
+    async def identify(self, token: str) -> Identity | None:
+        raise CannotIdentify("the API server does not answer")
+
+
+async def test_a_token_that_cannot_be_checked_now_is_asked_to_come_again() -> None:
+    with pytest.raises(web.HTTPServiceUnavailable) as told:
+        await require(request("Bearer aaa"), Unreachable(), role=Role.RUNTIME)
+    assert told.value.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("token", "role", "pod", "reason"),
+    [
+        (None, Role.GATEWAY, "", "no_token"),
+        ("Bearer zzz", Role.GATEWAY, "", "unknown"),
+        ("Bearer aaa", Role.GATEWAY, "", "other_role"),
+        ("Bearer aaa", Role.RUNTIME, "flora-runtime-1", "other_pod"),
+    ],
+)
+async def test_who_is_turned_away_is_counted(token: str | None, role: Role, pod: str, reason: str) -> None:
+    def count() -> float:
+        return REGISTRY.get_sample_value("flora_identity_turned_away_total", {"reason": reason}) or 0.0
+
+    before = count()
+    with pytest.raises(web.HTTPException):
+        await require(request(token), IDENTITIES, role=role, pod=pod)
+    assert count() == before + 1

@@ -10,7 +10,21 @@ import pytest
 from flora_core.errors import BundleFailed, FloraError, InvalidProject, ToolTimeout
 from flora_core.ids import GuildId, PodName
 from flora_core.toolchain import Built, Bundle, Diagnostic, Project
-from flora_core.wire.control import Assign, Failed, Limits, Loaded, LogLine, Outcome, Release, ScriptError
+from flora_core.wire.control import (
+    Assign,
+    Draining,
+    Failed,
+    Guilds,
+    Joined,
+    Left,
+    Limits,
+    Loaded,
+    LogLine,
+    Outcome,
+    Release,
+    Retire,
+    ScriptError,
+)
 from flora_dev.controller import POD, Condition, GuildStatus, LocalController
 
 ONE, TWO = GuildId("1"), GuildId("20")
@@ -280,3 +294,35 @@ async def test_a_checker_that_fails_is_a_warning(controller: ControllerUnderTest
     await controller.check(ONE)
     (warning,) = controller.heard.diagnostics
     assert (warning.severity, warning.text) == ("warning", "the type checker failed: took too long")
+
+
+# ---------------------------------------------------------------- what else pods tell
+
+
+async def test_a_pod_that_stops_may_leave_at_once(controller: ControllerUnderTest) -> None:
+    controller.state.drains(POD, "a")
+    controller.on_report(POD, Draining("a"))
+    assert controller.state.snapshot(POD).retire == Retire(1, "a")
+
+
+async def test_a_script_for_a_guild_that_the_bot_is_not_in_gets_a_warning(
+    controller: ControllerUnderTest,
+) -> None:
+    await controller.script("x")
+    assert controller.heard.diagnostics == [], "nobody knows yet"
+    controller.on_gateway_report(Guilds([TWO]))
+    (warning,) = controller.heard.diagnostics
+    assert (warning.severity, warning.text.split(";")[0]) == ("warning", "the bot is not in guild 1")
+    await controller.script("y", TWO)
+    assert len(controller.heard.diagnostics) == 1
+
+
+async def test_the_warning_follows_the_bot_in_and_out(controller: ControllerUnderTest) -> None:
+    controller.on_gateway_report(Guilds([]))
+    controller.on_gateway_report(Joined(ONE))
+    await controller.script("x")
+    assert controller.heard.diagnostics == []
+    controller.on_gateway_report(Left(ONE))
+    assert len(controller.heard.diagnostics) == 1
+    controller.on_gateway_report(Left(TWO))
+    assert len(controller.heard.diagnostics) == 1, "a guild without a script is nobody's business"

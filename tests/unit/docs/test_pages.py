@@ -69,7 +69,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     """The ``flora`` commands in the pages' shell blocks, with their words."""
     for page in PAGES:
         for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
-            for line in block.splitlines():
+            for line in block.replace("\\\n", " ").splitlines():
                 words = shlex.split(re.split(r" [|<>;] ?| && ", line)[0], comments=True)
                 while words and "=" in words[0]:
                     del words[0]

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from flora_core.wire.control import Limits, Outcome
 from flora_core.wire.pipe import Configure, Deploy, Turn
 from flora_runtime.worker import script as module
-from flora_runtime.worker.isolate import Program
 from flora_runtime.worker.outbox import Line
 from flora_runtime.worker.priority import DEMOTE_SECONDS
 from flora_runtime.worker.racer import Value, ValueType
@@ -22,6 +21,7 @@ from flora_runtime.worker.script import (
     EVENTS_A_TURN,
     LOAD_CPU_FACTOR,
     LONG_TURN_NS,
+    LOOK_BYTES,
     PARKED_LOOKS,
     QUIET_SECONDS,
     TIMERS_MOST,
@@ -46,14 +46,13 @@ class FakeClock:
 class FakeIsolate:
     """Remembers what it was given; ``end`` gives the result of the task under way."""
 
-    def __init__(self, engine: object, **options: Any) -> None:
-        del engine
-        self.options = options
-        self.notify: Callable[[], None] = options["on_notify"]
+    def __init__(self) -> None:
+        self.on_notify: Callable[[], None] = lambda: None
         self.clock = FakeClock()
         self.exceeded_memory = False
         self.can_give_way = False
         self.gave_way = 0
+        self.hurried = self.used_bytes = self.collected = 0
         self.payloads: list[Any] = []
         self.loaded: list[bytes] = []
         self.takes = 0
@@ -91,7 +90,18 @@ class FakeIsolate:
         on_result(value or Value(ValueType.STRING, text, len(text)))
 
     def give_way(self) -> None:
-        self.gave_way += 1
+        if self.can_give_way:
+            self.gave_way += 1
+            self.can_give_way = False
+
+    def hurry(self) -> None:
+        self.hurried += 1
+
+    def memory(self) -> int:
+        return self.used_bytes
+
+    def collect(self) -> None:
+        self.collected += 1
 
     def terminate(self) -> None:
         self.terminations += 1
@@ -117,6 +127,7 @@ class Told:
         self.exceeded: list[tuple[Outcome, str]] = []
         self.unhandled: list[str] = []
         self.loaded = self.declared = self.timers = self.ready = self.begun = self.over = 0
+        self.slow = False
 
     def on_ready(self, script: Script) -> None:
         self.ready += 1
@@ -159,11 +170,6 @@ class Told:
         self.output = (self.output[0] + ops, self.output[1] + lines)
 
 
-@pytest.fixture(autouse=True)
-def no_v8(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Isolate", FakeIsolate)
-
-
 @pytest.fixture
 def told() -> Told:
     return Told()
@@ -172,10 +178,9 @@ def told() -> Told:
 def make(told: Told, *, limits: Limits | None = None, code: str = "1", **config: Any) -> Script:
     deploy = Deploy(1, "ab" * 32, code, "", limits or Limits(), "seed", 0)
     return Script(
-        None,  # type: ignore[arg-type]
+        FakeIsolate(),  # type: ignore[arg-type]
         deploy,
         config=Configure(index=0, **config),
-        prelude=Program(b""),
         generation=4,
         listener=told,
         turns=told,
@@ -226,17 +231,11 @@ def test_a_load_is_over_when_the_outbox_says_so(told: Told) -> None:
     script.start_turn()
     isolate.end({})
     assert (told.loaded, script.loading) == (0, True)
-    isolate.notify()
+    isolate.on_notify()
     script.start_turn()
     isolate.end({"b": True})
     assert (told.loaded, script.loading) == (1, False)
     assert script.loading_milliseconds > 0
-
-
-def test_the_limits_of_the_deploy_are_those_of_its_isolate(told: Told) -> None:
-    isolate = isolate_of(make(told, limits=Limits(memory_mebibytes=17), boot_seconds=2.5))
-    assert isolate.options["memory_bytes"] == 17 << 20
-    assert isolate.options["boot_seconds"] == 2.5
 
 
 def test_a_bundle_that_throws_at_once_has_failed_to_load(told: Told) -> None:
@@ -301,7 +300,7 @@ def test_a_turn_hands_over_everything_that_is_due(script: Script, told: Told) ->
     script.add_event(5, body("five"))
     script.add_result(b"[7,true,null]")
     script.add_result(b'[8,false,{"code":"X"}]')
-    isolate_of(script).notify()
+    isolate_of(script).on_notify()
     assert script.start_turn() == 5
     assert isolate_of(script).payloads == [
         {
@@ -315,7 +314,7 @@ def test_a_turn_hands_over_everything_that_is_due(script: Script, told: Told) ->
 
 
 def test_news_alone_are_fetched_and_not_fed(script: Script) -> None:
-    isolate_of(script).notify()
+    isolate_of(script).on_notify()
     takes = isolate_of(script).takes
     assert script.start_turn() == 0
     assert (isolate_of(script).takes, isolate_of(script).payloads) == (takes + 1, [])
@@ -342,7 +341,7 @@ def test_events_settle_with_their_outcome(script: Script, told: Told) -> None:
     for _ in range(2):  # one event, then two
         script.start_turn()
         isolate_of(script).end({})
-    isolate_of(script).notify()
+    isolate_of(script).on_notify()
     script.start_turn()
     isolate_of(script).end({"d": [[1, 4.5], [3, 2.0, "Error: bad"]]})
     done = [(done.event, done.outcome, done.milliseconds) for turn in told.turns for done in turn.done]
@@ -352,7 +351,7 @@ def test_events_settle_with_their_outcome(script: Script, told: Told) -> None:
 
 
 def test_a_script_may_say_that_an_event_settled_that_it_never_had(script: Script, told: Told) -> None:
-    isolate_of(script).notify()
+    isolate_of(script).on_notify()
     script.start_turn()
     isolate_of(script).end({"d": [[999, 0.0]]})
     assert [done.event for done in told.turns[-1].done] == [999]
@@ -404,7 +403,7 @@ def test_a_notice_during_a_turn_waits_for_its_end(script: Script, told: Told) ->
     script.add_event(1, body())
     script.start_turn()
     ready = told.ready
-    isolate_of(script).notify()
+    isolate_of(script).on_notify()
     assert told.ready == ready
     isolate_of(script).end({})
     assert told.ready == ready + 1
@@ -413,7 +412,7 @@ def test_a_notice_during_a_turn_waits_for_its_end(script: Script, told: Told) ->
 
 def test_lines_declarations_and_rejections_are_told(script: Script, told: Told) -> None:
     declared = told.declared
-    isolate_of(script).notify()
+    isolate_of(script).on_notify()
     isolate_of(script).unhandled = ["Error: forgotten"]
     script.start_turn()
     isolate_of(script).end({"l": [["info", "a"], ["error", "b"]], "u": {"events": ["ready"], "own": True}})
@@ -458,7 +457,8 @@ def test_turns_that_start_nothing_do_not_widen_the_next(script: Script) -> None:
 def test_events_start_once_and_in_order_whatever_turns_take(steps: list[tuple[int, int]]) -> None:
     told = Told()
     script = make(told)
-    script._isolate = FakeIsolate(None, on_notify=script._noticed)  # type: ignore[assignment]
+    script._isolate = FakeIsolate()  # type: ignore[assignment]
+    script._isolate.on_notify = script._noticed
     script.loading = False
     added = 0
     for count, milliseconds in [*steps, *[(0, 1)] * 400]:
@@ -512,7 +512,7 @@ def test_a_turn_that_takes_longer_than_a_moment_gives_way_before_it_is_stopped(t
     script.add_event(1, body())
     script.start_turn()
     assert script.turn_deadline - script.turn_started == pytest.approx(DEMOTE_SECONDS)
-    isolate.clock.used += 5 * MILLISECOND
+    isolate.clock.used += 3 * MILLISECOND
     script.stop_if_over()
     assert isolate.gave_way == 0, "it waited for a core"
     isolate.clock.used += 10 * MILLISECOND
@@ -521,6 +521,48 @@ def test_a_turn_that_takes_longer_than_a_moment_gives_way_before_it_is_stopped(t
     isolate.clock.used += 100 * MILLISECOND
     script.stop_if_over()
     assert script.stopping
+
+
+def turn_of(script: Script, number: int, *, cpu_ns: int) -> None:
+    script.add_event(number, body())
+    script.start_turn()
+    isolate_of(script).end(cpu_ns=cpu_ns)
+
+
+def test_after_a_long_turn_the_next_gives_way_from_its_start_until_one_was_short(told: Told) -> None:
+    script = make(told)
+    isolate = load(script)
+    isolate.can_give_way = True
+    script.add_event(1, body())
+    script.start_turn()
+    isolate.clock.used += 20 * MILLISECOND
+    script.stop_if_over()
+    isolate.end()
+    isolate.can_give_way = True
+    turn_of(script, 2, cpu_ns=MILLISECOND)
+    assert isolate.gave_way == 2
+    isolate.can_give_way = True
+    turn_of(script, 3, cpu_ns=MILLISECOND)
+    assert isolate.gave_way == 2
+
+
+def test_the_successor_of_a_slow_script_is_slow_until_it_shows_otherwise(told: Told) -> None:
+    told.slow = True
+    script = make(told)
+    isolate = isolate_of(script)
+    isolate.can_give_way = True
+    script.load()
+    assert isolate.gave_way == 1
+
+
+def test_a_turn_that_gave_way_and_starves_gives_way_no_longer(told: Told) -> None:
+    script = make(told)
+    isolate = load(script)
+    script.add_event(1, body())
+    script.start_turn()
+    for _ in range(PARKED_LOOKS // 2 + 1):
+        script.stop_if_over()
+    assert (isolate.hurried, script.stopping) == (1, False)
 
 
 def test_a_thread_that_is_parked_for_ever_counts_as_killed(told: Told) -> None:
@@ -602,7 +644,7 @@ def test_an_isolate_that_its_script_broke_is_given_up(
 
 
 def test_the_text_of_a_broken_isolate_is_cut(script: Script, told: Told) -> None:
-    isolate_of(script).notify()
+    isolate_of(script).on_notify()
     script.start_turn()
     isolate_of(script).end(value=Value(ValueType.EXECUTE_EXCEPTION, b"x" * 10_000, 10_000))
     assert len(told.exceeded[0][1]) < 600
@@ -618,7 +660,7 @@ def test_cpu_time_is_charged_in_equal_parts_to_what_was_pending(told: Told) -> N
     isolate.end({}, cpu_ns=180 * MILLISECOND)
     script.check(time.monotonic())
     assert told.exceeded == [], "90 ms each"
-    isolate.notify()
+    isolate.on_notify()
     script.start_turn()
     isolate.end({"d": [[1, 1.0]]}, cpu_ns=30 * MILLISECOND)
     script.check(time.monotonic())
@@ -678,7 +720,7 @@ def test_a_worker_that_drains_asks_for_news_sooner(script: Script) -> None:
 
 
 def set_timers(script: Script, timers: list[list[float]], cleared: list[int] | None = None) -> None:
-    isolate_of(script).notify()
+    isolate_of(script).on_notify()
     script.start_turn()
     isolate_of(script).end({"t": timers, "c": cleared or []})
 
@@ -760,7 +802,8 @@ def test_every_timer_that_was_not_cleared_fires_once(
     timers: list[tuple[int, int]], cleared: set[int]
 ) -> None:
     script = make(Told())
-    script._isolate = FakeIsolate(None, on_notify=script._noticed)  # type: ignore[assignment]
+    script._isolate = FakeIsolate()  # type: ignore[assignment]
+    script._isolate.on_notify = script._noticed
     script.loading = False
     set_timers(script, [[timer, float(ms)] for timer, ms in timers])
     set_timers(script, [], cleared=sorted(cleared))
@@ -812,7 +855,7 @@ def test_new_placeholders_go_with_the_next_turn_and_ask_for_none(script: Script,
 
 def test_placeholders_are_not_lost_in_a_turn_that_only_asks_for_news(script: Script) -> None:
     script.know_secrets({"KEY": "mark"})
-    isolate_of(script).notify()
+    isolate_of(script).on_notify()
     script.start_turn()
     isolate_of(script).end()
     script.add_event(1, body())
@@ -824,6 +867,42 @@ def test_an_isolate_is_told_its_placeholders_before_its_bundle_runs() -> None:
     deploy = Deploy(1, "ab" * 32, "", "", Limits(), "seed", 0, secrets={"KEY": "mark"})
     told = msgspec.json.decode(configuration(guild="1", deploy=deploy, crypto_seed="", generation=1))
     assert told["secrets"] == {"KEY": "mark"}
+
+
+def test_after_large_results_memory_is_looked_at(told: Told) -> None:
+    script = make(told, limits=Limits(memory_mebibytes=16))
+    isolate = load(script)
+    isolate.used_bytes = (16 << 20) + 1
+    script.add_result(b'[1,true,"small"]')
+    script.start_turn()
+    isolate.end()
+    assert isolate.collected == 0, "V8 looks by itself"
+    for expected in (1, 1, 2):
+        script.add_result(b'[2,true,"%b"]' % (b"x" * (LOOK_BYTES * 2 // 3)))
+        script.start_turn()
+        isolate.end()
+        assert isolate.collected <= expected
+    assert isolate.collected == 1
+    isolate.used_bytes = 16 << 20
+    script.add_result(b'[3,true,"%b"]' % (b"x" * LOOK_BYTES))
+    script.start_turn()
+    isolate.end()
+    assert isolate.collected == 1, "it has room"
+
+
+def test_memory_that_is_over_between_turns_ends_the_script(told: Told) -> None:
+    script = make(told, limits=Limits(memory_mebibytes=16))
+    isolate = load(script)
+    script.check(time.monotonic())
+    assert told.exceeded == []
+    isolate.exceeded_memory = True
+    script.check(time.monotonic())
+    assert told.exceeded == [
+        (
+            Outcome.EXCEEDED_MEMORY,
+            "the script used more than 16 MiB of memory (heap and array buffers together)",
+        )
+    ]
 
 
 def test_large_results_come_one_turn_after_another(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,12 @@ from msgspec import Raw
 from flora_core.stacks import parse_stack, render
 from flora_core.wire.control import Limits, Outcome, ScriptError
 from flora_core.wire.pipe import Deploy, Done, FailedIn, Kind, LoadedIn, LogIn, Recycled, Turn
-from flora_runtime.errors import BootFailed
 from flora_runtime.log_rate import LINES
 from flora_runtime.worker.guild import Guild
 from flora_runtime.worker.outbox import Declaration, Line
 from flora_runtime.worker.stacks import SourceMap
 
+GENERATIONS = itertools.count(1)
 EVENT = b'{"t":"MESSAGE_CREATE","d":{}}'
 
 
@@ -57,17 +57,10 @@ class Surroundings:
         self.sent: list[tuple[Kind, bytes]] = []
         self.retired: list[FakeScript] = []
         self.maps: list[SourceMap] = []
-        self.boots = True
-        self._generations = itertools.count(1)
 
     def send(self, kind: Kind, guild: str, body: bytes) -> None:
         assert guild == "1"
         self.sent.append((kind, body))
-
-    def boot(self, guild: Guild, deploy: Deploy) -> Any:
-        if not self.boots:
-            raise BootFailed("no memory")
-        return FakeScript(deploy, next(self._generations))
 
     def retire(self, script: Any) -> None:
         assert script not in self.retired, "closed once"
@@ -97,7 +90,8 @@ def guild(worker: Surroundings) -> Guild:
 
 def deploy(guild: Guild, revision: int = 1, source_map: str = "") -> Any:
     """Start a deploy; its script."""
-    guild.deploy(Deploy(revision, f"{revision:064x}", "code", source_map, Limits(), "seed", 0))
+    deploy = Deploy(revision, f"{revision:064x}", "code", source_map, Limits(), "seed", 0)
+    guild.deploy(FakeScript(deploy, next(GENERATIONS)))  # type: ignore[arg-type]
     return guild.candidate
 
 
@@ -158,11 +152,8 @@ def test_answers_go_to_the_isolate_that_asked(guild: Guild) -> None:
     for script in (old, new, next_one):
         guild.add_result(script.generation, b"[%d,true,null]" % script.generation)
     guild.add_result(99, b"[99,true,null]")
-    assert [script.results for script in (old, new, next_one)] == [
-        [b"[1,true,null]"],
-        [b"[2,true,null]"],
-        [b"[3,true,null]"],
-    ]
+    for script in (old, new, next_one):
+        assert script.results == [b"[%d,true,null]" % script.generation]
 
 
 def test_a_deploy_that_was_overtaken_is_dropped_without_a_word(guild: Guild, worker: Surroundings) -> None:
@@ -176,21 +167,16 @@ def test_a_deploy_that_was_overtaken_is_dropped_without_a_word(guild: Guild, wor
     assert guild.live is second
 
 
-def test_what_cannot_boot_leaves_what_runs(guild: Guild, worker: Surroundings) -> None:
+def test_a_deploy_that_never_came_up_leaves_what_runs(guild: Guild) -> None:
     live = go_live(guild)
-    worker.boots = False
-    with pytest.raises(BootFailed):
-        deploy(guild, 2)
+    guild.overtake()
     assert guild.scripts == [live]
-    worker.boots = True
     assert go_live(guild, 3) is guild.live
 
 
-def test_what_does_not_boot_drops_the_deploy_it_was_to_overtake(guild: Guild, worker: Surroundings) -> None:
+def test_a_deploy_drops_the_one_it_overtakes_before_it_is_up(guild: Guild, worker: Surroundings) -> None:
     first = deploy(guild, 1)
-    worker.boots = False
-    with pytest.raises(BootFailed):
-        deploy(guild, 2)
+    guild.overtake()
     assert worker.retired == [first]
     assert guild.scripts == []
 
