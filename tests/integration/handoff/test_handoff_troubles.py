@@ -25,8 +25,8 @@ def impatient(move: Move) -> float | None:
 async def hurried(tmp_path: Path) -> AsyncIterator[MovingFleet]:
     """A fleet whose moves are undone soon."""
     running = MovingFleet(tmp_path, patience=impatient)
-    await running.start()
     try:
+        await running.start()
         await running.ready()
         await running.place()
         yield running
