@@ -158,8 +158,8 @@ class Installed:
     def control(self, method: str, path: str, body: object = None) -> Any:
         """A route of the simulator's control. Raises OSError. Blocks."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}/control{path}", data=data, method=method)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        request = urllib.request.Request(f"{self.url}/control{path}", data=data, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
     def ask(self, guild: str, content: str, *, seconds: float = 20.0) -> str:

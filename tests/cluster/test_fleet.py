@@ -183,7 +183,9 @@ def test_a_guild_that_is_deleted_and_made_again_serves_again(calm: Installed) ->
 
 
 def exists(fleet: Installed, guild: str) -> bool:
-    listed = fleet.api.call("GET", f"/apis/flora.uwu.network/v1alpha1/namespaces/{NAMESPACE}/guilddeployments")
+    listed = fleet.api.call(
+        "GET", f"/apis/flora.uwu.network/v1alpha1/namespaces/{NAMESPACE}/guilddeployments"
+    )
     return any(one["metadata"]["name"] == f"guild-{guild}" for one in listed["items"])
 
 
