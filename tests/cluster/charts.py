@@ -11,9 +11,8 @@ from typing import Any, Final
 import yaml
 
 from cluster.api import Document
-from tests.cluster.conftest import ROOT
 
-CHART: Final = ROOT / "charts" / "flora"
+CHART: Final = Path(__file__).parents[2] / "charts" / "flora"
 SECONDS: Final = 120.0
 
 Values = dict[str, Any]
