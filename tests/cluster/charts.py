@@ -11,8 +11,9 @@ from typing import Any, Final
 import yaml
 
 from cluster.api import Document
+from cluster.images import ROOT
 
-CHART: Final = Path(__file__).parents[2] / "charts" / "flora"
+CHART: Final = ROOT / "charts" / "flora"
 SECONDS: Final = 120.0
 
 Values = dict[str, Any]
