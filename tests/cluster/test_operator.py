@@ -12,7 +12,7 @@ import pytest
 from cluster.api import Api
 from cluster.control_plane import Cluster
 from flora_operator import reconciler
-from flora_operator.ports import NoMoves
+from flora_operator.ports import NoMoves, NoRetention
 from tests.cluster.operating import PODS, Stage, current, home
 from tests.cluster.played_pods import until
 
@@ -173,8 +173,8 @@ async def test_a_deletion_waits_for_the_data_to_be_set_aside_but_not_for_ever(
 ) -> None:
     asked = list[tuple[str, str]]()
 
-    class PodIsGone:
-        def release(self, guild: str, pod: str) -> bool:
+    class PodIsGone(NoRetention):
+        def release(self, guild: str, pod: str, *, keep: bool = True) -> bool:
             asked.append((guild, pod))
             return False
 
