@@ -48,11 +48,11 @@ GUILDS = {
     "flora.uwu.network/guilddeployments": READ | {"patch"},
     "flora.uwu.network/guilddeployments/status": {"patch"},
     "/configmaps": READ,
-    "/secrets": READ,
+    "/secrets": READ - {"get"},
     "/events": {"create", "patch"},
 }
 REVIEWS = {"authentication.k8s.io/tokenreviews": {"create"}}
-ORDINALS = {"apps/statefulsets": READ}
+ORDINALS = {"apps/statefulsets": READ - {"get"}}
 
 Rights = dict[str, set[str]]
 
