@@ -2,13 +2,14 @@
 # make check   lint, types, import rules                           make bench   the table of docs/benchmarks.md
 # make cluster-up   a Kubernetes to try things on: eval "$(make -s cluster-up)"             make cluster-down
 # make cluster-load images of flora into it       make wheel   what the images install, in dist/
+# make bench-cluster  the operator's rows of the table, on a control plane of its own
 # make setup   virtual environment, locked dependencies, SDK       make lock    renew requirements.lock
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: dev test check bench setup lock sdk wheel clean cluster-up cluster-down cluster-load
+.PHONY: dev test check bench bench-cluster setup lock sdk wheel clean cluster-up cluster-down cluster-load
 dev: setup
 	$(BIN)/flora dev examples/basic
 
@@ -24,6 +25,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m bench $(ONLY)
+
+bench-cluster: setup
+	$(BIN)/python -m bench.cluster $(ONLY)
 
 cluster-up cluster-down: .venv/.ready
 	@$(BIN)/python -m cluster $(@:cluster-%=%)

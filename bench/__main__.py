@@ -22,18 +22,24 @@ from bench.rows import RESULTS, Row, keep, table, unmeasured
 from flora_core.telemetry import setup_logging
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run what ``arguments`` name."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="flora's figures, as ratios.")
+def main(
+    arguments: Sequence[str],
+    *,
+    program: str = "python -m bench",
+    among: Sequence[Benchmark] = BENCHMARKS,
+    results: Path = RESULTS,
+) -> int:
+    """Run what ``arguments`` name of ``among``."""
+    parser = argparse.ArgumentParser(prog=program, description="flora's figures, as ratios.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a benchmark or a row; all without any")
     parser.add_argument("--list", action="store_true", help="show what there is")
     options = parser.parse_args(arguments)
     if options.list:
-        for benchmark in BENCHMARKS:
+        for benchmark in among:
             print(f"{benchmark.name:<14}{benchmark.what}\n{'':<14}{', '.join(benchmark.rows)}")
         return 0
     try:
-        chosen = select(options.names)
+        chosen = select(options.names, among)
     except UnknownBenchmark as error:
         print(error, file=sys.stderr)
         return 2
@@ -48,9 +54,9 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)
         return 130
-    keep(rows, order=[name for benchmark in BENCHMARKS for name in benchmark.rows])
+    keep(rows, order=[name for benchmark in among for name in benchmark.rows], file=results)
     print(f"\n{machine.description()}\n{table(rows)}\n")
-    print(f"{time.monotonic() - began:.0f} s; written to {RESULTS}")
+    print(f"{time.monotonic() - began:.0f} s; written to {results}")
     return 1 if any(row.value is None or _lacks_baseline(row) for row in rows) else 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from bench.figure_bundle import bundle_figures
 from bench.figure_dev import dev_figures
 from bench.figure_gateway import gateway_figures
+from bench.figure_handoff import handoff_figures
 from bench.figure_hibernation import hibernation_figures, ten_thousand_figures
 from bench.figure_hostile import hostile_figures
 from bench.figure_isolates import isolate_figures
@@ -130,6 +131,13 @@ BENCHMARKS: Final = (
         pinned=False,
     ),
     Benchmark(
+        "handoff",
+        "a guild with 10 MB of KV moves from pod to pod",
+        ("handoff-held",),
+        handoff_figures,
+        pinned=False,
+    ),
+    Benchmark(
         "bundle",
         "bundling a project of 20 files",
         ("bundle-cold", "bundle-warm"),
@@ -146,16 +154,16 @@ BENCHMARKS: Final = (
 )
 
 
-def select(names: list[str]) -> list[Benchmark]:
-    """The benchmarks that ``names`` mean (a benchmark's or a row's), all without any.
+def select(names: list[str], among: Sequence[Benchmark] = BENCHMARKS) -> list[Benchmark]:
+    """The benchmarks that ``names`` mean (a benchmark's or a row's), all of ``among`` without any.
 
     Raises UnknownBenchmark.
     """
     chosen: set[str] = set()
     for name in names:
-        found = [benchmark for benchmark in BENCHMARKS if name == benchmark.name or name in benchmark.rows]
+        found = [benchmark for benchmark in among if name == benchmark.name or name in benchmark.rows]
         if not found:
-            known = ", ".join(name for benchmark in BENCHMARKS for name in (benchmark.name, *benchmark.rows))
+            known = ", ".join(name for benchmark in among for name in (benchmark.name, *benchmark.rows))
             raise UnknownBenchmark(f"there is no benchmark {name!r}; there are {known}")
         chosen.add(found[0].name)
-    return [benchmark for benchmark in BENCHMARKS if not names or benchmark.name in chosen]
+    return [benchmark for benchmark in among if not names or benchmark.name in chosen]

@@ -36,7 +36,7 @@ class Bundler(Protocol):
     async def retain(
         self, in_use: Callable[[], Collection[Sha256] | None], *, older_than: timedelta
     ) -> NoReturn:
-        """Now and then delete what is not ``in_use`` (None: not known yet) nor was for ``older_than``."""
+        """Delete now and then what is not ``in_use`` (None: not known), and was not for ``older_than``."""
         ...
 
 

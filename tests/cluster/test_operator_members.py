@@ -69,7 +69,7 @@ async def test_a_guild_that_kicks_the_bot_rests_and_runs_again_when_it_is_back(s
         await gateway.tell(Left(GUILD))
         document = await stage.ready(GUILD, "GuildUnknown")
         assert document["status"]["assignment"]["pod"] == before["status"]["assignment"]["pod"]
-        assert not any(GUILD in pod.runs for pod in pods)
+        await until(lambda: not any(GUILD in pod.runs for pod in pods))
         assert any(OTHER in pod.runs for pod in pods)
         await until(lambda: "GuildUnknown" in {event["reason"] for event in stage.events(GUILD)})
         await gateway.tell(Joined(GUILD))
@@ -122,7 +122,7 @@ async def test_a_guild_without_a_script_gets_the_starter(stage: Stage) -> None:
         document = await stage.ready(GUILD)
         assert document["metadata"]["labels"] == {"flora.uwu.network/starter": "true"}
         assert document["spec"]["source"]["configMapRef"] == {"name": "starter"}
-        assert any(GUILD in pod.runs for pod in pods)
+        await until(lambda: any(GUILD in pod.runs for pod in pods))
         stage.apply(OTHER, SCRIPT + "// mine")
         mine = await stage.ready(OTHER, "GuildUnknown")
         await gateway.tell(Joined(OTHER))
