@@ -10,6 +10,7 @@ from typing import Final
 from bench.figure_bundle import bundle_figures
 from bench.figure_dev import dev_figures
 from bench.figure_gateway import gateway_figures
+from bench.figure_handoff import handoff_figures
 from bench.figure_hibernation import hibernation_figures, ten_thousand_figures
 from bench.figure_hostile import hostile_figures
 from bench.figure_isolates import isolate_figures
@@ -127,6 +128,13 @@ BENCHMARKS: Final = (
         "durable writes of many guilds at once, and a read",
         ("kv-durable-sets", "kv-get"),
         kv_figures,
+        pinned=False,
+    ),
+    Benchmark(
+        "handoff",
+        "a guild with 10 MB of KV moves from pod to pod",
+        ("handoff-held",),
+        handoff_figures,
         pinned=False,
     ),
     Benchmark(

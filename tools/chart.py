@@ -17,6 +17,7 @@ import yaml
 from pydantic import SecretStr
 
 from flora_core.settings import Settings
+from flora_core.token_review import IdentitySettings
 from flora_gateway.rest.settings import RestSettings
 from flora_gateway.settings import DiscordSettings, GatewaySettings
 from flora_operator.settings import OperatorSettings
@@ -31,8 +32,8 @@ README: Final = CHART / "README.md"
 CRD: Final = "guilddeployments.flora.uwu.network.yaml"
 
 SETTINGS: Final[dict[str, list[type[Settings]]]] = {
-    "gateway": [GatewaySettings, DiscordSettings, RestSettings],
-    "operator": [OperatorSettings],
+    "gateway": [GatewaySettings, DiscordSettings, RestSettings, IdentitySettings],
+    "operator": [OperatorSettings, IdentitySettings],
     "runtime": [RuntimeSettings],
     "simulator": [SimulatorSettings],
 }
@@ -45,6 +46,7 @@ OWN: Final = frozenset(
         " ACCEPT_TOKENS",
         "RUNTIME": "HOST PORT POD_NAME GATEWAY_URL CONTROL_URL TOKEN TOKEN_FILE ACCEPT_TOKENS DATA_DIR"
         " RETIRE_SECS",
+        "FLORA": "SERVICE_ACCOUNTS TOKEN_AUDIENCE",
         "SIMULATOR": "HOST PORT CONTROL TOKEN WORLD",
     }.items()
     for name in names.split()

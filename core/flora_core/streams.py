@@ -277,6 +277,8 @@ class StreamWriter:
         self._size = 0
         self._wake = asyncio.Event()
         self._closing = False
+        self._refused = False
+        """Whether what is being sent has been answered before its end."""
         self._transport: asyncio.Transport | None = None
         self._coalescer = Coalescer(self._flush)
 
@@ -305,10 +307,12 @@ class StreamWriter:
     async def run(self, session: aiohttp.ClientSession, url: str, *, token: Token) -> None:
         """Dial and send until the stream breaks; raises one of ``BROKEN``, or returns after ``finish``."""
         headers = {"Content-Type": CONTENT_TYPE, **token.headers()}
+        self._refused = False
         async with session.post(url, data=_Body(self._send), headers=headers) as response:
             text = await _short_text(response)
             if not self._closing or response.status >= 400:
-                self.finish()  # aiohttp waits for the end of the body
+                self._refused = True  # aiohttp waits for the end of the body
+                self._wake.set()
                 self.discard()
                 raise StreamRefused(url, response.status, text)
 
@@ -318,7 +322,7 @@ class StreamWriter:
         self._transport = cast("asyncio.Transport | None", getattr(writer, "transport", None))
         self._wake.set()
         try:
-            while self._queued or not self._closing:
+            while self._queued or not (self._closing or self._refused):
                 await self._wake.wait()
                 self._wake.clear()
                 if self._queued:

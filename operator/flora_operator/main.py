@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import cast
 
 from aiohttp import web
 
+from flora_core.control.handoffs import HandoffServer, Spool
+from flora_core.control.state import DesiredState
 from flora_core.errors import FloraError, InvalidInput, InvalidSettings
 from flora_core.identity import StaticIdentities
-from flora_core.ids import Sha256
+from flora_core.ids import PodName, Sha256
 from flora_core.process import announce, outlive_no_parent
 from flora_core.settings import load
 from flora_core.telemetry import logger, setup_logging
@@ -22,10 +26,12 @@ from flora_core.throughput import freeze_startup_objects
 from flora_core.token_review import IdentitySettings, identities
 from flora_core.toolchain import Toolchain, ToolLimits
 from flora_operator.bundling import open_bundling
+from flora_operator.handoff.moves import Moves
+from flora_operator.handoff.retention import PodRetention
 from flora_operator.kube.access import Access, find
 from flora_operator.memory import MemoryBundler
 from flora_operator.operator import Operator, Parts
-from flora_operator.ports import Bundler, NoMoves, NoRetention
+from flora_operator.ports import Bundler, Persist
 from flora_operator.settings import OperatorSettings
 
 _log = logger(__name__)
@@ -60,14 +66,22 @@ async def run(settings: OperatorSettings, identity: IdentitySettings, access: Ac
     fixed = StaticIdentities.parse(
         settings.accept_tokens.get_secret_value(), variable="OPERATOR_ACCEPT_TOKENS"
     )
-    async with _bundler(settings) as bundler, identities(identity, fixed) as known:
+    async with _bundler(settings) as bundler, identities(identity, fixed) as known, _spool() as spool:
+
+        def listens(pod: PodName) -> bool:
+            return operator.streams.listens(pod)
+
+        def moves(state: DesiredState, persist: Persist) -> Moves:
+            return Moves(state, spool, persist, at_once=settings.handoffs, reachable=listens)
+
         parts = Parts(
             bundler=bundler,
             identities=known,
-            retention=NoRetention(),
-            moves=lambda _state, _persist: NoMoves(),
+            retention=lambda state: PodRetention(state, hours=settings.retention_hours),
+            moves=moves,
         )
         operator = Operator(settings, access, parts, take_signals=take_signals)
+        HandoffServer(operator.app, operator.state, spool, known, on_spooled=operator.moves.on_spooled)
         runner = await _listen(settings, operator)
         running = asyncio.create_task(operator.run())
         older_than = timedelta(hours=settings.retention_hours)
@@ -108,6 +122,12 @@ async def _bundler(settings: OperatorSettings) -> AsyncGenerator[Bundler]:
     )
     async with Toolchain(ToolLimits(children=settings.bundlers)) as toolchain:
         yield MemoryBundler(toolchain)
+
+
+@asynccontextmanager
+async def _spool() -> AsyncGenerator[Spool]:
+    with tempfile.TemporaryDirectory(prefix="flora-handoffs-") as folder:
+        yield Spool(Path(folder))
 
 
 def _in_use(operator: Operator) -> set[Sha256] | None:

@@ -13,33 +13,16 @@ class Membership:
 
     def __init__(self, tell: Callable[[frozenset[GuildId]], None]) -> None:
         self._tell = tell
-        self._coming: set[GuildId] | None = None
-        """Parts of a list that is not whole yet."""
         self.guilds: frozenset[GuildId] | None = None
         """None: not known."""
 
     def on_news(self, news: GatewayNews) -> None:
-        """Every report of the gateway."""
+        """Every report of the gateway; lists of guilds come whole (``control.server.GuildParts``)."""
         if isinstance(news, Guilds):
-            self._on_part(news)
-        elif isinstance(news, Joined | Left):
-            self._on_change(GuildId(news.guild), joined=isinstance(news, Joined))
-
-    def _on_part(self, part: Guilds) -> None:
-        if part.first:
-            self._coming = set()
-        if self._coming is None:  # its beginning was lost; the gateway tells all on its next connection
-            return
-        self._coming.update(map(GuildId, part.guilds))
-        if part.last:
-            guilds, self._coming = frozenset(self._coming), None
-            self._know(guilds)
-
-    def _on_change(self, guild: GuildId, *, joined: bool) -> None:
-        if self._coming is not None:
-            (self._coming.add if joined else self._coming.discard)(guild)
-        if self.guilds is not None:
-            self._know(self.guilds | {guild} if joined else self.guilds - {guild})
+            self._know(frozenset(map(GuildId, news.guilds)))
+        elif isinstance(news, Joined | Left) and self.guilds is not None:
+            guild = GuildId(news.guild)
+            self._know(self.guilds | {guild} if isinstance(news, Joined) else self.guilds - {guild})
 
     def _know(self, guilds: frozenset[GuildId]) -> None:
         if guilds != self.guilds:

@@ -8,7 +8,7 @@ newer of two objects would serve, a secret would be missing, a pod would unload 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -16,15 +16,15 @@ from prometheus_client import REGISTRY
 
 from flora_core.control.state import DesiredState
 from flora_core.identity import Identities
-from flora_core.ids import PodName, Sha256
+from flora_core.ids import GuildId, PodName, Sha256
 from flora_core.manifest import API_VERSION
 from flora_core.telemetry import logger
-from flora_core.wire.control import GatewayNews, LogLine, PodReport
+from flora_core.wire.control import Draining, GatewayNews, LogLine, PodReport
 from flora_operator import metrics
 from flora_operator.builds import Builds
 from flora_operator.census import Census
 from flora_operator.deployment import Deployment, Key, from_document, key_of
-from flora_operator.errors import Unavailable
+from flora_operator.errors import KubeError, Unavailable
 from flora_operator.fleet import Fleet
 from flora_operator.kube.access import Access
 from flora_operator.kube.client import Document, Kube
@@ -32,12 +32,15 @@ from flora_operator.kube.deployments import PLURAL, Deployments
 from flora_operator.kube.paths import all_of
 from flora_operator.kube.recorder import Recorder
 from flora_operator.kube.reflector import Reflector
+from flora_operator.membership import Membership
 from flora_operator.ports import Bundler, Moves, Persist, Retention
 from flora_operator.reconciler import Reconciler
+from flora_operator.retirement import Retirements
 from flora_operator.secret_values import SELECTOR
 from flora_operator.server import make_app
 from flora_operator.settings import OperatorSettings
-from flora_operator.sinks import ConfigMaps, RuntimePods, Secrets
+from flora_operator.sinks import ConfigMaps, RuntimePods, Secrets, wanted_pods
+from flora_operator.starter import Starter
 from flora_operator.status import READY
 from flora_operator.workqueue import WorkQueue
 from flora_operator.writer import Writer
@@ -51,7 +54,7 @@ class Parts:
 
     bundler: Bundler
     identities: Identities
-    retention: Retention
+    retention: Callable[[DesiredState], Retention]
     moves: Callable[[DesiredState, Persist], Moves]
 
 
@@ -70,6 +73,7 @@ class Operator:
         self.kube = Kube(access, limit=settings.writers + settings.bundlers + 4)
         self.queue = WorkQueue[Key](metrics.queue_depth.labels("guilds"))
         self.fleet = Fleet(self.queue.add)
+        self._retention = parts.retention(self.state)
         self._builds = Builds(
             self.kube,
             parts.bundler,
@@ -85,12 +89,26 @@ class Operator:
             writer=Writer(self.kube),
             recorder=self._recorder,
             state=self.state,
-            retention=parts.retention,
+            retention=self._retention,
             moves=lambda persist: parts.moves(self.state, persist),
+            retention_hours=settings.retention_hours,
         )
-        self.app: web.Application = make_app(
+        self._membership = Membership(self._on_members)
+        self._retirements = Retirements(self.state, self._pods_wanted)
+        self._starter = self._make_starter()
+        self.app, self.streams = make_app(
             self.state, self, parts.identities, unsynced=self.unsynced, healthy=lambda: None
         )
+
+    @property
+    def moves(self) -> Moves:
+        """Whoever brings guilds from pod to pod."""
+        return self._reconciler.moves
+
+    @property
+    def members(self) -> frozenset[GuildId] | None:
+        """The guilds that the bot is in; None: not known."""
+        return self._membership.guilds
 
     def unsynced(self) -> str | None:
         """What is not known yet."""
@@ -130,7 +148,34 @@ class Operator:
         tasks.create_task(self._builds.run(settings.bundlers))
         tasks.create_task(self._reconciler.moves.run())
         tasks.create_task(self._recorder.run())
+        tasks.create_task(self._retirements.run())
+        if self._starter is not None:
+            tasks.create_task(self._starter.run())
         tasks.create_task(census.run(settings.resync_seconds))
+
+    def _make_starter(self) -> Starter | None:
+        namespace, _, name = self._settings.starter_config_map.partition("/")
+        if not name:
+            return None
+        return Starter(self.kube, self.fleet, (namespace, name), members=lambda: self.members)
+
+    def _on_members(self, guilds: frozenset[GuildId]) -> None:
+        self._reconciler.on_members(guilds)
+        if self._starter is not None:
+            self._starter.look()
+
+    @property
+    def _statefulsets(self) -> str:
+        return f"/apis/apps/v1/namespaces/{self._settings.namespace}/statefulsets"
+
+    async def _pods_wanted(self) -> Sequence[PodName]:
+        """As of now: a pod that is ended because it is one too many asks before the watch tells why."""
+        try:
+            document = await self.kube.call("GET", f"{self._statefulsets}/{self._settings.statefulset}")
+        except KubeError as error:
+            _log.warning("statefulset_not_read", error=str(error))
+            return self.fleet.pods
+        return wanted_pods(document)
 
     def _reflectors(self) -> list[Reflector]:
         settings = self._settings
@@ -144,7 +189,7 @@ class Operator:
         ]
         pods = Reflector(
             self.kube,
-            f"/apis/apps/v1/namespaces/{settings.namespace}/statefulsets",
+            self._statefulsets,
             RuntimePods(settings.statefulset, self._reconciler.on_pods),
             query={"fieldSelector": f"metadata.name={settings.statefulset}"},
         )
@@ -184,9 +229,14 @@ class Operator:
         return data
 
     def on_report(self, pod: PodName, report: PodReport) -> None:
+        if isinstance(report, Draining):
+            self._retirements.on_draining(pod)
+            return
+        self._retention.on_report(pod, report)
         self._reconciler.on_report(pod, report)
 
     def on_gateway_report(self, report: GatewayNews) -> None:
+        self._membership.on_news(report)
         self._reconciler.moves.on_gateway_report(report)
 
     def on_log(self, pod: PodName, line: LogLine) -> None:

@@ -7,7 +7,7 @@ changed it is what is there already, to the letter: that is how an operator that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
@@ -25,11 +25,13 @@ from flora_operator.status import (
     Condition,
     Status,
     Truth,
+    seconds_between,
     settle,
 )
 from flora_operator.verdict import Verdict, judge
 
 MESSAGE_LIMIT: Final = 4096
+LONGEST_LOOK_SECONDS: Final = 3600.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -68,6 +70,8 @@ class Observed:
     """The older object that serves the guild in place of this one, as namespace/name."""
     member: bool | None = None
     """Whether the bot is in the guild; None: not known."""
+    retention_seconds: float = 0.0
+    """How long the data of a guild that the bot has left is kept."""
     now: str
 
 
@@ -81,6 +85,10 @@ class Plan:
     move_to: PodName | None = None
     """Where it should go, when it can be moved."""
     has_data: bool = False
+    forget: PodName | None = None
+    """The pod that should delete what it keeps of the guild, before this status is written."""
+    look_again: float | None = None
+    """Seconds after which time alone will have changed the plan."""
 
 
 def wants_build(deployment: Deployment, *, serving: str) -> bool:
@@ -100,6 +108,8 @@ def plan(seen: Observed) -> Plan:
         )
     if d.suspended:
         return _idle(seen, "Suspended", "spec.suspend is true; its data is kept; set it to false to run it")
+    if seen.member is False:
+        return _left(seen)
     return _serve(seen)
 
 
@@ -137,6 +147,21 @@ def _serve(seen: Observed) -> Plan:
     return Plan(status, (where.pod, wanted), where.move_to, bool(verdict.loaded_at))
 
 
+def _left(seen: Observed) -> Plan:
+    """The bot is not in the guild: nobody runs its script, and after a while its data goes."""
+    text = "the bot is not in this guild; invite it, and the script will run"
+    waiting = _idle(seen, "GuildUnknown", text)
+    told = seen.was.assignment
+    if not waiting.has_data or told is None or not told.pod:
+        return waiting
+    assigned = seen.was.condition(ASSIGNED)
+    since = assigned.last_transition_time if assigned and assigned.reason == "GuildUnknown" else seen.now
+    left = seen.retention_seconds - seconds_between(since, seen.now)
+    if left > 0:
+        return replace(waiting, look_again=min(left + 1, LONGEST_LOOK_SECONDS))
+    return replace(_idle(seen, "GuildUnknown", text, keep=False), forget=PodName(told.pod))
+
+
 def _bundled(build: Built | Unbuilt, was: Status) -> tuple[tuple[Truth, str, str], BundleStatus | None]:
     """The condition, and the bundle to run: a new one, or as long as there is none the one before."""
     if isinstance(build, Unbuilt):
@@ -167,11 +192,6 @@ def _ready(seen: Observed, bundled: tuple[Truth, str, str], verdict: Verdict) ->
         return "False", bundled[1], f"{bundled[2]}{runs_on}"
     if verdict.status != "True":
         return verdict.status, verdict.reason, verdict.message
-    if seen.member is False:
-        text = (
-            "the bot is not in this guild; invite it (docs/operator.md, Conditions) and the script will run"
-        )
-        return "False", "GuildUnknown", text
     if seen.missing_secrets:
         return "False", "SecretMissing", "; ".join(seen.missing_secrets)
     return verdict.status, verdict.reason, verdict.message

@@ -59,6 +59,10 @@ class Moves(Protocol):
         """Every report of the gateway."""
         ...
 
+    def on_spooled(self, handoff: str) -> None:
+        """What the old pod of a handoff has to give is here."""
+        ...
+
     async def run(self) -> None:
         """Work until cancelled."""
         ...
@@ -75,8 +79,12 @@ class Persist(Protocol):
 class Retention(Protocol):
     """Has pods set the data of guilds aside that are no longer deployed."""
 
-    def release(self, guild: GuildId, pod: PodName) -> bool:
-        """``pod`` should. Asked again and again; True once it has."""
+    def release(self, guild: GuildId, pod: PodName, *, keep: bool = True) -> bool:
+        """``pod`` should; without ``keep``, delete it. Asked again and again; True once it has."""
+        ...
+
+    def on_report(self, pod: PodName, report: PodReport) -> None:
+        """Every report of every pod."""
         ...
 
 
@@ -95,6 +103,9 @@ class NoMoves:
     def on_gateway_report(self, report: GatewayNews) -> None:
         del report
 
+    def on_spooled(self, handoff: str) -> None:
+        del handoff
+
     async def run(self) -> None:
         await asyncio.Event().wait()
 
@@ -102,6 +113,9 @@ class NoMoves:
 class NoRetention:
     """Pods keep what they have."""
 
-    def release(self, guild: GuildId, pod: PodName) -> bool:
-        del guild, pod
+    def release(self, guild: GuildId, pod: PodName, *, keep: bool = True) -> bool:
+        del guild, pod, keep
         return True
+
+    def on_report(self, pod: PodName, report: PodReport) -> None:
+        del pod, report

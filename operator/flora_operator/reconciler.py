@@ -77,6 +77,7 @@ class Reconciler:
         state: DesiredState,
         retention: Retention,
         moves: Callable[[Reconciler], Moves],
+        retention_hours: float,
     ) -> None:
         """``moves`` gets this as its ``Persist``."""
         self._fleet = fleet
@@ -86,6 +87,7 @@ class Reconciler:
         self._recorder = recorder
         self._state = state
         self._retention = retention
+        self._retention_seconds = retention_hours * 3600
         self._known: dict[Key, _Known] = {}
         self._reports: dict[GuildId, dict[PodName, Loaded | Failed]] = {}
         self._wishes: dict[Key, _Wish] = {}
@@ -213,9 +215,14 @@ class Reconciler:
                 missing_secrets=missing,
                 serving=rival,
                 member=None if self._members is None else d.guild in self._members,
+                retention_seconds=self._retention_seconds,
                 now=timestamp(),
             )
         )
+        if made.forget is not None:
+            self._release(d.guild)
+            if not self._retention.release(d.guild, made.forget, keep=False):
+                raise Retry(ASK_AGAIN_SECONDS)
         await self._write(d, made)
         if wish is not None and self._wishes.get(d.key) is wish:
             del self._wishes[d.key]
@@ -223,19 +230,23 @@ class Reconciler:
                 wish.written.set_result(None)
         if not rival:
             self._tell(d, made, pod, secrets)
+        if made.look_again is not None:
+            raise Retry(made.look_again)
 
     async def _write(self, d: Deployment, made: Plan) -> None:
         """What should stand there, unless it does; then what has happened."""
+        if made.has_data and FINALIZER not in d.finalizers:
+            self._fleet.wrote(d.key, await self._writer.hold(d))
         stands = self._fleet.get(d.key)
         if stands is None or stands.uid != d.uid:
             raise Missing("it was deleted")
-        if made.has_data and FINALIZER not in d.finalizers:
-            self._fleet.wrote(d.key, await self._writer.hold(d))
+        if stands.generation != d.generation:
+            raise Retry(0)  # it was planned for another
         known = self._known.get(d.key)
         edited = known is not None and known.uid == d.uid and stands.status != known.status
         if stands.status != made.status:
             write = self._writer.replace_status if edited else self._writer.apply_status
-            self._fleet.wrote(d.key, await write(d, made.status), made.status)
+            self._fleet.wrote(d.key, await write(stands, made.status), made.status)
         self._known[d.key] = _Known(d.uid, d.guild, made.status)
         for note in transitions(d.status, made.status):
             self._recorder.note(d, note)

@@ -26,8 +26,8 @@ def make_app(
     *,
     unsynced: Callable[[], str | None],
     healthy: Health,
-) -> web.Application:
-    """``unsynced`` says what is not known yet; None when all is."""
+) -> tuple[web.Application, ControlServer]:
+    """The application, and its streams. ``unsynced`` says what is not known yet; None when all is."""
 
     @web.middleware
     async def hold(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -36,6 +36,6 @@ def make_app(
         return await handler(request)
 
     app = web.Application(middlewares=[hold], client_max_size=BODY_LIMIT)
-    ControlServer(app, state, controller, identities)
+    streams = ControlServer(app, state, controller, identities)
     add_telemetry_routes(app, healthy=healthy, ready=unsynced)
-    return app
+    return app, streams

@@ -81,10 +81,15 @@ class RuntimePods:
     def put(self, document: Document) -> None:
         if key_of(document)[1] != self._name:
             return
-        spec = document["spec"]
-        ordinals: dict[str, int] = spec.get("ordinals") or {}
-        self._tell(pods_of(self._name, spec.get("replicas", 1), start=ordinals.get("start", 0)))
+        self._tell(wanted_pods(document))
 
     def drop(self, document: Document) -> None:
         del document
         self._tell(())
+
+
+def wanted_pods(statefulset: Document) -> tuple[PodName, ...]:
+    """The pods that a StatefulSet has to have."""
+    name, spec = key_of(statefulset)[1], statefulset["spec"]
+    ordinals: dict[str, int] = spec.get("ordinals") or {}
+    return pods_of(name, spec.get("replicas", 1), start=ordinals.get("start", 0))

@@ -125,3 +125,11 @@ def settle(conditions: Iterable[Condition], was: Status) -> tuple[Condition, ...
 def timestamp(at: datetime | None = None) -> str:
     """RFC 3339 in whole seconds, as Kubernetes writes times; now by default."""
     return (at or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """From one timestamp to another; 0 where one of them is none."""
+    try:
+        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+    except (TypeError, ValueError):
+        return 0.0

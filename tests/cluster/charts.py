@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from cluster.api import Document
-from tests.cluster.conftest import ROOT
+from cluster.images import ROOT
 
 CHART: Final = ROOT / "charts" / "flora"
 SECONDS: Final = 120.0

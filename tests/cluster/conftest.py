@@ -19,12 +19,12 @@ from cluster.api import Api, Document
 from cluster.binaries import Binaries, NodeBinaries
 from cluster.control_plane import Cluster
 from cluster.errors import Refused, Unavailable
-from cluster.images import COMPONENTS, components, stores
+from cluster.images import components, stores
 from cluster.node import condition
+from tests.cluster.installed import Installed, install
 from tests.cluster.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-BUILT = [name for name, folder in COMPONENTS.items() if name != "operator"]
 CRD = ROOT / "crds" / "guilddeployments.flora.uwu.network.yaml"
 
 
@@ -109,10 +109,30 @@ def images(request: pytest.FixtureRequest, whole: Cluster) -> None:
     """Those of flora and of its stores are on the node."""
     try:
         with shown(request):
-            recipes = [*components(wheel.build(), BUILT), *stores()]
+            recipes = [*components(wheel.build()), *stores()]
             loading.load(whole.kubeconfig.parent, buildah.build(recipes, say=say), say=say)
     except Unavailable as why:
         pytest.skip(f"no images: {why}")
+
+
+@pytest.fixture(scope="session")
+def fleet(
+    whole: Cluster, images: None, helm: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installed]:
+    """The chart, installed with a simulated Discord, and nine guilds with scripts."""
+    with whole.api() as api:
+        yield install(whole, api, helm, tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[object], None]:
+    """Shows a figure although the test passes."""
+    reporter = request.config.pluginmanager.getplugin("terminalreporter")
+
+    def write(line: object) -> None:
+        reporter.write_line(f"\n{line}")
+
+    return write
 
 
 @pytest.fixture(scope="session")

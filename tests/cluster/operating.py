@@ -106,7 +106,12 @@ class Stage:
         """One that has only begun."""
         tokens = {pod: Identity(Role.RUNTIME, pod) for pod in PODS}
         identities = StaticIdentities({**tokens, "gateway": Identity(Role.GATEWAY)})
-        parts = Parts(bundler=self.bundler, identities=identities, retention=self.retention, moves=self.moves)
+        parts = Parts(
+            bundler=self.bundler,
+            identities=identities,
+            retention=lambda _state: self.retention,
+            moves=self.moves,
+        )
         given = {"namespace": self.namespace, "watch_namespaces": ",".join(self.namespaces), **settings}
         with kubeconfig_of(self.cluster):
             way = self.access or access.find()

@@ -48,11 +48,11 @@ GUILDS = {
     "flora.uwu.network/guilddeployments": READ | {"patch"},
     "flora.uwu.network/guilddeployments/status": {"patch"},
     "/configmaps": READ,
-    "/secrets": READ,
+    "/secrets": READ - {"get"},
     "/events": {"create", "patch"},
 }
 REVIEWS = {"authentication.k8s.io/tokenreviews": {"create"}}
-ORDINALS = {"apps/statefulsets": READ}
+ORDINALS = {"apps/statefulsets": READ - {"get"}}
 
 Rights = dict[str, set[str]]
 
@@ -146,3 +146,19 @@ def test_an_operator_of_some_namespaces_reads_no_others(
     assert rights(cluster, api, within, "operator", elsewhere) == GUILDS | REVIEWS
     assert rights(cluster, api, within, "operator", within) == ORDINALS | REVIEWS
     assert rights(cluster, api, within, "operator", "kube-system") == REVIEWS
+
+
+@pytest.fixture
+def starting(api: Api, helm: Path, tmp_path: Path, namespace: str) -> Iterator[str]:
+    """A release's namespace; guilds without a script get one."""
+    values = {**SIMULATED, "operator": {"starter": {"files": {"src/main.ts": "on('ready', () => {});"}}}}
+    for _ in installed(api, Helm(helm, tmp_path), values, namespace):
+        yield namespace
+
+
+def test_an_operator_with_a_starter_script_makes_guild_deployments_beside_it(
+    cluster: Cluster, api: Api, starting: str
+) -> None:
+    made = {"flora.uwu.network/guilddeployments": READ | {"patch", "create"}}
+    assert rights(cluster, api, starting, "operator", starting) == GUILDS | REVIEWS | ORDINALS | made
+    assert rights(cluster, api, starting, "operator", "kube-system") == GUILDS | REVIEWS

@@ -177,12 +177,9 @@ def environment(documents: list[Document], component: str) -> dict[str, str | No
     return found | {variable["name"]: variable.get("value") for variable in container["env"]}
 
 
-IDENTITY = {"FLORA_SERVICE_ACCOUNTS", "FLORA_TOKEN_AUDIENCE"}
-
-
 @pytest.mark.parametrize("component", SETTINGS)
 def test_every_variable_is_a_setting(chart: Helm, component: str) -> None:
-    known = {variable.name for variable in variables(component)} | IDENTITY
+    known = {variable.name for variable in variables(component)}
     assert environment(chart.template(EVERYTHING), component).keys() <= known
 
 

@@ -12,7 +12,7 @@ import pytest
 from cluster.api import Api
 from cluster.control_plane import Cluster
 from flora_operator import reconciler
-from flora_operator.ports import NoMoves
+from flora_operator.ports import NoMoves, NoRetention
 from tests.cluster.operating import PODS, Stage, current, home
 from tests.cluster.played_pods import until
 
@@ -173,8 +173,8 @@ async def test_a_deletion_waits_for_the_data_to_be_set_aside_but_not_for_ever(
 ) -> None:
     asked = list[tuple[str, str]]()
 
-    class PodIsGone:
-        def release(self, guild: str, pod: str) -> bool:
+    class PodIsGone(NoRetention):
+        def release(self, guild: str, pod: str, *, keep: bool = True) -> bool:
             asked.append((guild, pod))
             return False
 
@@ -319,7 +319,7 @@ async def test_replicas_from_3_to_4_want_the_fewest_moves_and_nothing_is_moved_b
         def want(self, guild: Any, *, from_: Any, to: Any, known: Any) -> None:
             wanted[guild] = (from_, to)
 
-        def drop(self, guild: Any) -> None:
+        def drop(self, guild: Any, *, known: Any = None) -> None:
             wanted.pop(guild, None)
 
     stage.moves = lambda _state, _persist: Mover()
@@ -380,3 +380,16 @@ async def test_without_a_statefulset_guilds_wait_and_say_so(
         await stage.ready(GUILD, "NoPods")
         stage.statefulset(3)
         await stage.ready(GUILD, "Loading")
+
+
+async def test_without_namespaces_named_it_works_for_all(stage: Stage) -> None:
+    """As the chart has it by default."""
+    if stage.api.call("GET", "/apis/flora.uwu.network/v1alpha1/guilddeployments")["items"]:
+        pytest.skip("other GuildDeployments are in this cluster, and are left alone")
+    async with stage.operating(watch_namespaces=""), stage.pods():
+        stage.secret("s", token="hunter2")
+        stage.config_map("bot", **{"src__main.ts": GOOD})
+        stage.apply(GUILD, GOOD, secrets=[{"name": "K", "secretKeyRef": {"name": "s", "key": "token"}}])
+        stage.apply("1002", source={"configMapRef": {"name": "bot"}})
+        await stage.ready(GUILD)
+        await stage.ready("1002")

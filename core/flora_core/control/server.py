@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -88,6 +89,7 @@ class ControlServer:
         self._state = state
         self._controller = controller
         self._identities = identities
+        self._dialled = Counter[PodName]()
         app.router.add_get("/v1/pods/{pod}/desired", self._desired)
         app.router.add_get("/v1/routes", self._routes)
         app.router.add_get("/v1/bundles/{sha256}", self._bundle)
@@ -95,17 +97,25 @@ class ControlServer:
         app.router.add_post("/v1/pods/{pod}/logs", self._logs)
         app.router.add_post("/v1/gateway/reports", self._gateway_reports)
 
+    def listens(self, pod: PodName) -> bool:
+        """Whether ``pod`` has its stream open."""
+        return self._dialled[pod] > 0
+
     # ---------------------------------------------------------------- down
 
     async def _desired(self, request: web.Request) -> web.StreamResponse:
         pod = await self._require_pod(request)
         state = self._state
-        return await self._serve(
-            request,
-            encode=desired.encode,
-            snapshot=lambda: state.snapshot(pod),
-            changes=lambda after: state.changes(pod, after=after),
-        )
+        self._dialled[pod] += 1
+        try:
+            return await self._serve(
+                request,
+                encode=desired.encode,
+                snapshot=lambda: state.snapshot(pod),
+                changes=lambda after: state.changes(pod, after=after),
+            )
+        finally:
+            self._dialled[pod] -= 1
 
     async def _routes(self, request: web.Request) -> web.StreamResponse:
         await require(request, self._identities, role=Role.GATEWAY)

@@ -37,6 +37,8 @@ class Kind(IntEnum):
     DRAIN = 9
     SECRETS = 10
     HIBERNATE = 11
+    LEAVE = 12
+    """The guild is about to be unloaded for good: say what has settled as soon as it has."""
     # from the worker
     READY = 32
     TURN = 33

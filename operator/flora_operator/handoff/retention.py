@@ -17,13 +17,14 @@ class PodRetention:
         self._asked: set[tuple[PodName, GuildId]] = set()
         self._done: set[tuple[PodName, GuildId]] = set()
 
-    def release(self, guild: GuildId, pod: PodName) -> bool:
-        """``pod`` should set the data aside. Asked again and again; True once it has."""
+    def release(self, guild: GuildId, pod: PodName, *, keep: bool = True) -> bool:
+        """``pod`` should set the data aside; without ``keep``, delete it. Asked again and again; True once it
+        has."""
         if (pod, guild) in self._done:
             self._done.discard((pod, guild))
             return True
         self._asked.add((pod, guild))
-        self._state.forget(pod, guild, retain_hours=self._hours)
+        self._state.forget(pod, guild, retain_hours=self._hours if keep else 0.0)
         return False
 
     def on_report(self, pod: PodName, report: PodReport) -> None:

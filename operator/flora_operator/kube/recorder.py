@@ -23,7 +23,7 @@ from flora_operator.kube.client import MANAGER, MERGE, Kube
 from flora_operator.notes import Note
 from flora_operator.status import timestamp
 
-WAITING: Final = 1000
+WAITING: Final = 250
 MESSAGE_LIMIT: Final = 1024
 """The API server's."""
 
@@ -31,7 +31,8 @@ SAME_SECONDS: Final = 600.0
 AGAIN_SECONDS: Final = 10.0
 REMEMBERED: Final = 4096
 BURST: Final = 50
-A_SECOND: Final = 20.0
+A_SECOND: Final = 5.0
+"""An Event costs the API server as much as a status does, and matters less."""
 
 _log = logger(__name__)
 

@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -41,6 +41,9 @@ from flora_runtime.supervisor.exports import (
 )
 
 POLL_SECONDS: Final = 0.01
+PIECE_BYTES: Final = 1 << 20
+"""Of a file at a time; a thread's turn each, because a disk may hang."""
+
 SETTLE_SECONDS: Final = 5.0
 """How long KV calls that were made get to be answered before the guild's values are read."""
 
@@ -305,11 +308,10 @@ class Handoffs:
     async def _put(self, handoff: str, written: Written) -> None:
         assert self._session is not None
         headers = {SHA256_HEADER: written.sha256, **self._token.headers()}
-        with written.path.open("rb") as file:
-            async with self._session.put(
-                f"{self._url}/{handoff}", data=file, headers=headers, timeout=_TRANSFER
-            ) as response:
-                await _check(response)
+        async with self._session.put(
+            f"{self._url}/{handoff}", data=_pieces(written.path), headers=headers, timeout=_TRANSFER
+        ) as response:
+            await _check(response)
 
     async def _get(self, handoff: str, path: Path) -> None:
         assert self._session is not None
@@ -321,14 +323,20 @@ class Handoffs:
             expected = Sha256(response.headers.get(SHA256_HEADER, ""))
             hashed = hashlib.sha256()
             with path.open("wb") as file:
-                async for chunk in response.content.iter_chunked(1 << 20):
+                async for chunk in response.content.iter_chunked(PIECE_BYTES):
                     hashed.update(chunk)
-                    await asyncio.to_thread(file.write, chunk)
+                    file.write(chunk)
         if hashed.hexdigest() != expected:
             raise FloraError("what came has another SHA-256")
 
     def _file(self, guild: str, handoff: str) -> Path:
         return self._folder / f"{guild}.{handoff}.ndjson"
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+            yield piece
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:

@@ -350,6 +350,7 @@ class RuntimePod:
         found = self._guilds.get(guild)
         if found is not None:
             found.paused = True
+            self.to_worker(found, Kind.LEAVE, b"")
         self._crons.pause(GuildId(guild))
 
     def let_go(self, guild: str) -> dict[str, int]:

@@ -58,6 +58,7 @@ HANGING_SECONDS: Final = 10.0
 """A boot that took this much longer than it may never ends: the worker does, and another takes its place."""
 HOUSEKEEPING_SECONDS: Final = 0.25
 DRAINING_SECONDS: Final = 0.02
+LEAVING_SECONDS: Final = 15.0
 """The same while draining: others wait for what still runs."""
 NOTED_TIMERS: Final = 1000
 """Times noted beyond two a script, after which those that mean nothing any more are swept out."""
@@ -113,6 +114,8 @@ class Worker:
         """Isolates given back since memory was last returned to the kernel."""
         self._stopping = False
         self._draining = False
+        self._leaving: dict[str, float] = {}
+        """Guilds that are about to go, and until when they are taken to be."""
         self._prelude = asset(PRELUDE).read_bytes()
         self._mapper = StackMapper(engine, boot_seconds=5.0, show_internal=False)
         self._housekeeping = time.monotonic()
@@ -201,12 +204,14 @@ class Worker:
 
     @property
     def _housekeeping_pause(self) -> float:
-        return DRAINING_SECONDS if self._draining else HOUSEKEEPING_SECONDS
+        return DRAINING_SECONDS if self._draining or self._leaving else HOUSEKEEPING_SECONDS
 
     def _keep_house(self, now: float) -> None:
-        quiet = DRAINING_SECONDS if self._draining else QUIET_SECONDS
-        for script in list(self._owners):
-            script.check(now, quiet=quiet)
+        for guild in [guild for guild, until in self._leaving.items() if until < now]:
+            del self._leaving[guild]
+        for script, guild in list(self._owners.items()):
+            hurries = self._draining or guild.id in self._leaving
+            script.check(now, quiet=DRAINING_SECONDS if hurries else QUIET_SECONDS)
         self._mapper.check(now)
         booting = self._booting
         if booting is not None and now - booting.since > self._config.boot_seconds + HANGING_SECONDS:
@@ -282,6 +287,8 @@ class Worker:
             self._draining = True
             for script in self._owners:
                 script.withdraw_events()
+        elif kind is Kind.LEAVE:
+            self._leaving[guild_id] = time.monotonic() + LEAVING_SECONDS
         elif kind is Kind.SHUTDOWN:
             self._stopping = True
 
@@ -366,6 +373,7 @@ class Worker:
         self._deploys = deque(waiting for waiting in self._deploys if waiting[0] != guild_id)
         guild = self._guilds.pop(guild_id, None)
         self._budgets.pop(guild_id, None)
+        self._leaving.pop(guild_id, None)
         if guild is not None:
             guild.close()
 

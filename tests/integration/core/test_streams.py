@@ -219,6 +219,31 @@ async def test_a_server_that_ends_the_stream_breaks_it(session: aiohttp.ClientSe
             await writer.run(session, url, token=Token())
 
 
+async def test_a_writer_that_was_refused_carries_on_at_the_next_dial(session: aiohttp.ClientSession) -> None:
+    """A pod that finds its gateway starting comes back, and is heard."""
+    taking, writer = Taking(), StreamWriter()
+    starting = True
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if starting:
+            return web.Response(status=503, text="the gateway is starting; dial again\n")
+        return await taking.handle(request)
+
+    async with serving(handler) as url:
+        with pytest.raises(StreamRefused):
+            await writer.run(session, url, token=Token())
+        starting = False
+        running = asyncio.create_task(writer.run(session, url, token=Token()))
+        writer.write(b"one\n")
+        await taking.wait_for(1)
+        await asyncio.sleep(0.05)
+        writer.write(b"two\n")
+        assert await taking.wait_for(2) == [b"one", b"two"]
+        writer.finish()
+        await running
+    assert taking.streams == 1
+
+
 async def test_a_writer_keeps_only_so_much_for_a_peer_that_does_not_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -313,7 +313,11 @@ class Chat:
             self._task = None
         wanted = {f"re: {number}" for number in range(self.written)}
         deadline = time.monotonic() + PATIENCE
-        while not wanted <= set(answers := await self._fleet.answers()) and time.monotonic() < deadline:
+        while not wanted <= set(answers := await self._answers()) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         counted = Counter(answer for answer in answers if answer in wanted)
         return len(wanted - set(counted)), sum(counted.values()) - len(counted)
+
+    async def _answers(self) -> list[str]:
+        transcript = await self._fleet.people.transcript("general", limit=100_000)
+        return [message.content for message in transcript if message.author == "flora"]

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flora_core.control.state import LOG_LENGTH, DesiredState
+from flora_core.control.state import LOG_LENGTH, DesiredState, Handoff, Stage
 from flora_core.ids import GuildId, PodName
-from flora_core.wire.control import Assign, Assignment, Release, Retire, Secret, Secrets, Snapshot, desired
+from flora_core.wire.control import (
+    Assign,
+    Assignment,
+    Forget,
+    Hold,
+    Release,
+    Retire,
+    Route,
+    Secret,
+    Secrets,
+    Snapshot,
+    desired,
+)
 
 A, B = PodName("flora-runtime-0"), PodName("flora-runtime-1")
 
@@ -208,3 +221,134 @@ def test_the_same_answer_twice_is_no_change() -> None:
     assert state.revision == 1
     assert state.covers(state.epoch, 1)
     assert not state.covers(state.epoch, 0), "nothing is known of before: a snapshot has it"
+
+
+# ------------------------------------------------------------------------------------------------- handoffs
+
+
+HOLDING, LEAVING, ADOPTING = (Handoff("h", B, stage) for stage in Stage)
+
+
+def test_a_handoff_is_told_to_each_as_far_as_it_has_come() -> None:
+    state = DesiredState()
+    state.assign(A, assignment("1"))
+    seen: list[tuple[list[str], list[str], Hold | None]] = []
+    for handoff in (HOLDING, LEAVING, ADOPTING, None):
+        state.hand_off(GuildId("1"), handoff)
+        seen.append(
+            (
+                [entry.leaves for entry in state.snapshot(A).assignments],
+                [entry.adopts for entry in state.snapshot(B).assignments],
+                state.routes().held.get("1"),
+            )
+        )
+    hold = Hold("h", B)
+    assert seen == [([""], [], hold), (["h"], [], hold), (["h"], ["h"], hold), ([""], [], None)]
+    assert state.routes().pods == {"1": A}
+
+
+def test_a_switch_takes_the_guild_from_the_one_and_gives_it_to_the_other() -> None:
+    state = DesiredState()
+    state.assign(A, assignment("1"))
+    state.hand_off(GuildId("1"), ADOPTING)
+    before = state.revision
+    state.switch(GuildId("1"), B)
+    assert [type(frame) for frame in state.changes(A, after=before)] == [Release]
+    assert state.changes(B, after=before) == [Assign(before + 1, assignment("1"))]
+    assert state.route_changes(after=before) == [Route(before + 1, "1", B)]
+
+
+def test_a_deploy_in_the_middle_of_a_handoff_reaches_both() -> None:
+    state = DesiredState()
+    state.assign(A, assignment("1"))
+    state.hand_off(GuildId("1"), ADOPTING)
+    before = state.revision
+    state.assign(A, assignment("1", revision=2))
+    (of_a,), (of_b,) = state.changes(A, after=before), state.changes(B, after=before)
+    assert isinstance(of_a, Assign)
+    assert isinstance(of_b, Assign)
+    assert (of_a.assignment.revision, of_a.assignment.leaves) == (2, "h")
+    assert (of_b.assignment.revision, of_b.assignment.adopts) == (2, "h")
+    assert state.route_changes(after=before) == []
+
+
+def test_whose_handoff_it_is() -> None:
+    state = DesiredState()
+    state.assign(A, assignment("1"))
+    state.hand_off(GuildId("1"), LEAVING)
+    assert state.handed_by("h") == (A, B)
+    assert state.handed_by("other") is None
+    state.switch(GuildId("1"), B)
+    assert state.handed_by("h") is None
+
+
+def test_what_is_to_be_forgotten_is_told_until_it_was() -> None:
+    state = DesiredState()
+    state.forget(A, GuildId("1"), retain_hours=2)
+    state.forget(A, GuildId("1"))
+    forget = Forget(1, "1", 2)
+    assert state.changes(A, after=0) == [forget]
+    assert state.snapshot(A).forgets == [forget]
+    assert state.changes(B, after=0) == []
+    state.forgotten(A, GuildId("1"))
+    assert state.snapshot(A).forgets == []
+
+
+def test_nobody_is_told_to_forget_what_it_has_or_gets() -> None:
+    state = DesiredState()
+    state.assign(A, assignment("1"))
+    state.hand_off(GuildId("1"), HOLDING)
+    state.forget(A, GuildId("1"))
+    state.forget(B, GuildId("1"))
+    assert state.snapshot(A).forgets == state.snapshot(B).forgets == []
+
+
+def test_a_guild_that_comes_back_is_not_forgotten() -> None:
+    state = DesiredState()
+    state.assign(B, assignment("1"))
+    state.forget(A, GuildId("1"))
+    state.hand_off(GuildId("1"), Handoff("back", A, Stage.HOLDING))
+    assert state.snapshot(A).forgets == []
+
+
+HANDOFF_STEPS = st.one_of(
+    st.tuples(st.just("assign"), st.sampled_from([A, B]), st.integers(1, 3)),
+    st.tuples(st.just("hand_off"), st.sampled_from([A, B]), st.sampled_from([*Stage, None])),
+    st.tuples(st.just("switch"), st.sampled_from([A, B]), st.none()),
+    st.tuples(st.just("release"), st.none(), st.none()),
+)
+
+
+@given(st.lists(HANDOFF_STEPS, max_size=30), st.integers(0, 30))
+def test_changes_of_handoffs_lead_to_the_same_state_as_a_snapshot(
+    steps: list[tuple[str, PodName, Any]], joined_after: int
+) -> None:
+    state, guild = DesiredState(), GuildId("1")
+    known: dict[PodName, dict[str, Assignment]] = {A: {}, B: {}}
+    routes: dict[str, tuple[str | None, Hold | None]] = {}
+    at = 0
+    for number, (what, pod, detail) in enumerate(steps):
+        if number == joined_after:
+            known = {p: {a.guild: a for a in state.snapshot(p).assignments} for p in (A, B)}
+            routes = {g: (p, state.routes().held.get(g)) for g, p in state.routes().pods.items()}
+            at = state.revision
+        if what == "assign":
+            state.assign(pod, assignment(guild, detail))
+        elif what == "hand_off":
+            state.hand_off(guild, Handoff(f"h{number}", pod, detail) if detail is not None else None)
+        elif what == "switch":
+            state.switch(guild, pod)
+        else:
+            state.release(guild)
+    for pod, guilds in known.items():
+        for frame in state.changes(pod, after=at):
+            if isinstance(frame, Assign):
+                guilds[frame.assignment.guild] = frame.assignment
+            elif isinstance(frame, Release):
+                guilds.pop(frame.guild, None)
+        assert guilds == {entry.guild: entry for entry in state.snapshot(pod).assignments}
+    for route in state.route_changes(after=at):
+        routes[route.guild] = (route.pod, route.held)
+        if route.pod is None:
+            del routes[route.guild]
+    assert routes == {g: (p, state.routes().held.get(g)) for g, p in state.routes().pods.items()}

@@ -10,11 +10,18 @@ import pytest
 
 from flora_core.settings import Settings
 from flora_core.token_review import IdentitySettings
+from flora_gateway.rest.settings import RestSettings
 from flora_gateway.settings import DiscordSettings, GatewaySettings
 from flora_runtime.supervisor.settings import RuntimeSettings
 
 ROOT = Path(__file__).parents[3]
-CLASSES: list[type[Settings]] = [RuntimeSettings, GatewaySettings, DiscordSettings, IdentitySettings]
+CLASSES: list[type[Settings]] = [
+    RuntimeSettings,
+    GatewaySettings,
+    DiscordSettings,
+    RestSettings,
+    IdentitySettings,
+]
 PAGES = {"runtime-pod.md": "RUNTIME_", "gateway.md": "GATEWAY_"}
 SOURCES = {
     "runtime-pod.md": [

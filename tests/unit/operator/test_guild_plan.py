@@ -222,13 +222,30 @@ def test_a_missing_secret_is_told_beside_a_script_that_runs() -> None:
     assert ready(plan(seen(made.status)).status).reason == "Loaded"
 
 
-def test_a_guild_that_the_bot_is_not_in_is_told_beside_a_script_that_is_loaded() -> None:
+def test_a_guild_that_the_bot_is_not_in_runs_nothing_until_the_bot_is_back() -> None:
     before = live()
-    made = plan(seen(before.status, member=False))
-    assert ready(made.status).reason == "GuildUnknown"
-    assert assigned(made) == assigned(before)
-    assert ready(plan(seen(made.status, member=True)).status).reason == "Loaded"
+    made = plan(seen(before.status, member=False, retention_seconds=3600))
+    assert (ready(made.status).reason, made.run, made.forget) == ("GuildUnknown", None, None)
+    assert assigned(plan(seen(made.status, member=True))) == assigned(before)
     assert ready(plan(seen(before.status, member=None)).status).reason == "Loaded"
+
+
+def test_the_data_of_a_guild_that_the_bot_has_left_goes_after_its_retention() -> None:
+    before = live()
+    left = plan(seen(before.status, member=False, retention_seconds=600, now=NOW))
+    assert left.look_again == 601
+    waits = plan(seen(left.status, member=False, retention_seconds=600, now=LATER))
+    assert (waits.forget, waits.look_again, waits.status) == (None, 301, left.status)
+    over = plan(seen(left.status, member=False, retention_seconds=300, now=LATER))
+    assert over.forget == assigned(before)[0]
+    assert (over.status.assignment, over.status.loaded_at, over.look_again) == (None, "", None)
+    settled = plan(seen(over.status, member=False, retention_seconds=300, now=LATER))
+    assert (settled.forget, settled.status) == (None, over.status)
+
+
+def test_a_guild_that_never_ran_has_nothing_to_forget() -> None:
+    made = plan(seen(member=False, retention_seconds=0))
+    assert (ready(made.status).reason, made.forget, made.look_again) == ("GuildUnknown", None, None)
 
 
 def test_without_pods_nobody_has_it() -> None:

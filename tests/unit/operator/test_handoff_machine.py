@@ -260,7 +260,9 @@ names = st.sampled_from([doing.__name__ for doing in DOINGS])
 
 @settings(max_examples=500)
 @given(st.lists(names, max_size=80))
-def test_whatever_happens_in_whatever_order_there_is_one_owner_with_all_of_the_data(doings: list[str]) -> None:
+def test_whatever_happens_in_whatever_order_there_is_one_owner_with_all_of_the_data(
+    doings: list[str],
+) -> None:
     world = World()
     for doing in doings:
         getattr(world, doing)()
