@@ -39,7 +39,7 @@ from flora_operator.retirement import Retirements
 from flora_operator.secret_values import SELECTOR
 from flora_operator.server import make_app
 from flora_operator.settings import OperatorSettings
-from flora_operator.sinks import ConfigMaps, RuntimePods, Secrets, wanted_pods
+from flora_operator.sinks import ConfigMaps, RuntimePods, Secrets, pods_of_statefulset
 from flora_operator.starter import Starter
 from flora_operator.status import READY
 from flora_operator.workqueue import WorkQueue
@@ -94,7 +94,7 @@ class Operator:
             retention_hours=settings.retention_hours,
         )
         self._membership = Membership(self._on_members)
-        self._retirements = Retirements(self.state, self._pods_wanted)
+        self._retirements = Retirements(self.state, self.wanted_pods)
         self._starter = self._make_starter()
         self.app, self.streams = make_app(
             self.state, self, parts.identities, unsynced=self.unsynced, healthy=lambda: None
@@ -168,14 +168,20 @@ class Operator:
     def _statefulsets(self) -> str:
         return f"/apis/apps/v1/namespaces/{self._settings.namespace}/statefulsets"
 
-    async def _pods_wanted(self) -> Sequence[PodName]:
+    @property
+    def _of_our_name(self) -> dict[str, str]:
+        return {"fieldSelector": f"metadata.name={self._settings.statefulset}"}
+
+    async def wanted_pods(self) -> Sequence[PodName]:
         """As of now: a pod that is ended because it is one too many asks before the watch tells why."""
         try:
-            document = await self.kube.call("GET", f"{self._statefulsets}/{self._settings.statefulset}")
+            found: list[Document] = []
+            async for page in self.kube.list(self._statefulsets, query=self._of_our_name):
+                found += page["items"]
         except KubeError as error:
             _log.warning("statefulset_not_read", error=str(error))
             return self.fleet.pods
-        return wanted_pods(document)
+        return [pod for document in found for pod in pods_of_statefulset(document)]
 
     def _reflectors(self) -> list[Reflector]:
         settings = self._settings
@@ -191,7 +197,7 @@ class Operator:
             self.kube,
             self._statefulsets,
             RuntimePods(settings.statefulset, self._reconciler.on_pods),
-            query={"fieldSelector": f"metadata.name={settings.statefulset}"},
+            query=self._of_our_name,
         )
         return [*config_maps, *secrets, pods]
 

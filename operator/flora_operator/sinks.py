@@ -81,14 +81,14 @@ class RuntimePods:
     def put(self, document: Document) -> None:
         if key_of(document)[1] != self._name:
             return
-        self._tell(wanted_pods(document))
+        self._tell(pods_of_statefulset(document))
 
     def drop(self, document: Document) -> None:
         del document
         self._tell(())
 
 
-def wanted_pods(statefulset: Document) -> tuple[PodName, ...]:
+def pods_of_statefulset(statefulset: Document) -> tuple[PodName, ...]:
     """The pods that a StatefulSet has to have."""
     name, spec = key_of(statefulset)[1], statefulset["spec"]
     ordinals: dict[str, int] = spec.get("ordinals") or {}

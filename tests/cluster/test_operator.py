@@ -396,3 +396,11 @@ async def test_without_namespaces_named_it_works_for_all(stage: Stage) -> None:
         stage.apply("1002", source={"configMapRef": {"name": "bot"}})
         await stage.ready(GUILD)
         await stage.ready("1002")
+
+
+async def test_a_pod_that_is_one_too_many_is_told_to_wait_before_the_watch_says_why(stage: Stage) -> None:
+    async with stage.operating() as operator:
+        assert await operator.wanted_pods() == PODS[:3]
+        stage.statefulset(2)
+        assert await operator.wanted_pods() == PODS[:2]
+        stage.statefulset(3)
