@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import aiohttp
@@ -66,10 +65,16 @@ class Bare:
                 return page["metadata"]["resourceVersion"]
 
     async def _watch(self, version: str) -> None:
-        query = {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true"}
-        async for event in lines(self._session, self._base, query):
-            if event["type"] in {"ADDED", "MODIFIED"}:
-                self._take(event["object"])
+        while True:  # the API server ends watches now and then
+            query = {"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true"}
+            async with self._session.get(self._base, params=query) as response:
+                async for line in response.content:
+                    event = msgspec.json.decode(line)
+                    if event["type"] == "ERROR":
+                        raise SystemExit(f"the watch failed: {event['object']}")
+                    version = event["object"]["metadata"]["resourceVersion"]
+                    if event["type"] in {"ADDED", "MODIFIED"}:
+                        self._take(event["object"])
 
     def _take(self, item: Document) -> None:
         metadata, spec = item["metadata"], item["spec"]
@@ -137,9 +142,7 @@ def wanted_status(spec: Document, generation: int) -> Document:
         "conditions": [
             condition("Assigned", "True", "Assigned", f"revision {generation} is {pod}'s"),
             condition("Bundled", "True", "Bundled", f"1,042 bytes, {sources[:12]}"),
-            condition(
-                "Ready", "Unknown", "Loading", f"{pod} has not said that it runs revision {generation}"
-            ),
+            condition("Ready", "False", "Loading", f"{pod} is to load revision {generation}"),
         ],
         "assignment": {
             "pod": pod,
@@ -150,13 +153,6 @@ def wanted_status(spec: Document, generation: int) -> Document:
         },
         "bundle": {"sha256": sources, "bytes": 1042, "sources": sources},
     }
-
-
-async def lines(session: aiohttp.ClientSession, url: str, query: dict[str, str]) -> AsyncIterator[Document]:
-    """Events of a watch, until it ends."""
-    async with session.get(url, params=query) as response:
-        async for line in response.content:
-            yield msgspec.json.decode(line)
 
 
 async def main(namespace: str) -> None:

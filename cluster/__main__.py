@@ -1,8 +1,8 @@
 """``python -m cluster up | down | status | images [COMPONENT …] | load ARCHIVE …``.
 
-``up`` writes one line for a shell to standard output (``eval "$(make -s cluster-up)"``) and its progress to
-standard error. Exit codes: 0 done, 1 it could not be, 2 asked wrongly, 3 ``status``: none runs, 130
-interrupted.
+``up`` writes lines for a shell to standard output (``eval "$(make -s cluster-up)"``): KUBECONFIG, and PATH
+where kubectl or Helm are missing. Its progress goes to standard error. Exit codes: 0 done, 1 it could not be,
+2 asked wrongly, 3 ``status``: none runs, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def _up(where: Path, *, with_node: bool) -> None:
         with_node = False
     path = by_hand.up(where, with_node=with_node, say=_say)
     print(f"export KUBECONFIG={shlex.quote(str(path))}")
+    if with_node and (folders := by_hand.clients(say=_say)):
+        print(f"export PATH={':'.join(shlex.quote(str(folder)) for folder in folders)}:$PATH")
     _say("next: kubectl apply -f crds/ && kubectl apply --server-side -f examples/basic/guild.yaml")
 
 

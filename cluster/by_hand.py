@@ -6,6 +6,7 @@ Its folder is ``$XDG_STATE_HOME/flora/cluster``. What a machine that went down l
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def up(where: Path, *, with_node: bool, say: Say) -> Path:
     except BaseException:  # Ctrl-C too
         lifecycle.stop(where)  # the logs stay, to be read
         raise
+
+
+def clients(*, say: Say) -> list[Path]:
+    """The folders of kubectl and Helm, of those that this machine has none of.
+
+    Raises Unavailable and CannotBuild. Blocks.
+    """
+    found = {"kubectl": binaries.kubectl, "helm": binaries.helm}
+    return [build(say=say).parent for name, build in found.items() if shutil.which(name) is None]
 
 
 def load(where: Path, names: Sequence[str], *, say: Say) -> None:

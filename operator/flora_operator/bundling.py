@@ -31,6 +31,7 @@ from flora_core.errors import BundleFailed, DatabaseError, ToolBusy
 from flora_core.ids import Sha256
 from flora_core.telemetry import logger
 from flora_core.toolchain import Bundle, Project, Toolchain, ToolLimits, content_address
+from flora_core.toolchain.address import toolchain_version
 from flora_operator.errors import Unavailable
 
 WAITING: Final = 256
@@ -44,6 +45,9 @@ FAILED: Final = 256
 
 SERVED_BYTES: Final = 32 << 20
 """Bundles kept here to be served; what 1,000 pods ask for at once is mostly the same."""
+
+HASHED_HERE: Final = 100_000
+"""Characters of sources that take less time to hash than to hand to a thread, well below a millisecond."""
 
 MIGRATE_SECONDS: Final = 60.0
 RETAIN_SECONDS: Final = 3600.0
@@ -76,6 +80,7 @@ class Bundling:
         self._asking: dict[Sha256, asyncio.Task[BundleInfo]] = {}
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(toolchain_version)  # remembered; it reads 12 MB
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -252,5 +257,8 @@ def _may_be_gone() -> Generator[None]:
 
 
 async def _address(project: Project) -> Sha256:
-    """Beside the loop: hashing a megabyte takes some milliseconds, and the tools 30 the first time."""
+    """A large project is hashed beside the loop, which would stand still for some milliseconds."""
+    size = sum(len(text) for files in (project.files, project.dependencies) for text in files.values())
+    if size < HASHED_HERE:
+        return content_address(project)
     return await asyncio.to_thread(content_address, project)

@@ -21,7 +21,11 @@ from flora_operator.kube.client import METADATA_LIST, Document, Kube
 from flora_operator.kube.paths import deployment_path
 
 LOOK_SECONDS: Final = 0.05
+LOST_SECONDS: Final = 1.0
+"""Nothing more from the watch for so long: has what is missing been deleted meanwhile?"""
+
 STALLED_SECONDS: Final = 30.0
+"""For so long: what is missing is fetched one by one."""
 
 _log = logger(__name__)
 
@@ -47,18 +51,31 @@ class Census:
             await backoff.pause()
 
     async def caught_up(self, keys: set[Key]) -> None:
-        """Return once the watch has told of all ``keys``; what it does not tell of is looked up."""
+        """Return once the watch has told of all ``keys`` there are; what it keeps to itself is looked up."""
         loop = asyncio.get_running_loop()
         missing, progress = keys - self._fleet.keys(), loop.time()
+        looked = progress
         while missing:
             await asyncio.sleep(LOOK_SECONDS)
             left = missing - self._fleet.keys()
+            now = loop.time()
             if left != missing:
-                progress = loop.time()
-            elif loop.time() - progress > STALLED_SECONDS:
+                progress = looked = now
+            elif now - looked > LOST_SECONDS:
+                looked = now
+                left = await self._remaining(left, stalled=now - progress > STALLED_SECONDS)
+            missing = left
+
+    async def _remaining(self, left: set[Key], *, stalled: bool) -> set[Key]:
+        """Those of ``left`` that have not been deleted meanwhile."""
+        try:
+            left = left & set(await self._list())
+            if stalled:
                 for key in left:
-                    await self._look_up(key, left)
-            missing = left & missing
+                    await self._verify(key)
+        except KubeError as error:
+            _log.info("census_put_off", error=str(error))
+        return left
 
     async def run(self, seconds: float) -> None:
         """Compare every ``seconds``."""
@@ -92,13 +109,6 @@ class Census:
                 self._fleet.drop(key)
             return
         self._put(document)
-
-    async def _look_up(self, key: Key, left: set[Key]) -> None:
-        try:
-            await self._verify(key)
-        except KubeError:
-            return
-        left.discard(key)
 
     async def _list(self) -> dict[Key, str]:
         found: dict[Key, str] = {}

@@ -235,16 +235,18 @@ class Reconciler:
 
     async def _write(self, d: Deployment, made: Plan) -> None:
         """What should stand there, unless it does; then what has happened."""
+        if made.has_data and FINALIZER not in d.finalizers:
+            self._fleet.wrote(d.key, await self._writer.hold(d))
         stands = self._fleet.get(d.key)
         if stands is None or stands.uid != d.uid:
             raise Missing("it was deleted")
-        if made.has_data and FINALIZER not in d.finalizers:
-            self._fleet.wrote(d.key, await self._writer.hold(d))
+        if stands.generation != d.generation:
+            raise Retry(0)  # it was planned for another
         known = self._known.get(d.key)
         edited = known is not None and known.uid == d.uid and stands.status != known.status
         if stands.status != made.status:
             write = self._writer.replace_status if edited else self._writer.apply_status
-            self._fleet.wrote(d.key, await write(d, made.status), made.status)
+            self._fleet.wrote(d.key, await write(stands, made.status), made.status)
         self._known[d.key] = _Known(d.uid, d.guild, made.status)
         for note in transitions(d.status, made.status):
             self._recorder.note(d, note)

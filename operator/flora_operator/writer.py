@@ -1,7 +1,8 @@
 """Writing a GuildDeployment: its status, and our finalizer. Nothing else of it is ours.
 
 A status is applied server-side. Where somebody has edited it, applying would leave what he added, because
-it is his then; so it is replaced as a whole.
+it is his then; so it is replaced as a whole. All is written to the version of the object that was looked at
+and to no other: one that was deleted and made again has the same name and generation, and would seem Ready.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ _OURS: Final = {"fieldManager": MANAGER}
 
 
 class Writer:
-    """All methods give the object's metadata after the change, and raise KubeError."""
+    """All methods give the object's metadata after the change, and raise KubeError.
+
+    Conflict: it has changed since it was looked at, or is another one.
+    """
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
 
     async def apply_status(self, deployment: Deployment, status: Status) -> Metadata:
-        """Conflict: it is another object of the same name now."""
+        """What is ours of it."""
         body = {**_head(deployment), "status": to_document(status)}
         path = f"{deployment_path(deployment.key)}/status"
         answer = await self._kube.call("PATCH", path, body, query=_FORCED, content=APPLY, accept=METADATA)
@@ -38,7 +42,7 @@ class Writer:
     async def replace_status(self, deployment: Deployment, status: Status) -> Metadata:
         """Whatever is there."""
         body = [
-            {"op": "test", "path": "/metadata/uid", "value": deployment.uid},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": deployment.resource_version},
             {"op": "add", "path": "/status", "value": to_document(status)},
         ]
         path = f"{deployment_path(deployment.key)}/status"
@@ -56,7 +60,7 @@ class Writer:
         return answer["metadata"]
 
     async def let_go(self, deployment: Deployment) -> Metadata:
-        """Conflict: it has changed since; look again."""
+        """It may be deleted now."""
         others = [name for name in deployment.finalizers if name != FINALIZER]
         body = {"metadata": {"finalizers": others, "resourceVersion": deployment.resource_version}}
         answer = await self._kube.call(
@@ -67,5 +71,5 @@ class Writer:
 
 def _head(deployment: Deployment) -> dict[str, Any]:
     namespace, name = deployment.key
-    metadata = {"namespace": namespace, "name": name, "uid": deployment.uid}
+    metadata = {"namespace": namespace, "name": name, "resourceVersion": deployment.resource_version}
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata}

@@ -162,6 +162,14 @@ class Installed:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
+    def is_reached(self) -> bool:
+        """Whether its port is open: kube-proxy takes a moment to learn of a Service."""
+        try:
+            self.control("GET", "/stats")
+        except OSError:
+            return False
+        return True
+
     def ask(self, guild: str, content: str, *, seconds: float = 20.0) -> str:
         """What the bot answers in ``guild``; nobody else may be writing there. Blocks."""
         said = self.control("POST", f"/guilds/{guild}/messages", {"content": content})
@@ -256,6 +264,7 @@ def install(cluster: Cluster, api: Api, program: Path, folder: Path) -> Installe
         raise AssertionError(f"{error}\n{release.told()}") from None
     release.wait_ready()
     api.apply(outside_service())
+    release.until(lambda: [] if release.is_reached() else [release.url], seconds=30)
     release.guilds = [f"20000000000000{number:04}" for number in range(1, 10)]
     for guild in release.guilds:
         release.control("POST", "/guilds", {"name": f"guild {guild}", "id": guild})

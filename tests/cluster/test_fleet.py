@@ -86,6 +86,7 @@ async def test_a_runtime_pod_that_is_deleted_by_force_loses_only_what_it_was_at(
     assert tally.duplicated <= 20
 
 
+@pytest.mark.timeout(600)  # waits of its own have shorter ones
 async def test_scaling_moves_guilds_with_all_they_keep(
     calm: Installed, report: Callable[[object], None]
 ) -> None:

@@ -92,6 +92,12 @@ async def talk():
 asyncio.run(talk())
 """
 
+METRICS = """
+from urllib.request import urlopen
+
+print(urlopen("http://127.0.0.1:8403/metrics").read().decode())
+"""
+
 
 async def test_a_message_is_answered_through_pods(whole: Cluster, whole_api: Api, place: str) -> None:
     """Simulator, gateway and runtime in Pods; the control plane is this test, reached from the cluster."""
@@ -116,6 +122,11 @@ async def test_a_message_is_answered_through_pods(whole: Cluster, whole_api: Api
             execute, whole, "flora-simulator", "python3", "-c", PEOPLE, "hello", namespace=place
         )
         assert said.strip() == "re: hello"
+        metrics = await asyncio.to_thread(
+            execute, whole, "flora-runtime", "python3", "-c", METRICS, namespace=place
+        )
+        for wall in ("landlock", "seccomp"):
+            assert f'flora_runtime_walls{{wall="{wall}"}} 1.0' in metrics, "they need no privilege"
     finally:
         await runner.cleanup()
 

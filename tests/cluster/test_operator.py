@@ -19,6 +19,7 @@ from tests.cluster.played_pods import until
 pytestmark = pytest.mark.usefixtures("crd")
 
 GUILD = "123456789012345678"
+EVERYWHERE = "/apis/flora.uwu.network/v1alpha1/guilddeployments"
 GOOD = "on('messageCreate', (ctx) => ctx.reply('pong'))"
 
 
@@ -319,7 +320,7 @@ async def test_replicas_from_3_to_4_want_the_fewest_moves_and_nothing_is_moved_b
         def want(self, guild: Any, *, from_: Any, to: Any, known: Any) -> None:
             wanted[guild] = (from_, to)
 
-        def drop(self, guild: Any) -> None:
+        def drop(self, guild: Any, *, known: Any = None) -> None:
             wanted.pop(guild, None)
 
     stage.moves = lambda _state, _persist: Mover()
@@ -380,3 +381,18 @@ async def test_without_a_statefulset_guilds_wait_and_say_so(
         await stage.ready(GUILD, "NoPods")
         stage.statefulset(3)
         await stage.ready(GUILD, "Loading")
+
+
+async def test_without_namespaces_named_it_works_for_all(stage: Stage) -> None:
+    """As the chart has it by default."""
+    try:  # those of other tests go with their namespaces, by and by
+        await until(lambda: not stage.api.call("GET", EVERYWHERE)["items"], seconds=30)
+    except AssertionError:
+        pytest.skip("other GuildDeployments are in this cluster, and are left alone")
+    async with stage.operating(watch_namespaces=""), stage.pods():
+        stage.secret("s", token="hunter2")
+        stage.config_map("bot", **{"src__main.ts": GOOD})
+        stage.apply(GUILD, GOOD, secrets=[{"name": "K", "secretKeyRef": {"name": "s", "key": "token"}}])
+        stage.apply("1002", source={"configMapRef": {"name": "bot"}})
+        await stage.ready(GUILD)
+        await stage.ready("1002")

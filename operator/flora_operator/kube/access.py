@@ -65,9 +65,17 @@ def find() -> Access:
         return Access(server, tls, Token(file=ACCOUNT / "token"))
     try:
         info = kopf.login_with_kubeconfig(settings=kopf.OperatorSettings())
-    except (OSError, ValueError, LookupError, yaml.YAMLError) as error:
+    except (
+        kopf.LoginError,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        yaml.YAMLError,
+    ) as error:
         raise InvalidSettings(f"KUBECONFIG: cannot be read: {error}") from None
-    if info is None:
+    if info is None or not info.server:
         raise InvalidSettings("KUBECONFIG: names no file, and this is no pod; say which cluster to work for")
     basic = info.as_http_headers().get("Authorization", "") if not info.token else ""
     return Access(info.server.rstrip("/"), _tls(info), Token(info.token or ""), basic)

@@ -108,7 +108,9 @@ class Deployments:
         registry = kopf.OperatorRegistry()
 
         async def login(**_: Any) -> kopf.AiohttpSession:
-            session = self._access.session(limit=8, timeout=aiohttp.ClientTimeout(total=None, connect=10))
+            # Each namespace has a watch that keeps its connection.
+            limit = len(self._namespaces) + 8
+            session = self._access.session(limit=limit, timeout=aiohttp.ClientTimeout(total=None, connect=10))
             return kopf.AiohttpSession(server=self._access.server, aiohttp_session=session)
 
         async def on_event(event: kopf.RawEvent, **_: Any) -> None:

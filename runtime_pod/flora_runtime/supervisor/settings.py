@@ -104,7 +104,7 @@ class RuntimeSettings(Settings):
     into the pod's grace period."""
 
     drain_secs: float = Field(10, ge=0)
-    """How long running handlers get after that."""
+    """How long running handlers get after that, and those of a guild before it moves to another pod."""
 
     worker_soft_rss_mib: int = Field(1024, ge=64)
     """Memory of one worker process above which it sends guilds to sleep, those first that had no event for

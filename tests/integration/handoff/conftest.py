@@ -12,8 +12,8 @@ from tests.integration.handoff.moving_fleet import MovingFleet
 async def fleet(tmp_path: Path) -> AsyncIterator[MovingFleet]:
     """Everything up, with the echo script in the one guild, on the first pod."""
     running = MovingFleet(tmp_path)
-    await running.start()
     try:
+        await running.start()
         await running.ready()
         await running.place()
         yield running

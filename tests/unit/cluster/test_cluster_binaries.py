@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import binaries, build, versions
+from cluster import binaries, build, by_hand, versions
 from cluster.errors import CannotBuild, Unavailable
 
 
@@ -151,3 +151,20 @@ def test_what_another_built_meanwhile_is_taken(tmp_path: Path) -> None:
     target.write_text("built by another\n")
     build.build(versions.KUBE, target, go_that_says(tmp_path, "go1.26.0", building="exit 1"), say=silent)
     assert target.read_text() == "built by another\n"
+
+
+def test_clients_that_the_machine_has_are_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("kubectl", "helm"):
+        program(tmp_path / name)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert by_hand.clients(say=silent) == []
+
+
+def test_a_client_that_is_missing_comes_from_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program(tmp_path / "kubectl")
+    cached = program(binaries.cached(versions.HELM_CLIENT))
+    assert by_hand.clients(say=silent) == [cached.parent]
