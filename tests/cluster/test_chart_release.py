@@ -36,6 +36,11 @@ class Release:
             {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": self.namespace}}
         )
 
+    def scale(self, replicas: int) -> None:
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/statefulsets/flora-runtime"
+        change = {"spec": {"replicas": replicas}}
+        self._api.call("PATCH", path, change, content="application/merge-patch+json")
+
     def pod_annotations(self, kind: str, name: str) -> Document:
         return self.get("apps/v1", kind, name)["spec"]["template"]["metadata"]["annotations"]
 
@@ -92,12 +97,10 @@ def test_a_made_up_password_stays(release: Release) -> None:
 
 
 @pytest.mark.usefixtures("crd")
-def test_scaling_by_hand_is_not_undone_by_an_autoscaler_s_upgrade(release: Release) -> None:
+def test_an_upgrade_does_not_undo_what_an_autoscaler_decided(release: Release) -> None:
     scaled = {**STORES, "runtime": {"autoscaling": {"type": "hpa"}}}
     release.do("install", scaled)
-    document = release.get("apps/v1", "StatefulSet", "flora-runtime")
-    document["spec"]["replicas"] = 4
-    release._api.call("PUT", release._api.path(document), document)
+    release.scale(4)
     release.do("upgrade", {**scaled, "gateway": {"config": {"GATEWAY_BUFFER_MIB": 32}}})
     assert release.get("apps/v1", "StatefulSet", "flora-runtime")["spec"]["replicas"] == 4
 
