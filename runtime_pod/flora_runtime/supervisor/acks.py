@@ -69,22 +69,34 @@ class AckTracker:
 class Seen:
     """Recognises events that were delivered before: Discord replays after a RESUME.
 
-    Within one Discord session events come in the order of their sequence numbers, also over a replay, so the
-    highest number seen tells.
+    Within one Discord session the events of a guild come in the order of their sequence numbers, also over a
+    replay, so the highest number seen tells. Not so those of several guilds: events of one that moves here
+    have waited in the gateway while later ones of others went on.
     """
 
-    SESSIONS: Final = 1024
+    GUILDS: Final = 100_000
 
     __slots__ = ("_highest",)
 
     def __init__(self) -> None:
-        self._highest: dict[str, int] = {}
+        self._highest: dict[str, tuple[str, int]] = {}
 
-    def is_new(self, session: str, sequence: int) -> bool:
+    def is_new(self, guild: str, session: str, sequence: int) -> bool:
         """Whether this event was not seen before; from now on it was."""
-        if sequence <= self._highest.get(session, 0):
+        known = self._highest.get(guild)
+        if known is not None and known[0] == session and sequence <= known[1]:
             return False
-        self._highest[session] = sequence
-        if len(self._highest) > self.SESSIONS:
+        self._highest[guild] = (session, sequence)
+        if len(self._highest) > self.GUILDS:
             del self._highest[next(iter(self._highest))]
         return True
+
+    def of(self, guild: str) -> dict[str, int]:
+        """Discord session -> sequence number of the guild's last event."""
+        known = self._highest.get(guild)
+        return {known[0]: known[1]} if known is not None else {}
+
+    def know(self, guild: str, seen: dict[str, int]) -> None:
+        """What the pod that had ``guild`` before has handled."""
+        for session, sequence in seen.items():
+            self.is_new(guild, session, sequence)

@@ -138,7 +138,6 @@ class Guild:
         """The handoff by which it came, as long as that may be undone."""
         self.paused = False
         """Whether its jobs wait: it leaves, or it has just come."""
-        self._session, self._sequence = "", 0
         self.loaded: Assignment | None = None
         """What runs, or ran before its worker lost it; None when nothing of this guild ever loaded here."""
         self._port = port
@@ -266,22 +265,6 @@ class Guild:
             self._pump()
         elif not self._deploying:
             self._ask_for_deploy()
-
-    @property
-    def seen(self) -> dict[str, int]:
-        """Discord session -> sequence number of its last event."""
-        return {self._session: self._sequence} if self._session else {}
-
-    def know_seen(self, seen: dict[str, int]) -> None:
-        """What the pod that had it before has handled."""
-        self._session, self._sequence = next(iter(seen.items()), ("", 0))
-
-    def is_new(self, session: str, sequence: int) -> bool:
-        """Whether the event was not handled before it came here; from now on it was."""
-        if session == self._session and sequence <= self._sequence:
-            return False
-        self._session, self._sequence = session, sequence
-        return True
 
     def settle(self) -> None:
         """It is here to stay: its jobs may run."""

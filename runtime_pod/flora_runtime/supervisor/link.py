@@ -50,7 +50,7 @@ class GatewayLink:
         self._writer = StreamWriter()
         self.upstream: Final = make_upstream(self._writer)
         self.acks: Final = AckTracker()
-        self._seen = Seen()
+        self.seen: Final = Seen()
         self._epoch = ""
         self._backoff = Backoff()
         self.connected = False
@@ -102,7 +102,7 @@ class GatewayLink:
         if isinstance(frame, Event):
             if frame.offset <= self.acks.highest:
                 return  # sent again because our acknowledgement was lost
-            if frame.sequence and not self._seen.is_new(frame.session, frame.sequence):
+            if frame.sequence and not self.seen.is_new(frame.guild, frame.session, frame.sequence):
                 metrics.repeated.inc()
                 self.acks.received_safe(frame.offset)
                 return

@@ -259,7 +259,7 @@ class RuntimePod:
             self._reports.stays(assignment.guild)
             self._run(assignment)
 
-    def _run(self, assignment: Assignment, *, handoff: str = "", seen: dict[str, int] | None = None) -> None:
+    def _run(self, assignment: Assignment, *, handoff: str = "") -> None:
         guild = self._guilds.get(assignment.guild)
         if guild is not None:
             if not handoff:
@@ -283,7 +283,6 @@ class RuntimePod:
         guild = Guild(assignment, self, worker=worker.index, slot=slot, backlog=self._settings.backlog_limit)
         self._guilds[assignment.guild] = guild
         guild.handoff, guild.paused = handoff, bool(handoff)
-        guild.know_seen(seen or {})
         guild.placeholders = self._fetches.placeholders(GuildId(guild.id))
         declared = self._sleepers.take(assignment)
         if declared is None:
@@ -354,11 +353,12 @@ class RuntimePod:
         self._crons.pause(GuildId(guild))
 
     def let_go(self, guild: str) -> dict[str, int]:
-        found = self._unload(guild)
-        return found.seen if found is not None else {}
+        self._unload(guild)
+        return self._link.seen.of(guild)
 
     def load(self, assignment: Assignment, *, handoff: str, seen: dict[str, int]) -> None:
-        self._run(assignment, handoff=handoff, seen=seen)
+        self._link.seen.know(assignment.guild, seen)
+        self._run(assignment, handoff=handoff)
 
     def erase(self, guild: str) -> None:
         self._crons.forget(GuildId(guild))
@@ -389,10 +389,6 @@ class RuntimePod:
         self.safe(event.offset)
 
     def _give(self, guild: Guild, event: Event) -> None:
-        if event.sequence and not guild.is_new(event.session, event.sequence):
-            metrics.repeated.inc()  # the pod that had it before has handled it
-            self.safe(event.offset)
-            return
         guild.add_event(event.type, event.offset, _body(event))
 
     def on_result(self, result: Result) -> None:

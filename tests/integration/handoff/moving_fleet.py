@@ -289,8 +289,9 @@ class MovingFleet(Fleet):
 class Chat:
     """Messages one after the other, each with a number, and what became of them."""
 
-    def __init__(self, fleet: MovingFleet, *, pause: float = 0.02) -> None:
+    def __init__(self, fleet: MovingFleet, *, pause: float = 0.02, channel: str = "general") -> None:
         self._fleet = fleet
+        self._channel = channel
         self._pause = pause
         self.written = 0
         self._task: asyncio.Task[None] | None = None
@@ -300,7 +301,7 @@ class Chat:
 
     async def _talk(self) -> None:
         while True:
-            await self._fleet.people.post(str(self.written))
+            await self._fleet.people.post(str(self.written), channel=self._channel)
             self.written += 1
             await asyncio.sleep(self._pause)
 
@@ -319,5 +320,5 @@ class Chat:
         return len(wanted - set(counted)), sum(counted.values()) - len(counted)
 
     async def _answers(self) -> list[str]:
-        transcript = await self._fleet.people.transcript("general", limit=100_000)
+        transcript = await self._fleet.people.transcript(self._channel, limit=100_000)
         return [message.content for message in transcript if message.author == "flora"]

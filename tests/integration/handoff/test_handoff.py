@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from flora_core.ids import GuildId
 from flora_operator.handoff.machine import MOVING, SWITCHED
+from flora_simulator.world_spec import ChannelSpec
 from tests.integration.handoff.moving_fleet import A, B, Chat, MovingFleet
 
 
@@ -23,3 +25,19 @@ async def test_a_guild_moves_with_all_it_has_while_people_write(fleet: MovingFle
     assert (await fleet.crons(B))["yearly"]["next"] == plans["yearly"]["next"]
     steps = [handoff.step if handoff is not None else "" for _, _, handoff in fleet.coordinator.writes]
     assert steps == [MOVING, SWITCHED, ""], "two writes before the last"
+
+
+async def test_others_of_the_new_pod_have_had_later_events_meanwhile(fleet: MovingFleet) -> None:
+    """All guilds share a Discord session: what was held is older than what the pod has seen by then."""
+    other = GuildId(await fleet.people.create_guild("other", channels=[ChannelSpec("elsewhere")]))
+    await fleet.place(guild=other, pod=B)
+    fleet.coordinator.write_seconds = 0.3
+    here, there = Chat(fleet), Chat(fleet, channel="elsewhere")
+    here.begin()
+    there.begin()
+    await asyncio.sleep(0.3)
+    fleet.want(B)
+    await fleet.arrived(B)
+    await asyncio.sleep(0.3)
+    assert (await here.end(), await there.end()) == ((0, 0), (0, 0))
+    assert here.written > 20

@@ -63,14 +63,29 @@ def test_the_mark_is_the_longest_safe_beginning(data: st.DataObject) -> None:
 
 def test_a_replay_after_a_resume_is_recognised() -> None:
     seen = Seen()
-    assert [seen.is_new("a", n) for n in (1, 2, 5)] == [True, True, True]
-    assert [seen.is_new("a", n) for n in (2, 5, 6)] == [False, False, True]
-    assert seen.is_new("b", 1)
+    assert [seen.is_new("1", "a", n) for n in (1, 2, 5)] == [True, True, True]
+    assert [seen.is_new("1", "a", n) for n in (2, 5, 6)] == [False, False, True]
+    assert seen.is_new("1", "b", 1)
 
 
-def test_sessions_are_remembered_up_to_a_bound() -> None:
+def test_a_guild_whose_events_have_waited_is_behind_the_others_of_its_session() -> None:
     seen = Seen()
-    for number in range(Seen.SESSIONS + 1):
-        seen.is_new(f"session-{number}", 9)
-    assert seen.is_new("session-0", 9), "the oldest was forgotten"
-    assert not seen.is_new(f"session-{Seen.SESSIONS}", 9)
+    assert seen.is_new("1", "a", 9)
+    assert seen.is_new("2", "a", 3)
+    assert not seen.is_new("2", "a", 3)
+
+
+def test_what_another_pod_has_handled_is_seen() -> None:
+    seen, other = Seen(), Seen()
+    seen.is_new("1", "a", 9)
+    other.know("1", seen.of("1"))
+    assert [other.is_new("1", "a", n) for n in (8, 9, 10)] == [False, False, True]
+    assert other.of("2") == {}
+
+
+def test_guilds_are_remembered_up_to_a_bound() -> None:
+    seen = Seen()
+    for number in range(Seen.GUILDS + 1):
+        seen.is_new(f"{number}", "a", 9)
+    assert seen.is_new("0", "a", 9), "the oldest was forgotten"
+    assert not seen.is_new(f"{Seen.GUILDS}", "a", 9)
