@@ -127,10 +127,10 @@ def fleet(
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[object], None]:
     """Shows a figure although the test passes."""
-    reporter = request.config.pluginmanager.getplugin("terminalreporter")
 
     def write(line: object) -> None:
-        reporter.write_line(f"\n{line}")
+        with shown(request):
+            say(f"\n{line}")
 
     return write
 
