@@ -58,7 +58,7 @@ def cluster_figures(count: int) -> Callable[[Path], AsyncGenerator[Row]]:
             async for row in _scale(ours_world, folder, url, count):
                 yield row
             if count <= 1000:
-                yield await _large(ours_world, folder, url)
+                yield await _large(ours_world, folder, url, count)
 
     return figures
 
@@ -233,10 +233,11 @@ def _planning_seconds(count: int) -> float:
     return time.process_time() - began
 
 
-async def _large(on: World, folder: Path, url: str) -> Row:
+async def _large(on: World, folder: Path, url: str, count: int) -> Row:
     """A script of 700 KB becomes Ready, and nothing is left on the object but its status."""
     name = name_of(10**6)
-    async with operator(on, folder, url, pods=PODS, quiet=False), on.following(name_of(0)):
+    async with on.counting() as writes, operator(on, folder, url, pods=PODS, quiet=False):
+        await writes.reach(count)  # the others are loaded, and that is written
         began = time.monotonic()
         await on.apply(document(10**6, size=LARGE_BYTES))
         async with asyncio.timeout(60):
