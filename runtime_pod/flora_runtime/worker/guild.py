@@ -54,7 +54,7 @@ class Guild:
         self.leaving: list[Script] = []
         self._maps: dict[int, bytes] = {}
         self._log_rate = LogRate()
-        self.slow = False
+        self.slow_until = 0.0
 
     @property
     def scripts(self) -> list[Script]:

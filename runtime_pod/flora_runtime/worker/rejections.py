@@ -15,6 +15,11 @@ from typing import Final
 from flora_runtime.worker.racer import Address, Library
 
 KEPT_A_TURN: Final = 8
+WATCHED_A_TURN: Final = 256
+"""Rejections that are looked at in one turn; in a turn with more of them none is told of."""
+TOO_MANY: Final = (
+    f"more than {WATCHED_A_TURN} promises were rejected in one turn; it is not known who handles them"
+)
 _TEXT_BYTES: Final = 2048
 _BUNDLE: Final = "bundle.js"
 
@@ -31,6 +36,7 @@ class _Message(ctypes.Structure):
 
 
 _CALLBACK: Final = ctypes.CFUNCTYPE(None, _Message)
+_NOBODY: Final = _CALLBACK()
 
 
 class Rejections:
@@ -72,20 +78,26 @@ class Rejections:
             _CALLBACK,
         )
         self._unhandled: dict[Address, dict[int, str]] = {}
+        self._rejected: dict[Address, int] = {}
         self._callback = _CALLBACK(self._on_rejection)
 
     def watch(self, isolate: Address) -> None:
         """Begin to listen to ``isolate``."""
         self._unhandled[isolate] = {}
+        self._rejected[isolate] = 0
         self._watch(isolate, self._callback)
 
     def forget(self, isolate: Address) -> None:
         """The isolate is about to go."""
         self._unhandled.pop(isolate, None)
+        self._rejected.pop(isolate, None)
 
     def take(self, isolate: Address) -> list[str]:
         """Texts of what is unhandled since the last call, in V8's stack format; only while no task runs."""
         unhandled = self._unhandled.get(isolate)
+        rejected, self._rejected[isolate] = self._rejected.get(isolate, 0), 0
+        if rejected > WATCHED_A_TURN:
+            self._watch(isolate, self._callback)
         if not unhandled:
             return []
         texts = list(unhandled.values())
@@ -98,7 +110,13 @@ class Rejections:
         if unhandled is None:
             return
         if message.event == _Event.REJECTED:
-            if len(unhandled) < KEPT_A_TURN:
+            self._rejected[isolate] += 1
+            if self._rejected[isolate] > WATCHED_A_TURN:
+                # Each of these takes the GIL, on a thread that may have given way to everybody else.
+                self._watch(isolate, _NOBODY)
+                unhandled.clear()
+                unhandled[0] = TOO_MANY
+            elif len(unhandled) < KEPT_A_TURN:
                 unhandled[self._identity(message.promise)] = self._explain(isolate, message.value)
         elif message.event == _Event.HANDLED_AFTER_ALL:
             unhandled.pop(self._identity(message.promise), None)

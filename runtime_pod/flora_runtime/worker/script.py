@@ -32,6 +32,9 @@ more as long as its turns are short, so that a turn's CPU limit never meets a ba
 SHORT_TURN_NS: Final = 4_000_000
 LONG_TURN_NS: Final = 10_000_000
 
+SLOW_SECONDS: Final = 2.0
+"""How long after a long turn a guild's turns give way from their start."""
+
 LOAD_CPU_FACTOR: Final = 10
 """Loading may use this many turns' worth of CPU: it compiles the whole bundle."""
 
@@ -65,9 +68,9 @@ _CRON_EVENT: Final = f'{{"t":"{CRON_PREFIX}'.encode()
 class Listener(Protocol):
     """What a script tells its guild. Called between turns, never while one runs."""
 
-    slow: bool
-    """Whether the guild's last turn was long: the next one then gives way from its start. Set here, and kept
-    by the guild because a script that went over a limit has a successor."""
+    slow_until: float
+    """On the monotonic clock: turns that begin before give way from their start, for the guild had a long one
+    not long ago. Set here, and kept by the guild because a script that went over a limit has a successor."""
 
     def on_ready(self, script: Script) -> None:
         """The script wants a turn."""
@@ -258,7 +261,7 @@ class Script:
     def _begin_turn(self) -> None:
         self._started = 0
         self.turn_started = time.monotonic()
-        if self._listener.slow:
+        if self.turn_started < self._listener.slow_until:
             self._isolate.give_way()
         patience = DEMOTE_SECONDS if self._isolate.can_give_way else self._turn_limit_ns() / 1e9
         self.turn_deadline = self.turn_started + patience
@@ -277,8 +280,8 @@ class Script:
             share = spent // len(self.pending)
             for event in self.pending.values():
                 event.cpu_ns += share
-        if spent < SHORT_TURN_NS:
-            self._listener.slow = False
+        if spent > DEMOTE_SECONDS * 1e9:
+            self._listener.slow_until = now + SLOW_SECONDS
         if spent > LONG_TURN_NS:
             self._batch = max(1, self._batch // 2)
         elif self._started and spent < SHORT_TURN_NS:
@@ -401,7 +404,6 @@ class Script:
     def _give_way_if_long(self, used: int, left: int, now: float) -> None:
         if used >= DEMOTE_SECONDS * 1e9:
             self._isolate.give_way()
-            self._listener.slow = True
             self.turn_deadline = now + left / 1e9
         else:
             self.turn_deadline = now + DEMOTE_SECONDS

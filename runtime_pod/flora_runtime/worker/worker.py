@@ -94,6 +94,8 @@ class Worker:
         self._guilds: dict[str, Guild] = {}
         self._owners: dict[Script, Guild] = {}
         self._slots: dict[str, int] = {}
+        self._slow_until: dict[str, float] = {}
+        """Of guilds that are not here any more; they may be back in a moment."""
         self._ready: deque[Script] = deque()
         self._queued: set[Script] = set()
         """Scripts in ``_ready`` or ``_held``."""
@@ -213,6 +215,7 @@ class Worker:
             hurries = self._draining or guild.id in self._leaving
             script.check(now, quiet=DRAINING_SECONDS if hurries else QUIET_SECONDS)
         self._mapper.check(now)
+        self._slow_until = {guild: until for guild, until in self._slow_until.items() if until > now}
         booting = self._booting
         if booting is not None and now - booting.since > self._config.boot_seconds + HANGING_SECONDS:
             raise EngineHangs(f"an isolate for guild {booting.guild.id} neither came up nor failed")
@@ -318,6 +321,7 @@ class Worker:
         guild = self._guilds.get(guild_id)
         if guild is None:
             guild = self._guilds[guild_id] = Guild(guild_id, self)
+            guild.slow_until = self._slow_until.pop(guild_id, 0.0)
             if self._config.cpu_seconds:
                 self._budgets[guild_id] = CpuBudget(self._config.cpu_seconds, now=time.monotonic())
         guild.overtake()
@@ -340,7 +344,7 @@ class Worker:
                 memory_bytes=deploy.limits.memory_mebibytes << 20,
                 boot_seconds=self._config.boot_seconds,
                 program=program,
-                gives_way=guild.slow,
+                gives_way=booting.since < guild.slow_until,
             )
 
         self._booter.start(boot, self._booted)
@@ -375,6 +379,7 @@ class Worker:
         self._budgets.pop(guild_id, None)
         self._leaving.pop(guild_id, None)
         if guild is not None:
+            self._slow_until[guild_id] = guild.slow_until
             guild.close()
 
     def _know_secrets(self, guild_id: str, placeholders: dict[str, str]) -> None:

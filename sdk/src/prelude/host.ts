@@ -4,7 +4,7 @@
 // through `notify` and fetched with `take`. Outbox sections are kept as JSON text from the start: their
 // size is known, a later change to an argument changes nothing, and no array of ours meets guild code.
 
-import { FloraError, cut, errorText, failure, invalidInput } from "./errors.ts";
+import { cut, errorText, failure, invalidInput } from "./errors.ts";
 import { toJson, wellFormedJson } from "./json.ts";
 import {
   DateNow,
@@ -84,6 +84,8 @@ const CALL_LIMIT = 1000;
 /** Those of them that queue for Discord's rate limits, as many as the gateway lets wait: a flood of calls ends here. */
 const QUEUED_CALL_LIMIT = 256;
 
+const TOO_MANY = { code: "DISCORD_RATE_LIMITED", message: "too many calls are waiting for an answer" };
+
 const pending = privateMap<number, Pending>();
 const timers = privateMap<number, () => void>();
 let timerCount = 0;
@@ -156,7 +158,9 @@ export function op<T = void>(
       throw invalidInput("payload", (error as Error).message);
     }
     if (callCount >= CALL_LIMIT || (queued && queuedCount >= QUEUED_CALL_LIMIT)) {
-      throw new FloraError("DISCORD_RATE_LIMITED", "too many calls are waiting for an answer");
+      // Not thrown: V8 would tell the worker of each, before the script can say what it does with them.
+      resolve(sealPromise(fail(TOO_MANY)));
+      return;
     }
     grow(text);
     const id = ++lastId;
