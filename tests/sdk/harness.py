@@ -103,8 +103,8 @@ class GuildUnderTest:
             memory_bytes=memory_mebibytes << 20,
             boot_seconds=TURN_SECONDS,
             program=Program(program or prelude(), json.dumps(told).encode()),
-            on_notify=self._noticed,
         )
+        self._isolate.on_notify = self._noticed
         self._event = 0
         self._seen_notice = False
         self._stuck = False
@@ -221,7 +221,7 @@ class GuildUnderTest:
     def _evaluate(self, code: str) -> str:
         isolate: Any = self._isolate
         try:
-            address = isolate._now(code.encode(), TURN_SECONDS)
+            address = isolate._now(code.encode(), time.monotonic() + TURN_SECONDS)
         except BootFailed as error:
             raise ScriptFailed(str(error)) from None
         text = isolate._read(address, 8 << 20).text.decode()
