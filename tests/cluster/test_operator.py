@@ -40,6 +40,7 @@ def other_namespace(api: Api) -> Iterator[str]:
     api.delete(document)
 
 
+@pytest.mark.parity(62)
 async def test_an_applied_script_is_bundled_assigned_loaded_and_ready(stage: Stage) -> None:
     async with stage.operating(), stage.pods() as pods:
         stage.apply(GUILD, GOOD)
@@ -241,6 +242,7 @@ async def test_sources_in_a_config_map_are_watched(stage: Stage) -> None:
         assert any(GUILD in pod.runs for pod in pods)
 
 
+@pytest.mark.parity(62)
 async def test_a_bundle_that_was_stored_is_run_and_one_that_was_not_is_missing(stage: Stage) -> None:
     sha256 = stage.bundler.keep(GOOD)
     async with stage.operating(), stage.pods():

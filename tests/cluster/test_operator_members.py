@@ -110,6 +110,7 @@ async def test_the_data_of_a_guild_that_was_left_is_deleted_after_the_retention(
         await stage.ready(GUILD)
 
 
+@pytest.mark.parity(55)
 async def test_a_guild_without_a_script_gets_the_starter(stage: Stage) -> None:
     stage.config_map("starter", **{"src__main.ts": SCRIPT})
     starter = f"{stage.namespace}/starter"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import asyncio
 
 from flora_core.ids import GuildId
@@ -10,6 +12,7 @@ from flora_simulator.world_spec import ChannelSpec
 from tests.integration.handoff.moving_fleet import A, B, Chat, MovingFleet
 
 
+@pytest.mark.parity(53)
 async def test_a_guild_moves_with_all_it_has_while_people_write(fleet: MovingFleet) -> None:
     await fleet.fill()
     before, plans = await fleet.values(A), await fleet.crons(A)

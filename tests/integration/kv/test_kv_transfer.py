@@ -63,6 +63,7 @@ def other(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
+@pytest.mark.parity(78)
 def test_what_goes_in_comes_out(database: Database) -> None:
     entries = [value(number, expires=NOW + 10**8 * (number % 3)) for number in range(20)]
     entries[0] = msgspec.structs.replace(entries[0], expires=0)
