@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 import asyncio
+
+import pytest
 
 from flora_core.ids import GuildId
 from flora_operator.handoff.machine import MOVING, SWITCHED
