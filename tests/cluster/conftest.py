@@ -90,7 +90,8 @@ def place(whole_api: Api) -> Iterator[str]:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     whole_api.create(document)
-    eventually(lambda: _has(whole_api, account_of(name)))
+    # Its controller may have met an API server that was away, and waits before it looks again.
+    eventually(lambda: _has(whole_api, account_of(name)), seconds=120)
     yield name
     whole_api.delete(document)
 

@@ -6,13 +6,15 @@ Every message is counted. What a case leaves behind must be as it was: three run
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
 
 from cluster import lifecycle
-from tests.cluster.installed import NAMESPACE, PODS, SCRIPT, Installed
+from cluster.api import Document
+from tests.cluster.installed import NAMESPACE, PODS, SCRIPT, VALUES, Installed
 from tests.cluster.traffic import Tally, Traffic
 
 RATE: Final = 50.0
@@ -20,6 +22,8 @@ RATE: Final = 50.0
 
 CALM: Final = 2.0
 """Seconds of traffic before and after."""
+
+KEYS: Final = 20
 
 
 @pytest.fixture
@@ -80,6 +84,41 @@ async def test_a_runtime_pod_that_is_deleted_by_force_loses_only_what_it_was_at(
     report(f"runtime pod deleted by force: {tally}")
     assert len(tally.lost) <= 20, calm.told()
     assert tally.duplicated <= 20
+
+
+@pytest.mark.timeout(600)  # waits of its own have shorter ones
+async def test_scaling_moves_guilds_with_all_they_keep(
+    calm: Installed, report: Callable[[object], None]
+) -> None:
+    for guild in calm.guilds:
+        for number in range(KEYS):
+            answer = calm.ask(guild, f"put key-{number} {guild}-{random.randrange(10**9)}")
+            assert answer == f"put key-{number}"
+    before = {guild: calm.stored(guild) for guild in calm.guilds}
+    assert {len(kept) for kept in before.values()} == {KEYS}
+    for replicas in (4, 2, 3):
+
+        def scale(replicas: int = replicas) -> None:
+            calm.scale(replicas)
+            calm.wait_ready(runtime=replicas, seconds=180)
+            calm.until(lambda: misplaced(calm, replicas), seconds=120)
+
+        tally = await under_traffic(calm, scale)
+        report(f"scaled to {replicas}: {tally}")
+        assert tally.lost == [], calm.told()
+        assert tally.duplicated == 0
+        assert {guild: calm.stored(guild) for guild in calm.guilds} == before
+
+
+def misplaced(fleet: Installed, replicas: int) -> list[str]:
+    """Guilds that are on their way, or on a pod that is none."""
+    pods = {f"flora-runtime-{ordinal}" for ordinal in range(replicas)}
+    statuses = {guild: fleet.api.get(fleet.deployment(guild))["status"] for guild in fleet.guilds}
+    return [
+        guild
+        for guild, status in statuses.items()
+        if status["assignment"]["pod"] not in pods or "handoff" in status
+    ]
 
 
 async def test_a_pod_that_no_node_takes_stays_pending_and_the_others_serve(
@@ -149,6 +188,29 @@ def exists(fleet: Installed, guild: str) -> bool:
         "GET", f"/apis/flora.uwu.network/v1alpha1/namespaces/{NAMESPACE}/guilddeployments"
     )
     return any(one["metadata"]["name"] == f"guild-{guild}" for one in listed["items"])
+
+
+async def test_an_upgrade_of_the_chart_with_other_values_loses_no_message(
+    calm: Installed, report: Callable[[object], None]
+) -> None:
+    """The settings of gateway and runtime pods are others: all of them are replaced."""
+    changed = {**VALUES, "gateway": with_config(VALUES["gateway"], GATEWAY_BUFFER_MIB=32)}
+    changed["runtime"] = with_config(VALUES["runtime"], RUNTIME_DRAIN_SECS=5)
+    before = uids(calm, "runtime") | uids(calm, "gateway")
+
+    def upgrade() -> None:
+        calm.install(changed)
+        calm.until(lambda: (uids(calm, "runtime") | uids(calm, "gateway")) & before, seconds=240)
+        calm.wait_ready()
+
+    tally = await under_traffic(calm, upgrade)
+    report(f"upgrade of the chart: {tally}")
+    assert tally.lost == [], calm.told()
+    assert tally.duplicated == 0
+
+
+def with_config(values: Document, **config: object) -> Document:
+    return {**values, "config": {**values["config"], **config}}
 
 
 async def test_without_an_api_server_messages_are_answered_and_it_all_goes_on_afterwards(

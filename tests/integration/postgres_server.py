@@ -5,6 +5,7 @@ Postgres will not run as root, so there it runs as nobody.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -99,7 +100,8 @@ class PostgresServer:
     def _signal_all(self, number: int) -> None:
         assert self._process is not None
         for pid in (self._process.pid, *_children(self._process.pid)):
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):  # a connection's, that has ended
+                os.kill(pid, number)
 
     def _init(self) -> None:
         password = self._folder / "password"
@@ -124,8 +126,11 @@ class PostgresServer:
         installed = Path(spec.origin).parent / "pginstall18"
         if self._nobody is None or all(folder.stat().st_mode & 0o001 for folder in installed.parents):
             return installed / "bin"
-        shutil.copytree(installed, self._folder / "pginstall", copy_function=shutil.copy)
-        return self._folder / "pginstall" / "bin"
+        # Beside each other as in the wheel: the programs find their libraries by where they are themselves.
+        package, copy = installed.parent, self._folder / "wheel"
+        for part in (f"{package.name}/{installed.name}", f"{package.name}.libs"):
+            shutil.copytree(package.parent / part, copy / part, copy_function=shutil.copy)
+        return copy / package.name / installed.name / "bin"
 
 
 def _children(pid: int) -> list[int]:
