@@ -66,7 +66,7 @@ new B(100).slice(0, 50);
 //? isConcatSpreadable that never ends: exceededCpu
 [].concat({ get [Symbol.isConcatSpreadable]() { for (;;); } });
 
-//? an iterator that never returns: exceededCpu
+//? an iterator that never returns: exceededCpu | exceededMemory
 const [first, ...rest] = { [Symbol.iterator]: () => ({ next: () => ({ value: 1, done: false }) }) };
 
 //? an iterator whose return loops: exceededCpu

@@ -24,10 +24,17 @@ USER = 10001
 
 LOCKED = """#!/bin/sh
 exec unshare --mount --propagation private sh -c '
-mount --bind "$0" "$0" && mount -o remount,bind,ro / && mount -t tmpfs tmpfs /tmp || exit 70
+mount --bind "$0" "$0" && mount -o remount,bind,ro / && mount -t tmpfs tmpfs /mnt{keep} &&
+     mount --rbind /mnt /tmp || exit 70
 exec unshare --user --map-user={user} --map-group={user} \\
      setpriv --no-new-privs --inh-caps=-all "$@"' {volume} {python} "$@"
 """
+
+KEEP = " && mkdir -p {place} && mount --bind {code} {place} && mount -o remount,bind,ro {place}"
+"""Where flora itself is in /tmp it has to stay there."""
+
+CODE = Path(__file__).parents[3]
+TMP = Path("/tmp")
 
 ATTEMPTS = """
 import os
@@ -53,9 +60,11 @@ def volume() -> Iterator[Path]:
 def locked_python(volume: Path, tmp_path: Path) -> Path:
     """A Python that runs as a pod would, with ``volume`` mounted."""
     script = tmp_path / "python"
-    script.write_text(
-        LOCKED.format(user=USER, volume=shlex.quote(str(volume)), python=shlex.quote(sys.executable))
-    )
+    keep = ""
+    if CODE.is_relative_to(TMP):
+        keep = KEEP.format(place=Path("/mnt") / CODE.relative_to(TMP), code=CODE)
+    python = shlex.quote(sys.executable)
+    script.write_text(LOCKED.format(user=USER, volume=shlex.quote(str(volume)), python=python, keep=keep))
     script.chmod(0o755)
     try:
         subprocess.run([script, "-c", ""], check=True, capture_output=True, timeout=20)
