@@ -24,6 +24,7 @@ COMPONENTS: Final = {
     "gateway": "gateway_pod",
     "operator": "operator",
     "runtime": "runtime_pod",
+    "api": "api",
     "simulator": "simulator",
 }
 """Each with the folder of its Dockerfile."""

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 from pydantic import SecretStr
 
+from flora_api.settings import ApiSettings
 from flora_core.settings import Settings
 from flora_core.token_review import IdentitySettings
 from flora_gateway.rest.settings import RestSettings
@@ -35,6 +36,7 @@ SETTINGS: Final[dict[str, list[type[Settings]]]] = {
     "gateway": [GatewaySettings, DiscordSettings, RestSettings, IdentitySettings],
     "operator": [OperatorSettings, IdentitySettings],
     "runtime": [RuntimeSettings],
+    "api": [ApiSettings, IdentitySettings],
     "simulator": [SimulatorSettings],
 }
 OWN: Final = frozenset(
@@ -45,7 +47,10 @@ OWN: Final = frozenset(
         "OPERATOR": "HOST PORT NAMESPACE STATEFULSET WATCH_NAMESPACES DATABASE_URL STARTER_CONFIG_MAP"
         " ACCEPT_TOKENS",
         "RUNTIME": "HOST PORT POD_NAME GATEWAY_URL CONTROL_URL TOKEN TOKEN_FILE ACCEPT_TOKENS DATA_DIR"
-        " RETIRE_SECS",
+        " RETIRE_SECS API_URL",
+        "API": "HOST PORT INTERNAL_PORT PUBLIC_URL DATABASE_URL REDIS_URL CONTROL_URL GATEWAY_URL RUNTIME_URL"
+        " TOKEN TOKEN_FILE ACCEPT_TOKENS NAMESPACE SECRET_KEYS OPERATOR_SECRET DISCORD_URL DISCORD_CLIENT_ID"
+        " DISCORD_CLIENT_SECRET",
         "FLORA": "SERVICE_ACCOUNTS TOKEN_AUDIENCE",
         "SIMULATOR": "HOST PORT CONTROL TOKEN WORLD",
     }.items()

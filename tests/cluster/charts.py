@@ -27,7 +27,9 @@ SIMULATED: Final[Values] = {
     "database": {"inCluster": {"enabled": True, "password": "a-password"}},
     "redis": {"inCluster": {"enabled": True}},
 }
+WITH_API: Final[Values] = {**SIMULATED, "api": {"enabled": True}}
 EXISTING: Final[Values] = {
+    "api": {"enabled": True, "existingSecret": "mine"},
     "discord": {"existingSecret": "mine", "existingSecretKey": "bot-token"},
     "database": {"existingSecret": "mine", "existingSecretKey": "postgres"},
     "redis": {"existingSecret": "mine", "existingSecretKey": "redis"},
@@ -68,6 +70,22 @@ EVERYTHING: Final[Values] = {
         "autoscaling": {"type": "keda"},
         "persistence": {"storageClassName": "fast", "whenDeleted": "Delete", "whenScaled": "Delete"},
         "podDisruptionBudget": {"maxUnavailable": "25%"},
+    },
+    "api": {
+        "enabled": True,
+        "publicUrl": "https://bots.example.com",
+        "discord": {"clientId": "123456789012345678", "clientSecret": "a-client-secret"},
+        "secretKeys": f"k1:{'A' * 43}=",
+        "operatorSecret": "an-operator-secret",
+        "ingress": {
+            "enabled": True,
+            "className": "nginx",
+            "host": "bots.example.com",
+            "tlsSecret": "bots-tls",
+            "annotations": {"example.com/g": "h"},
+        },
+        "autoscaling": {"enabled": True},
+        "config": {"API_LOG_LEVEL": "DEBUG"},
     },
     "simulator": {"world": '[[guilds]]\nname = "one"\n', "config": {"SIMULATOR_RATE_LIMITS": False}},
     "metrics": {

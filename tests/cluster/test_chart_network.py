@@ -13,17 +13,18 @@ from typing import Any
 import pytest
 
 from cluster.api import Document
-from tests.cluster.charts import MINIMAL, SIMULATED, Helm
+from tests.cluster.charts import MINIMAL, SIMULATED, WITH_API, Helm
 
 PORTS = {
     "gateway": 8401,
     "operator": 8402,
     "runtime": 8403,
+    "api": 8405,
     "simulator": 8410,
     "postgres": 5432,
     "redis": 6379,
 }
-OURS = [*PORTS, "api", "test"]
+OURS = [*PORTS, "migrate", "test"]
 OTHER = {"app.kubernetes.io/name": "something-else"}
 KUBE_SYSTEM, MONITORING, DEFAULT = "kube-system", "monitoring", "default"
 
@@ -109,45 +110,71 @@ def chart(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> Helm:
 @pytest.fixture(scope="module")
 def network(chart: Helm) -> Network:
     """Of a release that has everything in the cluster."""
-    return Network(chart.template(SIMULATED))
+    return Network(chart.template(WITH_API))
 
 
 @pytest.fixture(scope="module")
 def outside(chart: Helm) -> Network:
     """Of a release whose Discord and stores are elsewhere."""
-    return Network(chart.template({**MINIMAL, "redis": {"url": "redis://redis.example.com"}}))
+    return Network(
+        chart.template({**MINIMAL, "redis": {"url": "redis://redis.example.com"}, "api": {"enabled": True}})
+    )
 
 
 def test_parts_reach_those_they_dial_and_no_others(network: Network) -> None:
     found = {
         (source, target)
         for source, target in itertools.product(OURS, PORTS)
-        if source not in (target, "api") and network.connects(source, target)
+        if source != target and network.connects(source, target)
     }
     assert found == {
+        ("api", "gateway"),
+        ("api", "operator"),
+        ("api", "postgres"),
+        ("api", "redis"),
+        ("api", "runtime"),
+        ("api", "simulator"),
         ("gateway", "operator"),
         ("gateway", "redis"),
         ("gateway", "simulator"),
+        ("migrate", "postgres"),
         ("operator", "postgres"),
+        ("runtime", "api"),
         ("runtime", "gateway"),
         ("runtime", "operator"),
         ("test", "simulator"),
     }
 
 
-def test_the_api_s_place_is_kept(network: Network) -> None:
-    reached = {target for target in PORTS if network.connects("api", target)}
-    assert reached == {"gateway", "operator", "runtime", "postgres", "redis"}
+def test_people_reach_the_api_s_public_port_and_not_the_other(network: Network) -> None:
+    anybody = {"pod": OTHER, "namespace": DEFAULT}
+    assert network._allows(labels("api"), "ingress", "from", 8404, **anybody)
+    assert not network._allows(labels("api"), "ingress", "from", 8405, **anybody)
+
+
+def test_without_the_api_nobody_has_its_rights(chart: Helm) -> None:
+    documents = chart.template(SIMULATED)
+    assert not [d for d in documents if d["metadata"]["name"].startswith("flora-api")]
+    runtime = next(
+        d for d in documents if d["kind"] == "NetworkPolicy" and d["metadata"]["name"] == "flora-runtime"
+    )
+    assert "api" not in {
+        peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component")
+        for rule in runtime["spec"]["egress"]
+        for peer in rule["to"]
+    }
 
 
 @pytest.mark.parametrize("target", PORTS)
 def test_other_namespaces_reach_metrics_alone_and_only_one_does(network: Network, target: str) -> None:
     assert not network.enters(target, namespace=DEFAULT)
     assert not network.enters(target, namespace=DEFAULT, pod=labels("runtime"))  # somebody else's
-    assert network.enters(target, namespace=MONITORING) == (target in {"gateway", "operator", "runtime"})
+    assert network.enters(target, namespace=MONITORING) == (
+        target in {"gateway", "operator", "runtime", "api"}
+    )
 
 
-@pytest.mark.parametrize("source", ["gateway", "operator", "runtime"])
+@pytest.mark.parametrize("source", ["gateway", "operator", "runtime", "api", "migrate"])
 def test_names_are_resolved(network: Network, source: str) -> None:
     assert network.leaves(source, 53, namespace=KUBE_SYSTEM)
 
@@ -184,14 +211,16 @@ def test_pods_of_others_are_not_the_internet(network: Network) -> None:
 
 def test_the_api_server_is_for_those_who_review_tokens(network: Network) -> None:
     reached = {source for source in PORTS if network.leaves(source, 6443, address="10.0.0.1")}
-    assert reached == {"gateway", "operator"}
+    assert reached == {"gateway", "operator", "api"}
 
 
 def test_stores_and_discord_outside_are_reached_by_who_needs_them(outside: Network) -> None:
-    sources = ("gateway", "operator")
-    assert [s for s in sources if outside.leaves(s, 5432, address="10.0.0.9")] == ["operator"]
-    assert [s for s in sources if outside.leaves(s, 6379, address="10.0.0.9")] == ["gateway"]
-    assert outside.leaves("gateway", 443, address="162.159.128.233")
+    sources = ("gateway", "operator", "api", "migrate")
+    postgres = [s for s in sources if outside.leaves(s, 5432, address="10.0.0.9")]
+    assert postgres == ["operator", "api", "migrate"]
+    assert [s for s in sources if outside.leaves(s, 6379, address="10.0.0.9")] == ["gateway", "api"]
+    for source in ("gateway", "api"):
+        assert outside.leaves(source, 443, address="162.159.128.233")
     assert not outside.leaves("runtime", 5432, address="10.0.0.9")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from cluster.api import Api, Document
 from cluster.control_plane import Cluster
-from tests.cluster.charts import SIMULATED, Helm, Values
+from tests.cluster.charts import SIMULATED, WITH_API, Helm, Values
 from tests.cluster.test_control_plane import token
 
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
@@ -52,6 +52,7 @@ GUILDS = {
     "/events": {"create", "patch"},
 }
 REVIEWS = {"authentication.k8s.io/tokenreviews": {"create"}}
+DEPLOYS = {"flora.uwu.network/guilddeployments": set(VERBS) - {"deletecollection"}}
 ORDINALS = {"apps/statefulsets": READ - {"get"}}
 
 Rights = dict[str, set[str]]
@@ -72,7 +73,7 @@ def installed(api: Api, chart: Helm, values: Values, namespace: str) -> Iterator
 @pytest.fixture
 def everywhere(api: Api, helm: Path, tmp_path: Path, namespace: str) -> Iterator[str]:
     """A release's namespace; it watches all."""
-    for _ in installed(api, Helm(helm, tmp_path), SIMULATED, namespace):
+    for _ in installed(api, Helm(helm, tmp_path), WITH_API, namespace):
         yield namespace
 
 
@@ -88,7 +89,7 @@ def elsewhere(api: Api) -> Iterator[str]:
 @pytest.fixture
 def within(api: Api, helm: Path, tmp_path: Path, namespace: str, elsewhere: str) -> Iterator[str]:
     """A release's namespace; it watches ``elsewhere`` alone."""
-    values = {**SIMULATED, "watchNamespaces": [elsewhere]}
+    values = {**WITH_API, "watchNamespaces": [elsewhere]}
     for _ in installed(api, Helm(helm, tmp_path), values, namespace):
         yield namespace
 
@@ -130,6 +131,7 @@ def may(it: Api, resource: str, verb: str, namespace: str) -> bool:
         ("operator", GUILDS | REVIEWS | ORDINALS, GUILDS | REVIEWS),
         ("gateway", REVIEWS, REVIEWS),
         ("runtime", {}, {}),
+        ("api", DEPLOYS | REVIEWS, REVIEWS),
         ("simulator", {}, {}),
     ],
 )
@@ -140,12 +142,14 @@ def test_an_account_may_do_what_it_must_and_nothing_else(
     assert rights(cluster, api, everywhere, component, "kube-system") == other
 
 
-def test_an_operator_of_some_namespaces_reads_no_others(
+def test_operator_and_api_of_some_namespaces_have_no_rights_in_others(
     cluster: Cluster, api: Api, within: str, elsewhere: str
 ) -> None:
     assert rights(cluster, api, within, "operator", elsewhere) == GUILDS | REVIEWS
     assert rights(cluster, api, within, "operator", within) == ORDINALS | REVIEWS
     assert rights(cluster, api, within, "operator", "kube-system") == REVIEWS
+    assert rights(cluster, api, within, "api", elsewhere) == DEPLOYS | REVIEWS
+    assert rights(cluster, api, within, "api", within) == REVIEWS
 
 
 @pytest.fixture

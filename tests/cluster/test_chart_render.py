@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.cluster.charts import (
     MINIMAL,
     SETS,
     SIMULATED,
+    WITH_API,
     Helm,
     HelmFailed,
     Values,
@@ -87,18 +89,18 @@ def test_no_container_may_do_more_than_it_must(rendered: list[Document]) -> None
             assert "memory" in container["resources"]["limits"], name
 
 
-def test_only_operator_and_gateway_have_a_kubernetes_token(rendered: list[Document]) -> None:
+def test_those_who_ask_kubernetes_have_a_token_for_it_and_no_others(rendered: list[Document]) -> None:
     mounting = {name for name, spec in pod_specs(rendered) if spec["automountServiceAccountToken"]}
-    assert mounting == {"flora-operator", "flora-gateway"}
+    assert mounting - {"flora-api"} == {"flora-operator", "flora-gateway"}
     for document in rendered:
         if document["kind"] == "ServiceAccount":
             assert document["automountServiceAccountToken"] is False
 
 
-def test_gateway_and_runtime_have_a_token_for_flora_alone(rendered: list[Document]) -> None:
+def test_those_who_dial_others_have_a_token_for_flora_alone(rendered: list[Document]) -> None:
     for name, spec in pod_specs(rendered):
         projected = [volume["projected"] for volume in spec.get("volumes", []) if "projected" in volume]
-        if name in ("flora-gateway", "flora-runtime"):
+        if name in ("flora-gateway", "flora-runtime", "flora-api"):
             (source,) = projected[0]["sources"]
             assert source["serviceAccountToken"] == {
                 "path": "token",
@@ -118,6 +120,11 @@ SECRETS: Values = {
     "discord": {"token": "SECRET-discord"},
     "database": {"url": "postgresql://flora:SECRET-database@db.example.com/flora"},
     "redis": {"url": "redis://:SECRET-redis@redis.example.com"},
+    "api": {
+        "enabled": True,
+        "operatorSecret": "SECRET-operator",
+        "discord": {"clientSecret": "SECRET-client"},
+    },
 }
 
 
@@ -127,6 +134,7 @@ SECRETS: Values = {
         SECRETS,
         {**SIMULATED, "database": {"inCluster": {"enabled": True, "password": "SECRET-password"}}},
         {**SIMULATED, "discord": {"simulated": True, "token": "SECRET-simulated"}},
+        {**WITH_API, "database": {"inCluster": {"enabled": True, "password": "SECRET-password"}}},
     ],
 )
 def test_credentials_are_in_secrets_alone(chart: Helm, values: Values) -> None:
@@ -152,7 +160,35 @@ def test_existing_secrets_are_used_and_none_is_made(chart: Helm) -> None:
         "DISCORD_TOKEN": {"name": "mine", "key": "bot-token"},
         "OPERATOR_DATABASE_URL": {"name": "mine", "key": "postgres"},
         "GATEWAY_REDIS_URL": {"name": "mine", "key": "redis"},
+        "API_DATABASE_URL": {"name": "mine", "key": "postgres"},
+        "API_REDIS_URL": {"name": "mine", "key": "redis"},
+        "API_SECRET_KEYS": {"name": "mine", "key": "secret-keys"},
+        "API_OPERATOR_SECRET": {"name": "mine", "key": "operator-secret"},
+        "API_DISCORD_CLIENT_SECRET": {"name": "mine", "key": "discord-client-secret"},
     }
+
+
+def test_keys_of_the_api_are_made_and_kept(chart: Helm) -> None:
+    made = named(chart.template(WITH_API), "Secret", "flora-api")
+    assert made["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    name, key = made["stringData"]["secret-keys"].split(":")
+    assert (name, len(base64.b64decode(key, validate=True))) == ("k1", 32)
+    assert len(made["stringData"]["operator-secret"]) == 40
+
+
+@pytest.mark.parametrize(
+    ("api", "url"),
+    [
+        ({}, ""),
+        ({"publicUrl": "https://a.example.com"}, "https://a.example.com"),
+        ({"ingress": {"enabled": True, "host": "b.example.com"}}, "http://b.example.com"),
+        ({"ingress": {"enabled": True, "host": "b.example.com", "tlsSecret": "t"}}, "https://b.example.com"),
+    ],
+)
+def test_the_api_knows_where_people_reach_it(chart: Helm, api: Values, url: str) -> None:
+    documents = chart.template({**WITH_API, "api": {"enabled": True, **api}})
+    assert named(documents, "ConfigMap", "flora-api")["data"]["API_PUBLIC_URL"] == url
+    assert [d["kind"] for d in documents if d["kind"] == "Ingress"] == ["Ingress"] * ("ingress" in api)
 
 
 def test_only_the_gateway_has_the_bot_s_token(chart: Helm) -> None:
@@ -234,26 +270,32 @@ def test_a_starter_script_is_where_the_operator_may_read_it(chart: Helm) -> None
 
 
 def test_parts_find_each_other(chart: Helm) -> None:
-    documents = chart.template(SIMULATED, release="prod", namespace="there")
+    documents = chart.template(WITH_API, release="prod", namespace="there")
     services = {
-        f"http://{document['metadata']['name']}:{document['spec']['ports'][0]['port']}"
+        f"http://{document['metadata']['name']}:{port['port']}"
         for document in documents
         if document["kind"] == "Service"
+        for port in document["spec"]["ports"]
     }
-    data = {
-        name: named(documents, "ConfigMap", f"prod-flora-{name}")["data"] for name in ("gateway", "runtime")
-    }
+    parts = ("gateway", "runtime", "api")
+    data = {name: named(documents, "ConfigMap", f"prod-flora-{name}")["data"] for name in parts}
     asked = {
         data["gateway"]["GATEWAY_CONTROL_URL"],
         data["gateway"]["DISCORD_API_URL"],
         data["runtime"]["RUNTIME_GATEWAY_URL"],
         data["runtime"]["RUNTIME_CONTROL_URL"],
+        data["runtime"]["RUNTIME_API_URL"],
+        data["api"]["API_CONTROL_URL"],
+        data["api"]["API_GATEWAY_URL"],
+        data["api"]["API_DISCORD_URL"],
+        data["api"]["API_RUNTIME_URL"].replace("{pod}.", ""),
     }
     assert asked <= services
-    assert data["gateway"]["FLORA_SERVICE_ACCOUNTS"].split(",")[:3] == [
+    assert data["gateway"]["FLORA_SERVICE_ACCOUNTS"].split(",") == [
         "gateway=there/prod-flora-gateway",
         "runtime=there/prod-flora-runtime",
         "operator=there/prod-flora-operator",
+        "api=there/prod-flora-api",
     ]
 
 
@@ -318,7 +360,16 @@ def test_a_guild_for_helm_test_is_where_guilds_count(chart: Helm) -> None:
     [
         ({}, "discord.token is not set: give --set discord.token=…"),
         ({"discord": {"token": "x"}}, "database.url is not set: give the URL of a Postgres"),
-        ({**MINIMAL, "api": {"enabled": True}}, "the API is not part of this version"),
+        ({**MINIMAL, "api": {"enabled": True}}, "api.enabled needs a Redis"),
+        ({**WITH_API, "api": {"enabled": True, "ingress": {"enabled": True}}}, "needs api.ingress.host"),
+        (
+            {**WITH_API, "api": {"enabled": True, "existingSecret": "a", "operatorSecret": "b"}},
+            "api.existingSecret and api.secretKeys, api.operatorSecret",
+        ),
+        (
+            {**WITH_API, "api": {"enabled": True, "autoscaling": {"minReplicas": 9}}},
+            "api.autoscaling.minReplicas is more than",
+        ),
         (
             {**MINIMAL, "redis": {"url": "redis://a", "existingSecret": "b"}},
             "redis.url and redis.existingSecret say different things",

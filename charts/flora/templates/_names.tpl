@@ -67,6 +67,19 @@ http://{{ include "flora.fullname" . }}-operator:8402
 http://{{ include "flora.fullname" . }}-simulator:8410
 {{- end }}
 
+{{- define "flora.apiUrl" -}}
+http://{{ include "flora.fullname" . }}-api:8405
+{{- end }}
+
+{{/* Where people reach the API; empty when nobody has said. */}}
+{{- define "flora.publicUrl" -}}
+{{- if .Values.api.publicUrl -}}
+{{- .Values.api.publicUrl -}}
+{{- else if and .Values.api.ingress.enabled .Values.api.ingress.host -}}
+{{- printf "%s://%s" (ternary "https" "http" (not (empty .Values.api.ingress.tlsSecret))) .Values.api.ingress.host -}}
+{{- end -}}
+{{- end }}
+
 {{/* Where credentials are: of the chart's own Secret, or of one that is there. */}}
 {{- define "flora.discordSecret" -}}
 name: {{ .Values.discord.existingSecret | default (printf "%s-discord" (include "flora.fullname" .)) }}

@@ -40,3 +40,11 @@
     - {port: {{ . }}, protocol: TCP}
     {{- end }}
 {{- end }}
+
+{{- define "flora.toPostgres" -}}
+{{- if .Values.database.inCluster.enabled -}}
+{{ include "flora.to" (dict "root" . "component" "postgres" "port" 5432) }}
+{{- else -}}
+- ports: [{port: {{ .Values.database.port }}, protocol: TCP}]
+{{- end -}}
+{{- end }}

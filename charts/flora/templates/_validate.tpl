@@ -22,6 +22,20 @@
 {{- if and .Values.operator.starter.files .Values.operator.starter.existingConfigMap -}}
 {{- fail "operator.starter.files and operator.starter.existingConfigMap say different things: give one of them" -}}
 {{- end -}}
+{{- if .Values.api.enabled -}}
+{{- if not (include "flora.hasRedis" .) -}}
+{{- fail "api.enabled needs a Redis for sessions and logs: give redis.url, the name of a Secret as redis.existingSecret, or redis.inCluster.enabled=true" -}}
+{{- end -}}
+{{- if and .Values.api.existingSecret (or .Values.api.secretKeys .Values.api.operatorSecret .Values.api.discord.clientSecret) -}}
+{{- fail "api.existingSecret and api.secretKeys, api.operatorSecret or api.discord.clientSecret say different things: give one of them" -}}
+{{- end -}}
+{{- if and .Values.api.ingress.enabled (not .Values.api.ingress.host) -}}
+{{- fail "api.ingress.enabled needs api.ingress.host, the name that people reach the API by" -}}
+{{- end -}}
+{{- if gt (int .Values.api.autoscaling.minReplicas) (int .Values.api.autoscaling.maxReplicas) -}}
+{{- fail "api.autoscaling.minReplicas is more than api.autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.metrics.podMonitor.enabled .Values.metrics.serviceMonitor.enabled -}}
 {{- fail "metrics.podMonitor.enabled and metrics.serviceMonitor.enabled: choose one, or everything is counted twice" -}}
 {{- end -}}
