@@ -6,15 +6,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 import pytest
 
-from cluster.api import Api
-from cluster.control_plane import Cluster
 from tests.cluster.operating import PODS, Stage
 from tests.cluster.played_pods import PlayedPod, get
 
@@ -24,11 +22,10 @@ GUILD = "123456789012345678"
 
 
 @pytest.fixture
-def stage(cluster: Cluster, api: Api, namespace: str) -> Iterator[Stage]:
-    stage = Stage(cluster, api, namespace)
+def stage(stage: Stage) -> Stage:
+    """With one pod, which has every guild."""
     stage.statefulset(1)
-    yield stage
-    stage.tidy()
+    return stage
 
 
 @asynccontextmanager
@@ -87,6 +84,10 @@ async def test_it_serves_a_real_bundle_and_ends_in_time_when_told_to(stage: Stag
         async with asyncio.timeout(10):
             assert await process.wait() == 0
         assert asyncio.get_running_loop().time() - began < 8
+        assert process.stderr is not None
+        said = (await process.stderr.read()).decode()
+        assert "synced" in said
+        assert "kopf.objects" not in said, "an object's events are no news"
 
 
 @pytest.mark.parametrize(

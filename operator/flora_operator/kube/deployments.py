@@ -4,7 +4,8 @@ kopf is used for its watching alone. Only ``on.event`` handlers: they write noth
 kopf's other handlers keep the whole object in an annotation, for which a large script is too large. kopf
 compares bodies before each handler all the same, hence the storage that stores nothing. Its tasks are made
 by ``spawn_tasks`` and ended here, because ``run`` would end every task that was born after it began, those
-of our HTTP server among them; and signals are taken back, because it takes them for itself.
+of our HTTP server among them; and signals are taken back, because it takes them for itself. It is given a
+name, because it would ask for the user's, which a user id without an entry in passwd has not.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
+import ssl
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 import kopf
@@ -21,10 +23,13 @@ import kopf
 from flora_core.errors import FloraError
 from flora_core.manifest import GROUP, VERSION
 from flora_operator.kube.access import Access
-from flora_operator.kube.client import CHUNK, Document
+from flora_operator.kube.client import CHUNK, MANAGER, Document
 
 PLURAL: Final = "guilddeployments"
 STOP_SECONDS: Final = 5.0
+RENEW_SECONDS: Final = 10.0
+"""How often it is looked whether the API server's authorities have changed."""
+
 
 OnEvent = Callable[[str | None, Document], None]
 """Gets the event's type (None: it was there when the watch began) and the object."""
@@ -84,17 +89,20 @@ class Deployments:
         self._namespaces = namespaces
         self._on_event = on_event
         self._take_signals = take_signals
+        self._session: tuple[aiohttp.ClientSession, ssl.SSLContext] | None = None
 
     async def run(self) -> None:
         """Watch until cancelled."""
         tasks = await kopf.spawn_tasks(
             registry=self._registry(),
             settings=settings(),
+            identity=cast("Any", MANAGER),  # its type is private
             standalone=True,
             clusterwide=not self._namespaces,
             namespaces=list(self._namespaces),
         )
         self._take_signals()
+        tasks = [*tasks, asyncio.create_task(self._renew_session())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             errors = [str(task.exception()) for task in done if not task.cancelled() and task.exception()]
@@ -104,13 +112,23 @@ class Deployments:
                 task.cancel()
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
 
+    async def _renew_session(self) -> None:
+        """Kopf asks for another session once its own is closed, and so trusts the authorities of now."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            if self._session is not None and self._session[1] is not self._access.tls():
+                await self._session[0].close()
+
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
 
         async def login(**_: Any) -> kopf.AiohttpSession:
             # Each namespace has a watch that keeps its connection.
             limit = len(self._namespaces) + 8
-            session = self._access.session(limit=limit, timeout=aiohttp.ClientTimeout(total=None, connect=10))
+            timeout = aiohttp.ClientTimeout(total=None, connect=10)
+            trusted = self._access.tls()
+            session = self._access.session(limit=limit, timeout=timeout)
+            self._session = (session, trusted)
             return kopf.AiohttpSession(server=self._access.server, aiohttp_session=session)
 
         async def on_event(event: kopf.RawEvent, **_: Any) -> None:

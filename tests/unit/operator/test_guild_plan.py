@@ -187,6 +187,75 @@ def test_suspended_runs_nothing_and_keeps_its_place() -> None:
     assert assigned(resumed) == assigned(before)
 
 
+@pytest.mark.parametrize("why", ["suspended", "left"])
+def test_a_guild_that_runs_nothing_goes_along_when_pods_are_scaled_away(why: str) -> None:
+    """Its data is there, and is wanted once it runs again."""
+    more = pods_of("flora-runtime", 12)
+    before = live(pods=more)
+    home = assigned(before)[0]
+    rests = {"suspended": True} if why == "suspended" else {"member": False, "retention_seconds": 9e9}
+    stays = plan(seen(before.status, pods=more, **rests))
+    assert (stays.run, stays.rest, stays.move_to) == (None, home, None)
+    fewer = [pod for pod in more if pod != home]
+    made = plan(seen(stays.status, pods=fewer, **rests))
+    assert (made.run, made.rest, made.move_to) == (None, home, owner(GUILD, fewer))
+    assert made.status == stays.status, "nothing is written for a wish"
+
+
+def test_a_guild_that_never_ran_has_nothing_that_could_move() -> None:
+    first = plan(seen())
+    made = plan(seen(first.status, suspended=True, pods=pods_of("flora-runtime", 12)))
+    assert (made.rest, made.move_to) == (None, None)
+
+
+def test_a_guild_whose_pod_went_with_its_data_says_so_and_how_to_get_it_back() -> None:
+    four = pods_of("flora-runtime", 4)
+    before = live(pods=four)
+    home = assigned(before)[0]
+    fewer = [pod for pod in four if pod != home]
+    made = plan(seen(before.status, pods=fewer, gone={home}, now=LATER))
+    condition = ready(made.status)
+    assert (condition.status, condition.reason, made.status.reason(ASSIGNED)) == (
+        "False",
+        "PodGone",
+        "PodGone",
+    )
+    assert f"kubectl scale statefulset flora-runtime --replicas={int(home[-1]) + 1}" in condition.message
+    assert (made.status.revision, made.has_data, made.move_to) == (0, True, owner(GUILD, fewer))
+    assert assigned(made) == assigned(before), "nobody else begins without its data"
+    again = plan(seen(made.status, pods=fewer, gone={home}, now="2030-01-01T00:00:00Z"))
+    assert again == made
+    back = plan(seen(made.status, pods=four))
+    assert ready(back.status).reason == "Loading"
+    assert ready(plan(seen(back.status, pods=four, reports=loaded(before))).status).reason == "Loaded"
+
+
+def test_a_guild_that_rests_on_a_pod_that_is_gone_says_both() -> None:
+    before = live()
+    home = assigned(before)[0]
+    made = plan(seen(before.status, suspended=True, gone={home}))
+    assert ready(made.status).reason == "Suspended"
+    assert f"{home} was scaled away" in ready(made.status).message
+
+
+def test_the_data_of_a_guild_that_the_bot_has_left_waits_for_a_pod_that_is_gone() -> None:
+    before = live()
+    left = plan(seen(before.status, member=False, retention_seconds=1, now=NOW))
+    made = plan(
+        seen(left.status, member=False, retention_seconds=1, gone={assigned(before)[0]}, now=LATER),
+    )
+    assert (made.forget, made.look_again, made.rest) == (None, None, assigned(before)[0])
+
+
+def test_a_guild_that_never_ran_begins_elsewhere_when_its_pod_is_gone() -> None:
+    four = pods_of("flora-runtime", 4)
+    first = plan(seen(pods=four))
+    home = assigned(first)[0]
+    made = plan(seen(first.status, pods=[pod for pod in four if pod != home], gone={home}))
+    assert assigned(made)[0] != home
+    assert ready(made.status).reason == "Loading"
+
+
 def test_suspending_does_not_wait_for_a_bundle() -> None:
     before = live()
     made = plan(seen(before.status, suspended=True, generation=2, build=None))
@@ -276,6 +345,19 @@ def test_a_guild_with_our_finalizer_may_have_data_whatever_its_status_says() -> 
     made = plan(seen(told, finalizers=("flora.uwu.network/data",)))
     assert assigned(made)[0] == PodName("flora-runtime-9")
     assert made.move_to == owner(GUILD, PODS)
+
+
+def test_it_says_how_many_jobs_the_script_has() -> None:
+    first = plan(seen())
+    assert first.status.cron_jobs is None
+    none = plan(seen(first.status, reports=loaded(first)))
+    assert none.status.cron_jobs == 0
+    some = plan(seen(none.status, reports=loaded(first, crons=2)))
+    assert some.status.cron_jobs == 2
+    broken = plan(seen(some.status, build=BETTER))
+    broken = plan(seen(broken.status, build=BETTER, reports=failed(broken)))
+    assert broken.status.cron_jobs == 2, "those of what runs on"
+    assert plan(seen(some.status, suspended=True)).status.cron_jobs is None
 
 
 def test_a_condition_keeps_its_time_while_its_status_does() -> None:
