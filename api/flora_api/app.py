@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from fastapi import APIRouter, FastAPI, Request
@@ -10,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from flora_api.answers import of_error, refusal
 from flora_api.errors import ApiError
 from flora_api.principal import DOCUMENTED, Guard
 from flora_core.errors import DatabaseError, DatabaseGone
@@ -41,25 +41,17 @@ def make_app(guard: Guard, routers: Iterable[APIRouter]) -> FastAPI:
     return app
 
 
-def _answer(
-    status: int, message: str, code: str, *, details: object = None, retry_after: float | None = None
-) -> JSONResponse:
-    headers = {"Retry-After": str(max(1, math.ceil(retry_after)))} if retry_after is not None else None
-    body = {"message": message, "code": code, "details": details or {}}
-    return JSONResponse(body, status_code=status, headers=headers)
-
-
 async def _api_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
-    return _answer(error.status, str(error), error.code, details=error.details, retry_after=error.retry_after)
+    return of_error(error)
 
 
 async def _database_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, DatabaseGone):
         text = "the database cannot be reached now; try again in a moment"
-        return _answer(503, text, "DATABASE_UNAVAILABLE", retry_after=2)
+        return refusal(503, text, "DATABASE_UNAVAILABLE", retry_after=2)
     _log.error("database_error", error=str(error))
-    return _answer(500, "the API's database would not do this; its log says why", "INTERNAL")
+    return refusal(500, "the API's database would not do this; its log says why", "INTERNAL")
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
@@ -67,13 +59,13 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
     first = found[0] if found else {"where": "the request", "what": "cannot be read"}
-    return _answer(400, f"{first['where']}: {first['what']}", "INVALID_REQUEST", details={"errors": found})
+    return refusal(400, f"{first['where']}: {first['what']}", "INVALID_REQUEST", details={"errors": found})
 
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    codes = {404: "NO_SUCH_ROUTE", 405: "METHOD_NOT_ALLOWED"}
-    answer = _answer(error.status_code, str(error.detail), codes.get(error.status_code, "HTTP_ERROR"))
+    codes = {404: "NO_SUCH_ROUTE", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+    answer = refusal(error.status_code, str(error.detail), codes.get(error.status_code, "HTTP_ERROR"))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
@@ -81,4 +73,4 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     _log.error("request_failed", path=request.url.path, exc_info=error)
-    return _answer(500, "something went wrong here that should not; the API's log says what", "INTERNAL")
+    return refusal(500, "something went wrong here that should not; the API's log says what", "INTERNAL")
