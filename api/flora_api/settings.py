@@ -74,7 +74,7 @@ class ApiSettings(Settings):
     rate_address: int = Field(1200, ge=1)
     """The same of one address, before anybody is looked up; IPv6 by its /64."""
 
-    rate_failures: int = Field(20, ge=1)
+    rate_failures: int = Field(60, ge=1)
     """Tries a minute of one address with a session or token that is none; above it none is looked up."""
 
     body_mib: float = Field(8.0, gt=0, le=1024)

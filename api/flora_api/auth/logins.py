@@ -9,7 +9,7 @@ challenge that the CLI began with.
 from __future__ import annotations
 
 import re
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
@@ -95,7 +95,7 @@ class Logins:
         if not sealing.could_be_id(secret):
             return None
         try:
-            sealed = await self._redis.getdel(_key(purpose, secret))
+            sealed: Any = await self._redis.getdel(_key(purpose, secret))
         except AWAY:
             raise _cannot() from None
         record = sealing.unseal(secret, purpose, sealed) if sealed else None

@@ -7,6 +7,7 @@ of the replicas while the others wait for it: Discord takes a refresh token once
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
@@ -131,8 +132,9 @@ class Sessions:
             await _asked(self._redis.set(_key(secret), sealed, xx=True, keepttl=True))
             return tokens
         finally:
-            if await _asked(self._redis.get(lock)) == mine.encode():
-                await _asked(self._redis.delete(lock))
+            with contextlib.suppress(Unavailable):  # it ends by itself
+                if await _asked(self._redis.get(lock)) == mine.encode():
+                    await _asked(self._redis.delete(lock))
 
     async def _ended(self, secret: str) -> Unauthorized:
         await self.delete(secret)
