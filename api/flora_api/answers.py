@@ -38,8 +38,8 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody, "description": _SAID[status]} for status in statuses}
 
 
-EVERYWHERE = refusals(400, 401, 403, 429, 503)
-"""What any route may answer that asks who you are."""
+EVERYWHERE = refusals(401, 403)
+"""What any route may answer that asks who you are; 400, 429, 503 and 504 are added to all."""
 
 
 def refusal(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from flora_api.answers import of_error, refusal
+from flora_api.answers import of_error, refusal, refusals
 from flora_api.errors import ApiError
 from flora_api.principal import DOCUMENTED, Guard
 from flora_core.errors import DatabaseError, DatabaseGone
@@ -29,6 +30,7 @@ def make_app(guard: Guard, routers: Iterable[APIRouter]) -> FastAPI:
         openapi_url="/api-docs/openapi.json",
         docs_url="/api-docs",
         redoc_url=None,
+        responses=refusals(429, 503, 504),
     )
     app.state.guard = guard
     for router in routers:
@@ -38,7 +40,26 @@ def make_app(guard: Guard, routers: Iterable[APIRouter]) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
+    described = app.openapi
+    app.openapi = lambda: _with_our_errors(described())
     return app
+
+
+def _with_our_errors(document: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI describes requests that cannot be read as 422 with a body of its own; here they are 400."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            responses: dict[str, Any] = operation["responses"]
+            if responses.pop("422", None) is not None:
+                body = {"schema": {"$ref": "#/components/schemas/ErrorBody"}}
+                content = {"application/json": body}
+                responses.setdefault("400", {"description": "What to write instead.", "content": content})
+            for status, response in responses.items():
+                if status >= "400" and "content" in response:  # also where success is plain text
+                    response["content"] = {"application/json": next(iter(response["content"].values()))}
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    return document
 
 
 async def _api_error(_request: Request, error: Exception) -> JSONResponse:

@@ -86,12 +86,18 @@ async def serve(settings: ApiSettings, accounts: IdentitySettings) -> None:
                 seconds=settings.request_seconds,
                 https=settings.public_url.startswith("https://"),
             )
-            async with _internal(settings, common.internal):
-                await _serve(settings, edge, common.stopping, ready, stop)
+            async with _internal(settings, common.internal) as internal_url:
+                await _serve(settings, edge, common.stopping, ready, stop, internal_url=internal_url)
 
 
 async def _serve(
-    settings: ApiSettings, app: ASGIApp, stopping: asyncio.Event, ready: Readiness, stop: asyncio.Event
+    settings: ApiSettings,
+    app: ASGIApp,
+    stopping: asyncio.Event,
+    ready: Readiness,
+    stop: asyncio.Event,
+    *,
+    internal_url: str,
 ) -> None:
     """Serve ``app`` until ``stop``, then leave in order: tell, end streams, let requests finish."""
     listener = _listen(settings.host, settings.port, "API_PORT")
@@ -117,7 +123,7 @@ async def _serve(
     stopped = asyncio.create_task(stop.wait())
     try:
         freeze_startup_objects()
-        announce("api", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        announce("api", _url_of(listener), internal=internal_url)
         await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
         _log.info("api_leaving")
         ready.stopping = True
@@ -192,31 +198,35 @@ def _readiness(common: Common) -> Readiness:
 
 
 @asynccontextmanager
-async def _internal(settings: ApiSettings, app: web.Application) -> AsyncGenerator[None]:
-    """The internal port, for as long as the block lasts."""
+async def _internal(settings: ApiSettings, app: web.Application) -> AsyncGenerator[str]:
+    """The internal port's URL, for as long as the block lasts."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         listener = _listen(settings.host, settings.internal_port, "API_INTERNAL_PORT")
         await web.SockSite(runner, listener).start()
-        announce("api-internal", f"http://127.0.0.1:{listener.getsockname()[1]}")
-        yield
+        yield _url_of(listener)
     finally:
         await runner.cleanup()
 
 
 def _listen(host: str, port: int, variable: str) -> socket.socket:
-    """A bound socket; raises InvalidSettings."""
+    """A socket that takes connections; raises InvalidSettings."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen(BACKLOG)
         listener.setblocking(False)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InvalidSettings(f"{variable}: cannot listen on {port}: {reason}") from None
     return listener
+
+
+def _url_of(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
-from aiohttp import BasicAuth, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from flora_simulator import discord_errors
@@ -252,7 +252,7 @@ class OAuth:
                 return failed
             form = {name: str(value) for name, value in (await request.post()).items()}
             try:
-                self._check_client(request, form)
+                self._check_client(form)
                 return _json(run(form))
             except OAuthRefused as error:
                 body = {"error": error.error, "error_description": error.description}
@@ -292,13 +292,8 @@ class OAuth:
         headers = {"Retry-After": str(fault.retry_after)} if fault.status == 429 else {}
         return _json({"message": "asked for by a test", "code": 0}, status=fault.status, headers=headers)
 
-    def _check_client(self, request: web.Request, form: Mapping[str, str]) -> None:
+    def _check_client(self, form: Mapping[str, str]) -> None:
         name, secret = form.get("client_id", ""), form.get("client_secret", "")
-        if "Authorization" in request.headers:
-            try:
-                name, secret, _ = BasicAuth.decode(request.headers["Authorization"])
-            except ValueError:
-                raise OAuthRefused("invalid_client", status=401) from None
         right = hmac.compare_digest(secret.encode(), self._settings.client_secret.encode())
         if name != str(self._world.backend.application_id) or not right:
             raise OAuthRefused("invalid_client", status=401)

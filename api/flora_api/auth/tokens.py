@@ -32,11 +32,14 @@ KEPT: Final = 4096
 MOST_OF_A_PERSON: Final = 50
 GUILDS_MOST: Final = 100
 LABEL_MOST: Final = 100
+LABEL: Final = r"^[^\x00-\x1f\x7f]*$"
+"""What a label may hold: Postgres keeps no NUL, and a table no newline."""
 DAYS_USUAL: Final = 90
 DAYS_MOST: Final = 365
 PREFIX: Final = "flora_"
 
 _ID_BYTES, _SECRET_BYTES = 10, 32
+_ID: Final = re.compile(r"[a-z2-7]{16}")
 _TOKEN: Final = re.compile(r"flora_([a-z2-7]{16})_([a-z2-7]{52})")
 
 
@@ -209,7 +212,7 @@ class Tokens:
                     await record(connection, NO_GUILD, actor, "token.revoke", token_id=token_id)
                 return gone is not None
 
-        if not await self._database.run(delete):
+        if _ID.fullmatch(token_id) is None or not await self._database.run(delete):
             raise NotFound("you have no token of this id", code="NO_SUCH_TOKEN")
         self._fresh.pop(token_id, None)
         self._revoked[token_id] = None

@@ -33,8 +33,8 @@ from flora_api.auth.logins import (
     with_query,
 )
 from flora_api.auth.sessions import Sessions
-from flora_api.auth.tokens import LABEL_MOST, Tokens
-from flora_api.errors import BadRequest, Forbidden, Unauthorized, Unavailable
+from flora_api.auth.tokens import LABEL, LABEL_MOST, Tokens
+from flora_api.errors import Forbidden, Unauthorized, Unavailable
 from flora_api.principal import ActorType, Principal
 from flora_core.telemetry import logger
 
@@ -79,7 +79,7 @@ class CliTokenWish(BaseModel):
 
     code: str = Field(max_length=200)
     verifier: str = Field(max_length=200)
-    label: str = Field("flora login", max_length=LABEL_MOST)
+    label: str = Field("flora login", max_length=LABEL_MOST, pattern=LABEL)
 
 
 class CliToken(BaseModel):
@@ -221,7 +221,7 @@ def router(
             await _revoke(discord, caller.session.discord)
             here.drop_cookie(request, answer, SESSION_COOKIE)
         else:
-            raise BadRequest("the operator's secret cannot log out: unset API_OPERATOR_SECRET")
+            raise Forbidden("the operator's secret cannot log out: unset it", code="OPERATOR_ONLY")
         return answer
 
     return routes

@@ -10,7 +10,15 @@ from pydantic import BaseModel, Field
 
 from flora_api.answers import EVERYWHERE, refusals
 from flora_api.auth.guard import AuthGuard
-from flora_api.auth.tokens import DAYS_MOST, DAYS_USUAL, GUILDS_MOST, LABEL_MOST, ApiToken, Tokens
+from flora_api.auth.tokens import (
+    DAYS_MOST,
+    DAYS_USUAL,
+    GUILDS_MOST,
+    LABEL,
+    LABEL_MOST,
+    ApiToken,
+    Tokens,
+)
 from flora_api.errors import Forbidden
 from flora_api.principal import ActorType, Principal, Right, guild_in
 
@@ -36,7 +44,7 @@ class NewToken(TokenRow):
 class TokenWish(BaseModel):
     """What a new token is to be."""
 
-    label: str = Field("", max_length=LABEL_MOST)
+    label: str = Field("", max_length=LABEL_MOST, pattern=LABEL)
     guilds: list[str] | None = Field(
         None, min_length=1, max_length=GUILDS_MOST, description="Left out: all guilds of its person."
     )

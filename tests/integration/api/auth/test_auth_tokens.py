@@ -227,6 +227,19 @@ async def test_a_person_makes_lists_and_revokes_tokens(browser: Browser, program
     assert (await browser.change("DELETE", f"/api/tokens/{listed['token_id']}")).status_code == 404
 
 
+@pytest.mark.parametrize("token_id", ["%00", "a%00b", "ä", "A" * 16, "a" * 16])
+async def test_an_id_that_is_nobodys_is_not_found(browser: Browser, token_id: str) -> None:
+    await browser.log_in("ada")
+    assert (await browser.change("DELETE", f"/api/tokens/{token_id}")).status_code == 404
+
+
+async def test_half_a_character_is_no_label(browser: Browser) -> None:
+    await browser.log_in("ada")
+    headers = {"Content-Type": "application/json"}
+    answer = await browser.change("POST", "/api/tokens", content=b'{"label": "\\ud800"}', headers=headers)
+    assert answer.status_code == 400
+
+
 async def test_tokens_are_listed_newest_first(browser: Browser) -> None:
     await browser.log_in("ada")
     for label in ("one", "two", "three"):
@@ -245,6 +258,8 @@ async def test_tokens_are_listed_newest_first(browser: Browser) -> None:
         {"expires_in_days": 0},
         {"expires_in_days": 366},
         {"label": "x" * 101},
+        {"label": "a\x00b"},
+        {"label": "a\nb"},
         [],
     ],
 )
