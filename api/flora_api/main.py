@@ -22,6 +22,7 @@ from flora_api import readiness
 from flora_api.app import make_app
 from flora_api.edge.edge import with_edge
 from flora_api.edge.limits import Rate, RedisLimits
+from flora_api.edge.protocol import BoundedHttp
 from flora_api.parts import Common, open_parts
 from flora_api.readiness import Readiness
 from flora_api.redis_store import open_redis
@@ -39,7 +40,6 @@ from flora_core.token_review import IdentitySettings, identities
 BACKLOG: Final = 1024
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than load balancers keep a connection that is idle (60 s), so that they are who closes it."""
-HEADER_BYTES: Final = 32 << 10
 CONNECTIONS: Final = 10
 """To Postgres, of this replica."""
 
@@ -104,7 +104,7 @@ async def _serve(
     server = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHttp,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -114,7 +114,6 @@ async def _serve(
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=max(1, round(settings.stop_seconds)),
-            h11_max_incomplete_event_size=HEADER_BYTES,
         )
     )
     looking = asyncio.create_task(ready.run())
