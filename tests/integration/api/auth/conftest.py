@@ -32,7 +32,7 @@ from flora_gateway.rest import Proxy, RestSettings, ScopeMap
 from flora_gateway.standings import Standings
 from flora_simulator import Simulator, SimulatorClient, SimulatorSettings, WorldSpec
 from flora_simulator.world_spec import BotSpec, GuildSpec, MemberSpec, RoleSpec
-from tests.integration.database.conftest import database, empty_url, postgres, url  # noqa: F401
+from tests.integration.database.conftest import empty_url, postgres, url  # noqa: F401
 from tests.integration.loopback import listening
 from tests.integration.redis_server import RedisServer
 
@@ -81,6 +81,19 @@ def redis_server() -> Iterator[RedisServer]:
     yield server
     server.kill()
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def patient_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy is no Redis that is away."""
+    monkeypatch.setattr("flora_api.redis_store.SECONDS", 30.0)
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:  # noqa: F811
+    """With the deadlines of everyday."""
+    async with await Database.open(url) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -150,7 +163,7 @@ Browse = Callable[..., "Browser"]
 
 @pytest.fixture
 async def make_api(
-    database: Database,  # noqa: F811
+    database: Database,
     redis: Store,
     http: aiohttp.ClientSession,
     simulator: Simulator,
