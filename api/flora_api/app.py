@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from flora_api.answers import of_error, refusal, refusals
 from flora_api.errors import ApiError
 from flora_api.principal import DOCUMENTED, Guard
 from flora_core.errors import DatabaseError, DatabaseGone
@@ -29,6 +30,7 @@ def make_app(guard: Guard, routers: Iterable[APIRouter]) -> FastAPI:
         openapi_url="/api-docs/openapi.json",
         docs_url="/api-docs",
         redoc_url=None,
+        responses=refusals(429, 503, 504),
     )
     app.state.guard = guard
     for router in routers:
@@ -38,28 +40,39 @@ def make_app(guard: Guard, routers: Iterable[APIRouter]) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
+    described = app.openapi
+    app.openapi = lambda: _with_our_errors(described())
     return app
 
 
-def _answer(
-    status: int, message: str, code: str, *, details: object = None, retry_after: float | None = None
-) -> JSONResponse:
-    headers = {"Retry-After": str(max(1, math.ceil(retry_after)))} if retry_after is not None else None
-    body = {"message": message, "code": code, "details": details or {}}
-    return JSONResponse(body, status_code=status, headers=headers)
+def _with_our_errors(document: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI describes requests that cannot be read as 422 with a body of its own; here they are 400."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            responses: dict[str, Any] = operation["responses"]
+            if responses.pop("422", None) is not None:
+                body = {"schema": {"$ref": "#/components/schemas/ErrorBody"}}
+                content = {"application/json": body}
+                responses.setdefault("400", {"description": "What to write instead.", "content": content})
+            for status, response in responses.items():
+                if status >= "400" and "content" in response:  # also where success is plain text
+                    response["content"] = {"application/json": next(iter(response["content"].values()))}
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    return document
 
 
 async def _api_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
-    return _answer(error.status, str(error), error.code, details=error.details, retry_after=error.retry_after)
+    return of_error(error)
 
 
 async def _database_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, DatabaseGone):
         text = "the database cannot be reached now; try again in a moment"
-        return _answer(503, text, "DATABASE_UNAVAILABLE", retry_after=2)
+        return refusal(503, text, "DATABASE_UNAVAILABLE", retry_after=2)
     _log.error("database_error", error=str(error))
-    return _answer(500, "the API's database would not do this; its log says why", "INTERNAL")
+    return refusal(500, "the API's database would not do this; its log says why", "INTERNAL")
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
@@ -67,13 +80,13 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
     first = found[0] if found else {"where": "the request", "what": "cannot be read"}
-    return _answer(400, f"{first['where']}: {first['what']}", "INVALID_REQUEST", details={"errors": found})
+    return refusal(400, f"{first['where']}: {first['what']}", "INVALID_REQUEST", details={"errors": found})
 
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    codes = {404: "NO_SUCH_ROUTE", 405: "METHOD_NOT_ALLOWED"}
-    answer = _answer(error.status_code, str(error.detail), codes.get(error.status_code, "HTTP_ERROR"))
+    codes = {404: "NO_SUCH_ROUTE", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+    answer = refusal(error.status_code, str(error.detail), codes.get(error.status_code, "HTTP_ERROR"))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
@@ -81,4 +94,4 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     _log.error("request_failed", path=request.url.path, exc_info=error)
-    return _answer(500, "something went wrong here that should not; the API's log says what", "INTERNAL")
+    return refusal(500, "something went wrong here that should not; the API's log says what", "INTERNAL")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import msgspec
 
 from flora_api.principal import Principal
 from flora_core.ids import GuildId
+
+NO_GUILD: Final = GuildId("")
+"""Of changes that are no guild's: somebody's tokens."""
 
 
 async def record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, SecretStr
@@ -45,10 +46,53 @@ class ApiSettings(Settings):
     runtime_url: str = "http://{pod}:8403"
     """Of a runtime pod, with ``{pod}`` for its name."""
 
+    discord_url: str = "https://discord.com"
+    """Where people log in; a simulated Discord is reached by this alone."""
+
+    discord_client_id: str = ""
+    """Of the bot's application (Discord: Developer Portal > OAuth2)."""
+
+    discord_client_secret: SecretStr = SecretStr("")
+    """The same page has it. Without both nobody can log in; tokens that there are work."""
+
+    operator_secret: SecretStr = SecretStr("")
+    """Bearer of whoever runs this installation, for /api/metrics and /api/fleet; empty for nobody."""
+
+    trusted_proxies: int = Field(0, ge=0, le=10)
+    """How many proxies of yours stand before the API and add to X-Forwarded-For; 0: the header counts for
+    nothing."""
+
+    session_hours: float = Field(168.0, gt=0, le=8760)
+    """After so long without use a login ends."""
+
+    session_longest_days: float = Field(30.0, gt=0, le=366)
+    """After so long it ends in any case."""
+
+    rate_caller: int = Field(600, ge=1)
+    """Requests a minute of one session or token; a fifth of them may come at once."""
+
+    rate_address: int = Field(1200, ge=1)
+    """The same of one address, before anybody is looked up; IPv6 by its /64."""
+
+    rate_failures: int = Field(60, ge=1)
+    """Tries a minute of one address with a session or token that is none; above it none is looked up."""
+
+    body_mib: float = Field(8.0, gt=0, le=1024)
+    """Largest request body."""
+
+    request_seconds: float = Field(30.0, gt=0, le=600)
+    """Until an answer has to begin; a stream that has begun goes on."""
+
+    drain_seconds: float = Field(5.0, ge=0, le=300)
+    """After SIGTERM: served as before, for those who have not heard yet that this replica goes."""
+
+    stop_seconds: float = Field(20.0, ge=0, le=600)
+    """Then: for requests that are under way; streams are ended."""
+
     token: SecretStr = SecretStr("")
     """Shown to operator, gateway and runtime pods; in a cluster a file has it (``token_file``)."""
 
-    token_file: str = ""
+    token_file: Path | None = None
     """A projected ServiceAccount token, read anew for each dial."""
 
     accept_tokens: SecretStr = SecretStr("")

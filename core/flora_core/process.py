@@ -15,9 +15,10 @@ PARENT_VARIABLE = "FLORA_PARENT_PID"
 PARENT_SECONDS = 0.5
 
 
-def announce(name: str, url: str) -> None:
+def announce(name: str, url: str, **more: str) -> None:
     """Say on standard output where this process listens: one JSON line, for whoever started it."""
-    sys.stdout.write(msgspec.json.encode({"event": "listening", "name": name, "url": url}).decode() + "\n")
+    said = {"event": "listening", "name": name, "url": url, **more}
+    sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
     sys.stdout.flush()
 
 

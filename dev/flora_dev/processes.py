@@ -22,6 +22,7 @@ MODULES: Final = {
     "simulator": "flora_simulator.main",
     "gateway": "flora_gateway.main",
     "runtime": "flora_runtime.supervisor.main",
+    "api": "flora_api.main",
 }
 
 # Ours, and nothing else of the environment: a DISCORD_TOKEN meant for one component must not reach another.

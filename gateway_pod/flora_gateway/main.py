@@ -22,6 +22,7 @@ from flora_core.token_review import IdentitySettings, identities
 from flora_core.wire.control import GatewayReport
 from flora_gateway.fanout.hub import Hub
 from flora_gateway.fanout.routes import RouteTable
+from flora_gateway.guild_routes import GuildRoutes
 from flora_gateway.reporting import GatewayReports
 from flora_gateway.rest import Proxy, RestSettings, ScopeMap
 from flora_gateway.rest.settings import API_PATH
@@ -37,6 +38,8 @@ from flora_gateway.shards.sessions import (
     TwofoldSessionStore,
 )
 from flora_gateway.shards.shard import Dispatch
+from flora_gateway.standings import TYPES as STANDING_TYPES
+from flora_gateway.standings import Standings
 
 INTERACTION_TOKEN_SECONDS: Final = 15 * 60.0
 FLUSH_SECONDS: Final = 2.0
@@ -101,6 +104,7 @@ class Gateway:
         self._hub.on_held = self._reports.report
         self._membership = Membership(shards=lambda: self._shards.count, tell=self._reports.report)
         self._proxy: Proxy | None = None
+        self._standings: Standings | None = None
         self._stopping = False
 
     async def run(self) -> None:
@@ -109,7 +113,9 @@ class Gateway:
             self._settings.accept_tokens.get_secret_value(), variable="GATEWAY_ACCEPT_TOKENS"
         )
         async with identities(self._accounts, fixed) as known:
-            await self._run(GatewayServer(self._hub, self._the_proxy, known, ready=self._not_ready))
+            server = GatewayServer(self._hub, self._the_proxy, known, ready=self._not_ready)
+            GuildRoutes(server.app, lambda: self._standings, known)
+            await self._run(server)
 
     async def _run(self, server: GatewayServer) -> None:
         stop = asyncio.Event()
@@ -133,6 +139,8 @@ class Gateway:
     def _on_dispatch(self, event: Dispatch) -> None:
         if event.type in TYPES:
             self._membership.observe(event.shard, event.type, event.data)
+        if self._standings is not None and event.type in STANDING_TYPES:
+            self._standings.observe(event.type, event.data)
         self._hub.on_dispatch(event)
 
     def _truths(self) -> Iterable[GatewayReport]:
@@ -176,6 +184,7 @@ class Gateway:
                 application=bot.application_id,
                 scope=self._scope,
             )
+            self._standings = Standings(self._proxy.look_up, has=self._membership.has)
             store = self._session_store(bot.application_id)
             freeze_startup_objects()
             # Without a route table every event would be dropped as nobody's.

@@ -31,6 +31,7 @@ from flora_simulator.gateway import Hub, serve
 from flora_simulator.interactions import Interactions
 from flora_simulator.journal import Journal
 from flora_simulator.live_backend import LiveBackend
+from flora_simulator.oauth import OAuth
 from flora_simulator.observer import Observer
 from flora_simulator.rest import PREFIXES, Rest
 from flora_simulator.settings import SimulatorSettings
@@ -125,18 +126,21 @@ class Simulator:
         rest = Rest(world, hub, settings, observer)
         interactions = Interactions(world, lambda record: self._watch(record, observer))
         self._hub, self._backend, self._rest, self._journal = hub, backend, rest, journal
+        self._oauth = OAuth(world, settings, rest.faults)
         self._firehose = Firehose(world, hub, most_behind=settings.replay_events // 2)
         self._controls = [
             *PlacesControl(world).endpoints(),
             *PeopleControl(world, hub, interactions, journal).endpoints(),
             *GuildsControl(world, hub, journal).endpoints(),
             *NetworkControl(backend, hub, rest, self._firehose, journal).endpoints(),
+            *self._oauth.endpoints(),
         ]
 
     async def _listen(self) -> None:
         app = web.Application(client_max_size=self.settings.upload_bytes)
         for path in ("/", "/gateway", "/gateway/resume"):
             app.router.add_get(path, self._gateway)
+        self._oauth.add_routes(app, PREFIXES, self._rest.handle)
         for prefix in PREFIXES:
             app.router.add_route("*", prefix + "/{path:.+}", self._rest.handle)
         for control in self._controls:

@@ -35,6 +35,10 @@ class SimulatorSettings(Settings):
     """Ids of guilds to have instead, separated by commas: each with #general, all owned by "you"."""
     token: str | None = None
     """The bot token to accept, instead of the world's."""
+    client_secret: str = "simulated-client-secret"  # noqa: S105  it opens nothing
+    """What the application shows when it exchanges an OAuth2 code; its client id is the bot's id."""
+    oauth_seconds: float = Field(default=604_800.0, gt=0)
+    """How long a person's access token is good (Discord: a week)."""
 
     rate_limits: bool = True
     """Whether REST calls are limited at all."""

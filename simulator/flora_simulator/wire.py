@@ -259,6 +259,22 @@ class Fault(Struct, forbid_unknown_fields=True):
     scope: Literal["user", "global", "shared"] = "user"
 
 
+class OAuthPerson(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who sits at the browser when ``/oauth2/authorize`` is opened."""
+
+    user: str | None = None
+    refuses: bool = False
+    """They press "Cancel"."""
+
+
+class OAuthState(Struct, frozen=True):
+    """Tokens of people that the application was given."""
+
+    issued: int
+    live: int
+    revoked: int
+
+
 class RateLimitSwitch(Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool = True
     factor: float = 1.0

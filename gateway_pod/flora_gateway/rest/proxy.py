@@ -39,6 +39,8 @@ from flora_gateway.rest.route_table import (
     GET_GUILD_COMMANDS,
     GET_WEBHOOK,
     GET_WEBHOOK_WITH_TOKEN,
+    LOOK_UP_GUILD,
+    LOOK_UP_MEMBER,
     ROUTES,
 )
 from flora_gateway.rest.routes import Route, ScopeRule
@@ -122,6 +124,8 @@ class Proxy:
         self._get_webhook = compiled(GET_WEBHOOK)
         self._get_webhook_with_token = compiled(GET_WEBHOOK_WITH_TOKEN)
         self._get_commands = compiled(GET_GUILD_COMMANDS)
+        self._look_up_guild = compiled(LOOK_UP_GUILD)
+        self._look_up_member = compiled(LOOK_UP_MEMBER)
         self._put_commands = compiled(ROUTES[UPSERT])
         self._sender = Sender(
             transport or make_transport(settings),
@@ -158,6 +162,23 @@ class Proxy:
             self._execute(op, plan, parse_args(op.args), done)
         except InvalidInput as error:
             self._fail(done, answers.invalid(error))
+
+    async def look_up(self, guild: str, user: str = "") -> Verdict:
+        """What Discord says of ``guild``, or of its member ``user``; for others than the guild's script.
+
+        Counted apart from what the script does: neither hinders the other.
+        """
+        answered: asyncio.Future[Verdict] = self._loop.create_future()
+
+        def done(verdict: Verdict) -> None:
+            if not answered.done():
+                answered.set_result(verdict)
+
+        plan, path = self._look_up_guild, {"guild": guild}
+        if user:
+            plan, path = self._look_up_member, {"guild": guild, "user": user}
+        self._call(plan, f"~{guild}", path, self._loop.time() + self._deadline, done)
+        return await answered
 
     def forget(self, guild: str) -> None:
         """The bot is no longer in ``guild``."""

@@ -228,6 +228,9 @@ GET_CHANNEL: Final = _own("getChannel", "/channels/{channel}", "channel")
 GET_WEBHOOK: Final = _own("getWebhook", "/webhooks/{webhook}", "webhook")
 GET_WEBHOOK_WITH_TOKEN: Final = _own("getWebhookWithToken", "/webhooks/{webhook}/{token}", "webhook")
 
+LOOK_UP_GUILD: Final = _own("lookUpGuild", "/guilds/{guild}", "guild")
+LOOK_UP_MEMBER: Final = _own("lookUpMember", "/guilds/{guild}/members/{user}", "guild")
+
 GET_GUILD_COMMANDS: Final = Route(
     name="lookUpGuildCommands",
     method=_GET,

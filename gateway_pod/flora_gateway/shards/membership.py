@@ -56,6 +56,12 @@ class Membership:
         """Whether the guilds of all shards are."""
         return bool(self._guilds) and len(self._guilds) == self._shards()
 
+    def has(self, guild: str) -> bool | None:
+        """Whether the bot is in ``guild``; None as long as its shard's guilds are not known."""
+        shards = self._shards()
+        guilds = self._guilds.get(shard_of(guild, shards)) if shards else None
+        return None if guilds is None else guild in guilds
+
     def frames(self) -> list[Guilds]:
         """The whole list; none as long as it is not known."""
         if not self.known:

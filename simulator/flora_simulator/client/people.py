@@ -21,6 +21,22 @@ from flora_simulator.wire import (
 class PeopleCalls(Calls):
     """``post``, ``slash``, ``click`` … return at once; ``next_action`` waits for the answer."""
 
+    async def sit_at_browser(self, user: str | None = None, *, refuses: bool = False) -> None:
+        """Who answers when an application asks for permission over OAuth2, and whether they refuse."""
+        await self._call("PUT", "/oauth/person", None, wire.OAuthPerson(user, refuses))
+
+    async def expire_oauth(self) -> None:
+        """Let every access token of a person be too old."""
+        await self._call("POST", "/oauth/expire", None)
+
+    async def revoke_oauth(self) -> None:
+        """Let everybody take back what they allowed the application."""
+        await self._call("POST", "/oauth/revoke", None)
+
+    async def oauth(self) -> wire.OAuthState:
+        """How many tokens there are."""
+        return await self._call("GET", "/oauth", wire.OAuthState)
+
     async def post(
         self,
         content: str = "",

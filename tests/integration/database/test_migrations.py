@@ -27,6 +27,15 @@ from tests.integration.postgres_server import ESCAPED, PASSWORD, PostgresServer
 
 BUNDLE = Bundle("src/main.ts", "1", "")
 SOURCES = Sha256("5a" * 32)
+ROWS = {
+    "0003": """INSERT INTO audit (guild, actor_type, actor_id, actor_name, action)
+        VALUES ('7', 'session', '1', 'ada', 'secret.put')""",
+    "0004": """WITH somebody AS (INSERT INTO people (user_id, username, guilds) VALUES ('1', 'ada', '{7}') RETURNING user_id)
+        INSERT INTO api_tokens (token_id, user_id, secret_sha256, guilds, scopes, expires_at)
+        SELECT 'abcdefghijklmnop', user_id, sha256('s'), '{7}', '{read,kv}', now() + interval '1 day' FROM somebody""",
+}
+"""A row of what a step made: later ones must keep it."""
+TABLES = ("audit", "people", "api_tokens")
 
 
 def command(url: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -97,6 +106,48 @@ async def test_an_older_schema_keeps_its_data(empty_url: str, step: str) -> None
         assert await bundles.get(BUNDLE.sha256) == BUNDLE.to_bytes()
         await bundles.put(BUNDLE, sources=SOURCES)
         assert await bundles.built_from(SOURCES) is not None
+
+
+@pytest.mark.parametrize("step", sorted(ROWS))
+async def test_rows_of_each_step_are_kept_by_later_ones(empty_url: str, step: str) -> None:
+    await at_step(empty_url, step)
+    made = [row for since, row in ROWS.items() if since <= step]
+    for row in made:
+        await ask(empty_url, row)
+    kept = [table for table in TABLES if await ask(empty_url, "SELECT to_regclass($1) IS NOT NULL", table)]
+    before = {
+        table: await ask(empty_url, f"SELECT string_agg(t::text, ';') FROM {table} AS t") for table in kept
+    }
+    await migrate_at(empty_url, seconds=10)
+    after = {
+        table: await ask(empty_url, f"SELECT string_agg(t::text, ';') FROM {table} AS t") for table in kept
+    }
+    assert after == before
+    assert all(before.values())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ROWS["0004"].replace("abcdefghijklmnop", "not-an-id"),
+        ROWS["0004"].replace("{read,kv}", "{read,everything}"),
+        ROWS["0004"].replace("sha256('s')", "'s'"),
+        ROWS["0003"].replace("session", "robot"),
+    ],
+)
+async def test_what_cannot_be_is_not_stored(url: str, row: str) -> None:
+    with pytest.raises(asyncpg.CheckViolationError):
+        await ask(url, row)
+
+
+async def test_two_tokens_do_not_have_one_secret(url: str) -> None:
+    await ask(url, ROWS["0004"])
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await ask(
+            url,
+            """INSERT INTO api_tokens (token_id, user_id, secret_sha256, scopes, expires_at)
+            SELECT 'bbcdefghijklmnop', user_id, secret_sha256, scopes, expires_at FROM api_tokens""",
+        )
 
 
 async def test_a_migrated_schema_is_the_same_from_wherever_it_came(

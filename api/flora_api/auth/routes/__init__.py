@@ -1,0 +1,1 @@
+"""The routes of ``auth``: each module has a ``router(…)``."""

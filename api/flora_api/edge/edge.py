@@ -1,0 +1,231 @@
+"""The layers around the application, outermost first: each is an ASGI application of a few lines.
+
+    Envelope   request id, headers, metrics, one log line; what nobody caught ends here
+    Gate       how often an address may ask
+    Deadline   an answer has to begin in time
+    BodyLimit  a body may be so large
+    gzip       but not for streams of events
+
+A log line names the route and never the path or the query, which hold keys, codes and states.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from flora_api.answers import refusal
+from flora_api.edge.addresses import client_address
+from flora_api.edge.limits import Limits, Rate, seconds_to_wait
+from flora_core.telemetry import logger
+
+GZIP_FROM: Final = 1024
+"""Bytes below which packing is not worth it."""
+REQUEST_ID: Final = "X-Request-ID"
+DOCS: Final = "/api-docs"
+HEALTH: Final = "/api/health"
+
+_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_CLOSED: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+_DOCS_PAGE: Final = (
+    "default-src 'none'; connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "
+    "script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
+    "style-src 'unsafe-inline' https://cdn.jsdelivr.net; frame-ancestors 'none'"
+)
+"""What the page of Swagger UI loads."""
+
+_requests = Counter("flora_api_requests_total", "Answers", ["method", "route", "status"])
+_seconds = Histogram(
+    "flora_api_request_seconds",
+    "Until an answer began",
+    ["route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+_open = Gauge("flora_api_requests_open", "Requests, and streams, that go on")
+_log = logger(__name__)
+
+
+def with_edge(
+    app: ASGIApp,
+    *,
+    limits: Limits,
+    per_address: Rate,
+    trusted_proxies: int = 0,
+    body_bytes: int = 8 << 20,
+    larger_bodies: Mapping[str, int] | None = None,
+    seconds: float = 30.0,
+    https: bool = False,
+) -> ASGIApp:
+    """``app`` as the network may meet it.
+
+    ``larger_bodies``: bytes for paths that match a pattern (``/api/kv/restore/[0-9]+``) instead of
+    ``body_bytes``. ``seconds`` until an answer has to begin. ``https``: browsers are told to stay with it.
+    """
+    app = GZipMiddleware(app, minimum_size=GZIP_FROM, compresslevel=5)
+    app = BodyLimit(app, body_bytes, larger_bodies or {})
+    app = Deadline(app, seconds)
+    app = Gate(app, limits, per_address, trusted=trusted_proxies)
+    return Envelope(app, https=https)
+
+
+class Envelope:
+    """What every answer has."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self._app = app
+        self._https = https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(16)
+        began = time.perf_counter()
+        status = 0
+
+        async def send_enveloped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _seconds.labels(_route(scope)).observe(time.perf_counter() - began)
+                self._add_headers(scope["path"], request_id, MutableHeaders(scope=message))
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id), _open.track_inprogress():
+            try:
+                await self._app(scope, receive, send_enveloped)
+            except Exception:  # noqa: BLE001  the outermost there is
+                if not status:
+                    _log.exception("request_failed", route=_route(scope))
+                    answer = refusal(500, "something went wrong here that should not", "INTERNAL")
+                    await answer(scope, receive, send_enveloped)
+                # Else it was answered, and logged where it happened.
+            finally:
+                self._note(scope, status, time.perf_counter() - began)
+
+    def _add_headers(self, path: str, request_id: str, headers: MutableHeaders) -> None:
+        headers[REQUEST_ID] = request_id
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "no-referrer"
+        headers["X-Frame-Options"] = "DENY"
+        headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        headers["Content-Security-Policy"] = _DOCS_PAGE if path.startswith(DOCS) else _CLOSED
+        headers.setdefault("Cache-Control", "no-store")
+        if self._https:
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = _route(scope)
+        _requests.labels(method, route, str(status or "cut")).inc()
+        if scope["path"] != HEALTH:
+            _log.info(
+                "request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 1)
+            )
+
+
+class Gate:
+    """Refuses an address that asks too often, before anything is looked up for it."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, rate: Rate, *, trusted: int) -> None:
+        self._app = app
+        self._limits = limits
+        self._rate = rate
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] != HEALTH:
+            peer = scope["client"][0] if scope.get("client") else ""
+            said = Headers(scope=scope).getlist("x-forwarded-for")
+            address = client_address(peer, said, trusted=self._trusted)
+            wait = await self._limits.take(self._rate, address)
+            if wait > 0:
+                text = "too many requests from your address; wait and try again"
+                answer = refusal(429, text, "RATE_LIMITED", retry_after=seconds_to_wait(wait))
+                await answer(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class Deadline:
+    """Ends what has not begun to answer in time; what has begun may be a stream, and goes on."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = asyncio.timeout(self._seconds)
+
+        async def send_in_time(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                limit.reschedule(None)
+            await send(message)
+
+        try:
+            async with limit:
+                await self._app(scope, receive, send_in_time)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            text = f"this took longer than {self._seconds:g} s and was given up; look before you repeat it"
+            await refusal(504, text, "DEADLINE")(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses larger bodies by what they say, and reads no more of those that do not say."""
+
+    def __init__(self, app: ASGIApp, limit: int, larger: Mapping[str, int]) -> None:
+        self._app = app
+        self._limit = limit
+        self._larger = [(re.compile(pattern), most) for pattern, most in larger.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._limit_of(scope["path"])
+        said = Headers(scope=scope).get("content-length", "")
+        if said.isascii() and said.isdecimal() and (len(said) > 18 or int(said) > limit):
+            answer = refusal(413, _too_large(limit), "TOO_LARGE")
+            answer.headers["Connection"] = "close"  # the body is not read
+            await answer(scope, receive, send)
+            return
+        taken = 0
+
+        async def receive_some() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise HTTPException(413, _too_large(limit), {"Connection": "close"})
+            return message
+
+        await self._app(scope, receive_some, send)
+
+    def _limit_of(self, path: str) -> int:
+        return next((most for pattern, most in self._larger if pattern.fullmatch(path)), self._limit)
+
+
+def _too_large(limit: int) -> str:
+    return f"a request may have {limit / (1 << 20):g} MiB"
+
+
+def _route(scope: Scope) -> str:
+    """The route's template; one word for all paths that there are not."""
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) else "none"

@@ -1,0 +1,143 @@
+"""How often somebody may ask: the generic cell rate algorithm, which needs one number for each who asks.
+
+The number is the time by which everything that was asked would have been, at the allowed rate. It lies in
+Redis, so that all replicas count together. While Redis is away each counts for itself, and does not wait for
+Redis with every request: requests go on.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from prometheus_client import Counter
+
+from flora_api.redis_store import AWAY, Store
+from flora_core.telemetry import logger
+
+AWAY_SECONDS: Final = 2.0
+"""After Redis has failed it is not asked for so long."""
+KEPT: Final = 20_000
+
+_refused = Counter("flora_api_rate_limited_total", "Requests over a limit", ["limit"])
+_local = Counter("flora_api_rate_counted_here_total", "Requests counted by this replica alone")
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``name`` is for keys and metrics."""
+
+    name: str
+    per_minute: int
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two at a steady pace."""
+        return 60.0 / self.per_minute
+
+    @property
+    def burst(self) -> int:
+        """How many may come at once."""
+        return max(1, self.per_minute // 5)
+
+
+def gcra(until: float, now: float, rate: Rate) -> tuple[float, float]:
+    """The new number after one more, and 0; or the old one, and how many seconds to wait.
+
+    ``until`` is the number so far, 0 for none.
+    """
+    until = max(until, now)
+    wait = until - now - rate.interval * (rate.burst - 1)
+    return (until, wait) if wait > 1e-6 else (until + rate.interval, 0.0)
+
+
+_SCRIPT: Final = """
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local before = tonumber(redis.call('GET', KEYS[1]) or '0')
+if before < now then before = now end
+local interval = tonumber(ARGV[1])
+local wait = before - now - interval * (tonumber(ARGV[2]) - 1)
+if wait > 0.000001 then return string.format('%.6f', wait) end
+if ARGV[3] == '1' then
+  local after = before + interval
+  redis.call('SET', KEYS[1], string.format('%.6f', after), 'PX', math.ceil((after - now) * 1000) + 1)
+end
+return '0'
+"""
+
+
+class Limits(Protocol):
+    """How long to wait before the next one, in seconds; 0 when it may come now."""
+
+    async def take(self, rate: Rate, who: str) -> float:
+        """Count one, unless it is over the limit."""
+        ...
+
+    async def look(self, rate: Rate, who: str) -> float:
+        """Whether one would be let through; counts nothing."""
+        ...
+
+
+class LocalLimits:
+    """Counts here; who has not asked for longest is forgotten first."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    async def take(self, rate: Rate, who: str) -> float:
+        key = rate.name, who
+        until, wait = gcra(self._until.get(key, 0.0), self._clock(), rate)
+        self._until[key] = until
+        self._until.move_to_end(key)
+        while len(self._until) > KEPT:
+            self._until.popitem(last=False)
+        return _told(rate, wait)
+
+    async def look(self, rate: Rate, who: str) -> float:
+        return _told(rate, gcra(self._until.get((rate.name, who), 0.0), self._clock(), rate)[1])
+
+
+class RedisLimits:
+    """Counts in Redis, or here."""
+
+    def __init__(self, redis: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._script: Any = redis.register_script(_SCRIPT)
+        self._clock = clock
+        self._here = LocalLimits(clock=clock)
+        self._away_until = float("-inf")
+
+    async def take(self, rate: Rate, who: str) -> float:
+        return await self._ask(rate, who, count=True)
+
+    async def look(self, rate: Rate, who: str) -> float:
+        return await self._ask(rate, who, count=False)
+
+    async def _ask(self, rate: Rate, who: str, *, count: bool) -> float:
+        if self._clock() >= self._away_until:
+            key = f"flora:api:rate:{rate.name}:{who}"
+            try:
+                wait = await self._script(keys=[key], args=[rate.interval, rate.burst, int(count)])
+                return _told(rate, float(wait))
+            except AWAY as error:
+                self._away_until = self._clock() + AWAY_SECONDS
+                _log.warning("rates_counted_here", error=type(error).__name__)
+        _local.inc()
+        return await (self._here.take(rate, who) if count else self._here.look(rate, who))
+
+
+def _told(rate: Rate, wait: float) -> float:
+    if wait > 0:
+        _refused.labels(rate.name).inc()
+    return wait
+
+
+def seconds_to_wait(wait: float) -> int:
+    """For Retry-After."""
+    return max(1, math.ceil(wait))
