@@ -336,12 +336,12 @@ async def _insert(
     changes = changes_between(before, new.files)
     row = await connection.fetchrow(
         f"""
-        INSERT INTO revisions (id, guild, status, entry, source, message, actor_type, actor_id, actor_name, digest,
-            files, bundle, inline, client_bundle, forced, base_revision, change_summary, error_code, error,
-            object_uid, generation, apply_until, finished_at, observed)
+        INSERT INTO revisions (id, guild, status, entry, source, message, actor_type, actor_id, actor_name,
+            digest, files, bundle, inline, client_bundle, forced, base_revision, change_summary, error_code,
+            error, object_uid, generation, apply_until, finished_at, observed)
         VALUES ($22, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-            now() + $21 * interval '1 second', CASE WHEN $2 = 'pending' THEN NULL ELSE clock_timestamp() END,
-            $23)
+            now() + $21 * interval '1 second',
+            CASE WHEN $2 = 'pending' THEN NULL ELSE clock_timestamp() END, $23)
         ON CONFLICT DO NOTHING RETURNING {COLUMNS}
         """,  # noqa: S608  names of columns
         new.guild,
