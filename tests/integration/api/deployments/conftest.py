@@ -18,7 +18,7 @@ from flora_core.database import Database
 from flora_core.errors import BundleFailed
 from flora_core.toolchain import Built, Bundle, Diagnostic, Project, Toolchain
 from tests.integration.api.played_guard import GUILD, PlayedGuard
-from tests.integration.database.conftest import database, postgres, url  # noqa: F401  fixtures
+from tests.integration.database.conftest import postgres, url  # noqa: F401  fixtures
 from tests.waiting import until
 
 GOOD = "on('messageCreate', (ctx) => ctx.reply('pong'))"
@@ -145,7 +145,13 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(database: Database) -> AsyncIterator[Stage]:  # noqa: F811
+async def database(url: str) -> AsyncIterator[Database]:  # noqa: F811
+    async with await Database.open(url) as database:
+        yield database
+
+
+@pytest.fixture
+async def stage(database: Database) -> AsyncIterator[Stage]:
     stage = Stage(database)
     operating = asyncio.create_task(stage.operate())
     yield stage
