@@ -339,8 +339,8 @@ async def _insert(
         INSERT INTO revisions (id, guild, status, entry, source, message, actor_type, actor_id, actor_name,
             digest, files, bundle, inline, client_bundle, forced, base_revision, change_summary, error_code,
             error, object_uid, generation, apply_until, finished_at, observed)
-        VALUES ($22, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-            now() + $21 * interval '1 second',
+        VALUES ($22, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+            $20, now() + $21 * interval '1 second',
             CASE WHEN $2 = 'pending' THEN NULL ELSE clock_timestamp() END, $23)
         ON CONFLICT DO NOTHING RETURNING {COLUMNS}
         """,  # noqa: S608  names of columns
@@ -384,7 +384,9 @@ async def _last_good(connection: asyncpg.Connection, guild: GuildId) -> Revision
 
 async def _deploying(connection: asyncpg.Connection, guild: GuildId) -> Revision | None:
     row = await connection.fetchrow(
-        f"SELECT {COLUMNS} FROM revisions WHERE guild = $1 AND status = 'pending' AND NOT observed",  # noqa: S608
+        f"""
+        SELECT {COLUMNS} FROM revisions WHERE guild = $1 AND status = 'pending' AND NOT observed
+        """,  # noqa: S608  names of columns
         guild,
     )
     return from_row(row) if row is not None else None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -104,9 +105,10 @@ class KubeDeployments:
 
     async def get(self, guild: GuildId) -> tuple[Deployment, dict[str, str] | None] | None:
         async def ask(api: client.CustomObjectsApi) -> Any:
-            return await api.get_namespaced_custom_object(
+            answer = await api.get_namespaced_custom_object_without_preload_content(
                 GROUP, VERSION, self._namespace, PLURAL, name_of(guild), _request_timeout=REQUEST_SECONDS
             )
+            return await _decoded(answer)
 
         try:
             return from_document(await self._ask("get", ask))
@@ -115,9 +117,10 @@ class KubeDeployments:
 
     async def delete(self, guild: GuildId) -> bool:
         async def ask(api: client.CustomObjectsApi) -> Any:
-            return await api.delete_namespaced_custom_object(
+            answer = await api.delete_namespaced_custom_object_without_preload_content(
                 GROUP, VERSION, self._namespace, PLURAL, name_of(guild), _request_timeout=REQUEST_SECONDS
             )
+            return await _decoded(answer)
 
         try:
             await self._ask("delete", ask)
@@ -155,7 +158,7 @@ class KubeDeployments:
         body = manifest(guild, source, revision=revision, namespace=self._namespace)
 
         async def ask(api: client.CustomObjectsApi) -> Any:
-            return await api.patch_namespaced_custom_object(
+            answer = await api.patch_namespaced_custom_object_without_preload_content(
                 GROUP,
                 VERSION,
                 self._namespace,
@@ -168,6 +171,7 @@ class KubeDeployments:
                 _content_type=APPLY,
                 _request_timeout=REQUEST_SECONDS,
             )
+            return await _decoded(answer)
 
         return await self._ask("apply", ask)
 
@@ -177,7 +181,7 @@ class KubeDeployments:
         more: str | None = None
         while True:
 
-            async def ask(api: client.CustomObjectsApi, more: str | None = more) -> bytes:
+            async def ask(api: client.CustomObjectsApi, more: str | None = more) -> Any:
                 answer = await api.list_namespaced_custom_object_without_preload_content(
                     GROUP,
                     VERSION,
@@ -187,9 +191,9 @@ class KubeDeployments:
                     _continue=more,
                     _request_timeout=2 * REQUEST_SECONDS,
                 )
-                return await _success(answer).read()
+                return await _decoded(answer)
 
-            page = msgspec.json.decode(await self._ask("list", ask))
+            page = await self._ask("list", ask)
             version = page["metadata"]["resourceVersion"]
             for document in page.get("items") or []:
                 deployment, _ = from_document(document)
@@ -215,7 +219,9 @@ class KubeDeployments:
                 timeout_seconds=WATCH_SECONDS,
                 _request_timeout=WATCH_SECONDS + REQUEST_SECONDS,
             )
-            return _success(answer)
+            if answer.status >= 300:
+                await _decoded(answer)
+            return answer
 
         response = await self._ask("watch", ask)
         try:
@@ -243,7 +249,7 @@ class KubeDeployments:
         except (aiohttp.ClientSSLError, ssl.SSLError) as error:
             await self.close()
             raise StoreGone(f"the API server is not trusted: {type(error).__name__}") from None
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError) as error:
             raise StoreGone(f"the Kubernetes API server does not answer: {type(error).__name__}") from None
         finally:
             _requests.labels(verb, code).inc()
@@ -285,7 +291,8 @@ async def _configured() -> client.Configuration:
         config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException:
         try:
-            await config.load_kube_config(client_configuration=configuration)
+            named = os.environ.get("KUBECONFIG")  # now: the library looks when it is imported
+            await config.load_kube_config(named, client_configuration=configuration, persist_config=False)
         except (config.ConfigException, OSError, TypeError, KeyError, ValueError) as error:
             raise InvalidSettings(
                 f"KUBECONFIG: this is no pod with a ServiceAccount, and no kubeconfig can be read: "
@@ -300,11 +307,13 @@ async def _line(response: aiohttp.ClientResponse) -> bytes:
         return await response.content.readline()
 
 
-def _success(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
-    if response.status < 300:
-        return response
-    response.close()
-    raise ApiException(status=response.status, reason=response.reason)
+async def _decoded(response: aiohttp.ClientResponse) -> Any:
+    """What was answered, read by ourselves: the library knows no 201 of an apply. Raises ApiException."""
+    async with response:
+        body = await response.read()
+    if response.status >= 300:
+        raise ApiException(status=response.status, reason=response.reason, body=body.decode(errors="replace"))
+    return msgspec.json.decode(body)
 
 
 def _change(kind: str, document: dict[str, Any]) -> Change | None:
@@ -332,7 +341,7 @@ def _meaning(status: int, reason: str, body: Mapping[str, Any]) -> StoreError:
     if status == 409:
         managers = sorted(set(_MANAGER.findall(text)))
         return Taken(managers) if managers else StoreGone(f"the object changed at the same moment: {text}")
-    if status in {400, 413, 422}:
+    if status in {400, 413, 422} or "field not declared in schema" in text:  # which is told as a 500
         return Rejected(_admission(text, body))
     if status == 403 and "denied the request" in text:  # an admission policy or webhook
         return Rejected(text)

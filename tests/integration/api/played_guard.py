@@ -51,9 +51,7 @@ class PlayedGuard:
 
     async def guilds(self, request: Request, among: list[GuildId]) -> list[GuildId]:
         principal = await self.principal(request)
-        return [
-            guild for guild in among if Right.READ in self.rights.get((principal.user_id, guild), set())
-        ]
+        return [guild for guild in among if Right.READ in self.rights.get((principal.user_id, guild), set())]
 
     async def operator(self, request: Request) -> Principal:
         principal = await self.principal(request)

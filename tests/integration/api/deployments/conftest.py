@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -138,7 +139,11 @@ class Stage:
             return
         text = str(document["spec"]["source"].get("files"))
         if "throws" in text:
-            error = {"message": "Error: no", "stack": "at main (src/main.ts:2:7)", "at": "2026-01-02T03:04:05Z"}
+            error = {
+                "message": "Error: no",
+                "stack": "at main (src/main.ts:2:7)",
+                "at": "2026-01-02T03:04:05Z",
+            }
             self.store.report(guild, status_of(generation, "LoadFailed", lastError=error))
         else:
             self.store.report(guild, status_of(generation))
@@ -200,8 +205,6 @@ async def settled(client: httpx.AsyncClient, revision: str) -> dict[str, Any]:
 
 def events_in(text: str) -> list[tuple[str, dict[str, Any]]]:
     """Server-sent events as (name, data)."""
-    import json
-
     found: list[tuple[str, dict[str, Any]]] = []
     for block in text.split("\n\n"):
         lines = dict(line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import httpx
 import pytest
 
@@ -25,7 +26,7 @@ from tests.waiting import until
 
 
 async def audited(stage: Stage) -> list[str]:
-    async def work(connection):
+    async def work(connection: asyncpg.Connection) -> list[str]:
         return [row["action"] for row in await connection.fetch("SELECT action FROM audit ORDER BY id")]
 
     return await stage.database.run(work)
@@ -37,9 +38,7 @@ async def audited(stage: Stage) -> list[str]:
 async def test_a_deploy_is_kept_applied_and_followed_until_it_is_live(
     stage: Stage, client: httpx.AsyncClient
 ) -> None:
-    answer = await client.post(
-        PATH, json=body(message=" first "), headers={"X-Flora-Deploy-Source": "cli"}
-    )
+    answer = await client.post(PATH, json=body(message=" first "), headers={"X-Flora-Deploy-Source": "cli"})
     assert answer.status_code == 200, answer.text
     revision = answer.json()["revision_id"]
     found = await settled(client, revision)
@@ -47,7 +46,11 @@ async def test_a_deploy_is_kept_applied_and_followed_until_it_is_live(
     assert found["deploy_source"] == "cli"
     assert found["message"] == "first"
     assert found["actor"] == {"type": "session", "user_id": "1001", "username": "ada"}
-    assert found["change_summary"] == {"added_files": ["src/main.ts"], "removed_files": [], "modified_files": []}
+    assert found["change_summary"] == {
+        "added_files": ["src/main.ts"],
+        "removed_files": [],
+        "modified_files": [],
+    }
     assert found["client_bundle"] is False
     assert found["files"] == [{"path": "src/main.ts", "contents": GOOD}]
     assert stage.store.applied == [{"entrypoint": "src/main.ts", "files": {"src/main.ts": GOOD}}]
@@ -88,9 +91,15 @@ async def test_a_bundle_of_ones_own_is_run_as_it_is_and_marked(
     assert stage.toolchain.asked == 0
 
 
-async def test_a_dry_run_says_what_would_be_and_changes_nothing(stage: Stage, client: httpx.AsyncClient) -> None:
+async def test_a_dry_run_says_what_would_be_and_changes_nothing(
+    stage: Stage, client: httpx.AsyncClient
+) -> None:
     answer = await client.post(PATH, params={"dry_run": True}, json=body())
-    assert answer.json() == {"ok": True, "warnings": [], "bytes": len(Bundle("src/main.ts", GOOD, '{"version":3}').to_bytes())}
+    assert answer.json() == {
+        "ok": True,
+        "warnings": [],
+        "bytes": len(Bundle("src/main.ts", GOOD, '{"version":3}').to_bytes()),
+    }
     assert (await client.get(f"{PATH}/history")).json() == {"revisions": []}
     refused = await client.post(PATH, params={"dry_run": True}, json=body("syntax error"))
     assert refused.json()["code"] == "BUNDLE_FAILED"
@@ -203,7 +212,9 @@ async def test_who_may_read_reads(client: httpx.AsyncClient) -> None:
 # ---------------------------------------------------------------- one at a time
 
 
-async def test_of_two_deploys_at_once_one_is_told_of_the_other(stage: Stage, client: httpx.AsyncClient) -> None:
+async def test_of_two_deploys_at_once_one_is_told_of_the_other(
+    stage: Stage, client: httpx.AsyncClient
+) -> None:
     stage.operates = False
     first = await client.post(PATH, json=body())
     second = await client.post(PATH, json=body("// second"))
@@ -276,7 +287,9 @@ async def test_a_cluster_that_is_away_is_waited_for_a_little(
     assert answer.headers["Retry-After"]
 
 
-async def test_what_is_never_ready_fails_after_a_time_and_is_good_when_it_is_ready_after_all(stage: Stage) -> None:
+async def test_what_is_never_ready_fails_after_a_time_and_is_good_when_it_is_ready_after_all(
+    stage: Stage,
+) -> None:
     stage.operates = False
     async with stage.replica(seconds=0.5) as (_, client):
         answer = await client.post(PATH, json=body())

@@ -62,7 +62,9 @@ async def test_history_is_paged_newest_first_without_loss_or_repetition(
     assert found == made[::-1]
 
 
-@pytest.mark.parametrize("cursor", ["x", "2026-01-01_", f"_{uuid4()}", "9999-12-31T23:59:59-14:00_x", "0001-01-01_" + "0" * 32])
+@pytest.mark.parametrize(
+    "cursor", ["x", "2026-01-01_", f"_{uuid4()}", "9999-12-31T23:59:59-14:00_x", "0001-01-01_" + "0" * 32]
+)
 async def test_a_cursor_that_is_none_is_refused_or_the_end(client: httpx.AsyncClient, cursor: str) -> None:  # fmt: skip
     answer = await client.get(f"{PATH}/history", params={"cursor": cursor})
     assert answer.status_code in {200, 400}
@@ -95,7 +97,12 @@ async def test_a_revision_of_another_guild_is_not_found(
     client: httpx.AsyncClient, deployments: Deployments
 ) -> None:
     other = await good(deployments.history, OTHER_GUILD)
-    for path in (f"revisions/{other}", f"revisions/{uuid4()}", f"diff?to={other}", f"revisions/{other}/progress"):
+    for path in (
+        f"revisions/{other}",
+        f"revisions/{uuid4()}",
+        f"diff?to={other}",
+        f"revisions/{other}/progress",
+    ):
         answer = await client.get(f"{PATH}/{path}")
         assert (answer.status_code, answer.json()["code"]) == (404, "REVISION_NOT_FOUND"), path
     answer = await client.post(f"{PATH}/rollback/{other}")
@@ -248,7 +255,9 @@ async def test_bundles_that_revisions_name_are_not_deleted(database: Database) -
 
 async def test_the_list_has_what_one_may_see(client: httpx.AsyncClient, stage: Stage) -> None:
     revision = await deployed(client)
-    stage.store.put(GuildId("999999999999999999"), {"entrypoint": "src/main.ts", "files": {"src/main.ts": "1"}})
+    stage.store.put(
+        GuildId("999999999999999999"), {"entrypoint": "src/main.ts", "files": {"src/main.ts": "1"}}
+    )
     [row] = (await client.get("/api/deployments")).json()
     assert row["guild_id"] == GUILD
     assert row["revision_id"] == revision

@@ -15,9 +15,10 @@ import uvicorn
 from flora_api.app import make_app
 from flora_api.deployments import Deployments, router, settling
 from flora_api.deployments import progress as progressing
-from flora_api.deployments.store import STARTER, from_document
+from flora_api.deployments.store import STARTER, manifest
 from flora_api.principal import GuildAccess
 from flora_core.ids import GuildId
+from flora_core.toolchain import Bundle
 from tests.integration.api.deployments.conftest import (
     GOOD,
     PATH,
@@ -100,7 +101,9 @@ async def test_steps_that_went_by_are_told_in_their_order(stage: Stage, client: 
     assert "loading" in steps or steps == ["queued"]
 
 
-async def test_a_stream_can_be_joined_later_and_after_the_end(stage: Stage, client: httpx.AsyncClient) -> None:
+async def test_a_stream_can_be_joined_later_and_after_the_end(
+    stage: Stage, client: httpx.AsyncClient
+) -> None:
     stage.operates = False
     revision = (await client.post(PATH, json=body())).json()["revision_id"]
     joined = asyncio.create_task(client.get(f"{PATH}/revisions/{revision}/progress"))
@@ -113,7 +116,10 @@ async def test_a_stream_can_be_joined_later_and_after_the_end(stage: Stage, clie
 
 async def test_a_client_that_leaves_does_not_stop_the_deploy(stage: Stage, deployments: Deployments) -> None:
     stage.operates = False
-    async with serving(deployments) as url, httpx.AsyncClient(base_url=url, headers={"Authorization": "Bearer admin"}) as http:
+    async with (
+        serving(deployments) as url,
+        httpx.AsyncClient(base_url=url, headers={"Authorization": "Bearer admin"}) as http,
+    ):
         async with http.stream("POST", PATH, params={"wait": True}, json=body()) as answer:
             assert answer.status_code == 200
             first = await anext(answer.aiter_lines())
@@ -129,17 +135,22 @@ async def test_a_silent_stream_is_kept_alive(
     monkeypatch.setattr(progressing, "BEAT_SECONDS", 0.05)
     monkeypatch.setattr(progressing, "LOOK_SECONDS", 0.02)
     stage.operates = False
-    async with serving(deployments) as url, httpx.AsyncClient(base_url=url, headers={"Authorization": "Bearer admin"}) as http:
-        async with http.stream("POST", PATH, params={"wait": True}, json=body()) as answer:
-            beats = 0
-            async with asyncio.timeout(20):
-                async for line in answer.aiter_lines():
-                    beats += line == ": beat"
-                    if beats == 3:
-                        break
+    async with (
+        serving(deployments) as url,
+        httpx.AsyncClient(base_url=url, headers={"Authorization": "Bearer admin"}) as http,
+        http.stream("POST", PATH, params={"wait": True}, json=body()) as answer,
+    ):
+        beats = 0
+        async with asyncio.timeout(20):
+            async for line in answer.aiter_lines():
+                beats += line == ": beat"
+                if beats == 3:
+                    break
 
 
-async def test_only_so_many_watch_at_once(stage: Stage, client: httpx.AsyncClient, deployments: Deployments) -> None:
+async def test_only_so_many_watch_at_once(
+    stage: Stage, client: httpx.AsyncClient, deployments: Deployments
+) -> None:
     revision = await deployed(client)
     deployments._watchers = 500
     answer = await client.get(f"{PATH}/revisions/{revision}/progress")
@@ -183,7 +194,9 @@ async def test_a_deploy_whose_replica_died_before_applying_is_applied_by_the_nex
     assert stage.store._objects[GUILD]["spec"]["source"]["files"] == {"src/main.ts": GOOD}
 
 
-async def test_a_deploy_is_taken_over_by_one_replica_and_not_before_its_time(deployments: Deployments) -> None:
+async def test_a_deploy_is_taken_over_by_one_replica_and_not_before_its_time(
+    deployments: Deployments,
+) -> None:
     begun = await deployments.history.begin(new(), action="deployment.deploy")
     assert not await deployments.history.take_over(begun.id)
 
@@ -212,7 +225,9 @@ async def test_an_object_that_was_applied_though_nobody_was_told_is_its_revision
         stage.store.away = False
         [kept] = await revisions(client)
         assert kept["status"] == "failed"
-        stage.store.put(GUILD, {"entrypoint": "src/main.ts", "files": {"src/main.ts": GOOD}}, revision=kept["id"])
+        stage.store.put(
+            GUILD, {"entrypoint": "src/main.ts", "files": {"src/main.ts": GOOD}}, revision=kept["id"]
+        )
         [found] = await eventually(client, "success")
         assert found["id"] == kept["id"]
 
@@ -254,7 +269,9 @@ async def test_a_change_that_is_no_deploy_is_no_revision(stage: Stage, client: h
     assert len(await revisions(client)) == 1
 
 
-async def test_a_change_by_kubectl_ends_a_deploy_that_it_overtakes(stage: Stage, client: httpx.AsyncClient) -> None:
+async def test_a_change_by_kubectl_ends_a_deploy_that_it_overtakes(
+    stage: Stage, client: httpx.AsyncClient
+) -> None:
     stage.operates = False
     revision = (await client.post(PATH, json=body())).json()["revision_id"]
     stage.store.put(GUILD, SOURCE)
@@ -275,14 +292,12 @@ async def test_a_change_by_kubectl_that_is_never_ready_does_not_keep_others_from
 
 
 async def test_the_starter_script_is_no_kubectl(stage: Stage, client: httpx.AsyncClient) -> None:
-    stage.operates = False
-    stage.store.put(GUILD, {"entrypoint": "src/main.ts", "configMapRef": {"name": "starter"}})
-    document = stage.store._objects[GUILD]
-    stage.store._set(GUILD, {**document, "metadata": {**document["metadata"], "labels": {STARTER: "true"}}})
-    stage.store.report(GUILD, status_of(1))
+    source = {"entrypoint": "src/main.ts", "configMapRef": {"name": "starter"}}
+    document = manifest(GUILD, source, revision="")
+    document["metadata"] |= {"uid": "u1", "generation": 1, "labels": {STARTER: "true"}}
+    stage.store._set(GUILD, document)
     [found] = await eventually(client, "success")
-    assert found["deploy_source"] in {"bootstrap", "kubectl"}
-    assert from_document(stage.store._objects[GUILD])[0].starter
+    assert found["deploy_source"] == "bootstrap"
     whole = (await client.get(f"{PATH}/revisions/{found['id']}")).json()
     assert "files" not in whole
 
@@ -290,8 +305,6 @@ async def test_the_starter_script_is_no_kubectl(stage: Stage, client: httpx.Asyn
 async def test_a_config_maps_script_can_be_rolled_back_to_by_its_bundle(
     stage: Stage, client: httpx.AsyncClient, deployments: Deployments
 ) -> None:
-    from flora_core.toolchain import Bundle
-
     bundle = Bundle("src/main.ts", "1")
     await deployments.bundles.put(bundle)
     stage.operates = False
