@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from flora_api.audit import record
-from flora_api.deployments.revisions import pack, unpack
+from flora_api.deployments.revisions import as_text, pack, unpack
 from flora_api.errors import TooMany
 from flora_api.principal import GuildAccess
 from flora_core.database import Database
@@ -109,7 +109,7 @@ class BuildTable:
                 WHERE id = $1 AND status IN ('queued', 'running')
                 """,
                 build,
-                list(lines),
+                [as_text(line) for line in lines],
                 started,
             )
 
@@ -133,9 +133,9 @@ class BuildTable:
                 WHERE id = $1 AND status IN ('queued', 'running')
                 """,
                 build,
-                list(lines),
+                [as_text(line) for line in lines],
                 "failed" if error else "done",
-                error,
+                as_text(error),
                 bundle,
                 pack(files),
             )

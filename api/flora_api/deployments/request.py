@@ -104,6 +104,8 @@ def check_contents(files: Mapping[str, str], entry: str) -> None:
 def check_message(message: str) -> str:
     """What a deployer says; raises BadRequest."""
     text = message.strip()
+    if any(not char.isprintable() and char not in "\n\t" for char in text):
+        raise BadRequest("the message has a character that cannot be shown; leave it out")
     if len(text) > MESSAGE_LIMIT:
         raise BadRequest(f"the message has {len(text):,} characters and may have {MESSAGE_LIMIT}")
     return text

@@ -143,6 +143,11 @@ def unpack(stored: bytes | None) -> dict[str, str] | None:
     return None if stored is None else msgspec.json.decode(zlib.decompress(stored), type=dict[str, str])
 
 
+def as_text(text: str) -> str:
+    """What Postgres can keep as text: it knows no NUL, which a script's error may well have."""
+    return text.replace("\0", "\ufffd")
+
+
 def from_row(row: Mapping[str, Any]) -> Revision:
     """A row of ``revisions``, of the columns in ``COLUMNS``."""
     summary = row["change_summary"]

@@ -25,7 +25,7 @@ from flora_api.deployments.store import Deployment, DeploymentStore, Put, StoreE
 from flora_api.deployments.verdict import Live, Lost, Waiting, judge, overdue
 from flora_api.errors import ApiError
 from flora_api.principal import ActorType, Principal
-from flora_core.errors import DatabaseError
+from flora_core.errors import DatabaseError, DatabaseGone
 from flora_core.ids import GuildId
 from flora_core.telemetry import logger
 
@@ -115,14 +115,21 @@ class Settling:
                 pending = await self._history.pending()
                 self._pending = {revision.guild for revision, _ in pending}
                 for revision, age in pending:
-                    if revision.generation is None:
-                        if age > APPLY_SECONDS and await self._history.take_over(revision.id):
-                            tasks.create_task(self._finish_applying(revision))
-                    else:
-                        await self._judge(revision, age)
+                    await self._settle_one(revision, age, tasks)
             except (DatabaseError, StoreError) as error:
                 _log.warning("revisions_not_settled", error=str(error))
                 await asyncio.sleep(AWAY_SECONDS)
+
+    async def _settle_one(self, revision: Revision, age: float, tasks: asyncio.TaskGroup) -> None:
+        try:
+            if revision.generation is not None:
+                await self._judge(revision, age)
+            elif age > APPLY_SECONDS and await self._history.take_over(revision.id):
+                tasks.create_task(self._finish_applying(revision))
+        except DatabaseGone:
+            raise
+        except DatabaseError as error:  # one that cannot be ended must not keep the others from it
+            _log.error("revision_not_settled", revision=str(revision.id), error=str(error))
 
     async def _judge(self, revision: Revision, age: float) -> None:
         assert revision.uid is not None

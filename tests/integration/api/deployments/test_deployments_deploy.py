@@ -142,6 +142,17 @@ async def test_what_throws_when_it_is_loaded_fails_with_its_stack(client: httpx.
     assert status["last_error"]["message"] == "Error: no"
 
 
+async def test_an_error_that_postgres_cannot_keep_as_it_is_ends_its_revision(
+    stage: Stage, client: httpx.AsyncClient
+) -> None:
+    stage.operates = False
+    revision = (await client.post(PATH, json=body())).json()["revision_id"]
+    error = {"message": "Error: \0", "stack": "at \0 (src/main.ts:1:1)", "at": "2026-01-02T03:04:05Z"}
+    stage.store.report(GUILD, status_of(1, "LoadFailed", message="threw \0", lastError=error))
+    found = await settled(client, revision)
+    assert (found["error_code"], found["error_message"]) == ("LOAD_FAILED", "threw \ufffd")
+
+
 @pytest.mark.parametrize(
     ("wrong", "code", "said"),
     [
@@ -160,6 +171,9 @@ async def test_what_throws_when_it_is_loaded_fails_with_its_stack(client: httpx.
         ({"entry": "src/main.css"}, "INVALID_PROJECT", "src/main.css"),
         ({"bundle": " "}, "INVALID_BUNDLE", "empty"),
         ({"message": "x" * 501}, "BAD_REQUEST", "501 characters"),
+        ({"message": "a\0b"}, "BAD_REQUEST", "cannot be shown"),
+        ({"entry": "src/\0.ts"}, "INVALID_PROJECT", "not among"),
+        ({"entry": "src/\0.ts", "bundle": "1"}, "INVALID_BUNDLE", "no path"),
         ({"mesage": "typo"}, "INVALID_REQUEST", "mesage"),
     ],
 )  # fmt: skip
