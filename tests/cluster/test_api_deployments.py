@@ -14,8 +14,11 @@ import yaml
 
 from cluster.api import Api, Document
 from cluster.control_plane import Cluster
-from flora_api.deployments import kube
+from flora_api.deployments import kube, open_deployments
 from flora_api.deployments.kube import KubeDeployments, open_kube_deployments
+from flora_api.deployments.request import Sources
+from flora_api.deployments.revisions import Revision, Source
+from flora_api.deployments.service import Order
 from flora_api.deployments.store import (
     REVISION,
     Change,
@@ -27,10 +30,14 @@ from flora_api.deployments.store import (
     StoreGone,
     Taken,
 )
+from flora_api.principal import ActorType, GuildAccess, Principal
+from flora_core.database import Database
 from flora_core.errors import InvalidSettings
 from flora_core.ids import GuildId
+from flora_core.toolchain import Project, Toolchain
 from tests.cluster.faulty_api import faulty_api
-from tests.cluster.operating import Stage, kubeconfig_of
+from tests.cluster.operating import Stage, home, kubeconfig_of
+from tests.integration.database.conftest import postgres, url  # noqa: F401  fixtures
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("crd")
@@ -50,6 +57,12 @@ async def store(cluster: Cluster, namespace: str) -> AsyncIterator[KubeDeploymen
     with kubeconfig_of(cluster):
         async with open_kube_deployments(namespace) as store:
             yield store
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:  # noqa: F811
+    async with await Database.open(url) as database:
+        yield database
 
 
 @asynccontextmanager
@@ -214,6 +227,53 @@ async def test_a_version_that_is_forgotten_is_listed_anew(
             faults.expire.add("guilddeployments")
             faults.cut()
             await until(lambda: Complete(frozenset({GUILD})) in told, seconds=60)
+
+
+# ---------------------------------------------------------------- all of it
+
+
+async def test_a_deploy_becomes_an_object_and_the_operators_word_its_end(
+    stage: Stage, store: KubeDeployments, database: Database
+) -> None:
+    """The real operator, with pods that the test plays; deploys, kubectl, rollback, undeploy."""
+    stage.statefulset(3)
+    access = GuildAccess(GUILD, Principal(ActorType.SESSION, "1001", "ada"))
+    order = Order(source=Source.CLI)
+    async with (
+        stage.operating(),
+        stage.pods(),
+        Toolchain() as toolchain,
+        open_deployments(database, store, toolchain) as deployments,
+    ):
+        await until(lambda: deployments.trouble() is None)
+        history = deployments.history
+
+        async def ended(revision: Revision) -> Revision:
+            async with asyncio.timeout(60):
+                while (found := await history.get(GUILD, revision.id)) is None or found.status == "pending":
+                    await asyncio.sleep(0.05)
+            return found
+
+        async def deployed(script: str) -> Revision:
+            project = Project({"src/main.ts": script}, "src/main.ts")
+            return await ended(await deployments.deploy(access, Sources(project), order, wait=False))
+
+        good = await deployed("on('messageCreate', (ctx) => ctx.reply('pong'))")
+        assert (good.status, good.pod) == ("success", home(GUILD))
+        assert (await deployed("const a = 'throws'")).error_code == "LOAD_FAILED"
+        events = [event async for event in await deployments.progress(GUILD, good.id)]
+        assert events[-1].startswith(b"event: ready\n")
+        stage.apply(GUILD, "on('ready', () => {})")
+        async with asyncio.timeout(60):
+            while (newest := (await history.page(GUILD, limit=1))[0]).source != "kubectl":
+                await asyncio.sleep(0.05)
+        assert (await ended(newest)).status == "success"
+        assert newest.actor.username == "flora-tests"
+        taking = Order(source=Source.CLI, force=True)
+        back = await ended(await deployments.roll_back(access, good.id, taking, wait=False))
+        assert (back.status, back.digest) == ("success", good.digest)
+        await deployments.undeploy(access)
+        await until(lambda: deployments.observed.get(GUILD) is None, seconds=60)
 
 
 # ---------------------------------------------------------------- who we are

@@ -169,13 +169,13 @@ class History:
         return await self._database.run(work)
 
     async def pending(self) -> list[tuple[Revision, float]]:
-        """All that have not ended, oldest first, at most a thousand, each with its age in seconds."""
+        """All that have not ended, each with its age in seconds; deploys first, at most a thousand."""
 
         async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
             return await connection.fetch(
                 f"""
                 SELECT {COLUMNS}, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age
-                FROM revisions WHERE status = 'pending' ORDER BY created_at LIMIT $1
+                FROM revisions WHERE status = 'pending' ORDER BY observed, created_at LIMIT $1
                 """,  # noqa: S608  names of columns
                 LOOKED_AFTER,
             )
@@ -215,8 +215,16 @@ class History:
             async with connection.transaction():
                 if await _is_explained(connection, found):
                     return None
-                revision = await _insert(connection, new, uid=found.uid, generation=found.generation)
+                revision = await _insert(
+                    connection,
+                    new,
+                    status="success" if found.ready else "pending",
+                    uid=found.uid,
+                    generation=found.generation,
+                    pod=found.status.assignment.pod if found.ready else "",
+                )
                 if revision is not None:
+                    await _prune(connection, new.guild)
                     await record(
                         connection, new.guild, new.actor, "deployment.observe", revision=str(revision.id)
                     )
@@ -328,6 +336,7 @@ async def _insert(
     error: str = "",
     uid: str | None = None,
     generation: int | None = None,
+    pod: str = "",
 ) -> Revision | None:
     """None when a unique index is in the way."""
     base = await _last_good(connection, new.guild)
@@ -339,10 +348,10 @@ async def _insert(
         f"""
         INSERT INTO revisions (id, guild, status, entry, source, message, actor_type, actor_id, actor_name,
             digest, files, bundle, inline, client_bundle, forced, base_revision, change_summary, error_code,
-            error, object_uid, generation, apply_until, finished_at, observed)
+            error, object_uid, generation, apply_until, finished_at, observed, pod)
         VALUES ($22, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
             $20, now() + $21 * interval '1 second',
-            CASE WHEN $2 = 'pending' THEN NULL ELSE clock_timestamp() END, $23)
+            CASE WHEN $2 = 'pending' THEN NULL ELSE clock_timestamp() END, $23, $24)
         ON CONFLICT DO NOTHING RETURNING {COLUMNS}
         """,  # noqa: S608  names of columns
         new.guild,
@@ -368,6 +377,7 @@ async def _insert(
         APPLY_SECONDS,
         new.id,
         new.observed,
+        pod,
     )
     return from_row(row) if row is not None else None
 

@@ -16,7 +16,7 @@ import msgspec
 from flora_api.deployments.history import History
 from flora_api.deployments.observed import Observed
 from flora_api.deployments.revisions import Revision
-from flora_api.deployments.verdict import STEPS, Waiting, judge
+from flora_api.deployments.verdict import STEPS, Live, Waiting, judge
 from flora_core.errors import DatabaseError
 from flora_core.ids import GuildId
 
@@ -81,7 +81,7 @@ class _Teller:
             ], True
         if found.status == "success":
             ready = {"revision_id": str(found.id), "pod": found.pod, "milliseconds": found.milliseconds}
-            return [encode("ready", ready)], True
+            return [encode("ready", {**ready, **_missing(found, observed)})], True
         if found.status == "failed":
             lost = _failed(found.id, found.error_code, found.error, found.error_stack)
             return [encode("failed", lost)], True
@@ -100,6 +100,12 @@ class _Teller:
             *(_step(found.id, STEPS[step], "") for step in passed),
             _step(found.id, verdict.step, verdict.message),
         ]
+
+
+def _missing(found: Revision, observed: Observed) -> dict[str, str]:
+    """What a script that runs lacks all the same."""
+    verdict = judge(found, observed.get(found.guild), gone=False)
+    return {"message": verdict.message} if isinstance(verdict, Live) and verdict.message else {}
 
 
 def _step(revision: UUID, step: str, message: str) -> bytes:

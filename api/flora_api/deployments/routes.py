@@ -150,6 +150,8 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         deploy_source: DeploySource = None,
     ) -> Response:
         """Deploy files, a bundle, or a build."""
+        if wait:
+            deployments.check_watchers()  # before anything is begun
         order = Order(
             source=_source(deploy_source),
             message=check_message(body.message),
@@ -250,6 +252,8 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         wait: bool,
         force: bool,
     ) -> Response:
+        if wait:
+            deployments.check_watchers()
         order = Order(
             source=_source(source), message=check_message(body.message if body else ""), force=force
         )

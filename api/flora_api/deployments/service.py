@@ -165,9 +165,13 @@ class Deployments:
         """The stream of a deploy; raises NotFound, or TooMany when too many are watched already."""
         if await self.history.get(guild, revision) is None:
             raise no_such_revision(revision)
+        self.check_watchers()
+        return self._watched(guild, revision)
+
+    def check_watchers(self) -> None:
+        """Raises TooMany when there is no stream to be had."""
         if self._watchers >= self._settings.watchers:
             raise TooMany("too many deploys are being watched; ask for the status instead", retry_after=10)
-        return self._watched(guild, revision)
 
     async def _watched(self, guild: GuildId, revision: UUID) -> AsyncGenerator[bytes]:
         self._watchers += 1

@@ -26,7 +26,7 @@ from flora_api.deployments.verdict import Live, Lost, Waiting, judge, overdue
 from flora_api.errors import ApiError
 from flora_api.principal import ActorType, Principal
 from flora_core.errors import DatabaseError, DatabaseGone
-from flora_core.ids import GuildId
+from flora_core.ids import GuildId, Sha256
 from flora_core.telemetry import logger
 
 LOOK_SECONDS: Final = 1.0
@@ -212,7 +212,7 @@ def observed_revision(found: Deployment, files: dict[str, str] | None) -> NewRev
         actor=Principal(ActorType.SYSTEM, "", found.manager),
         digest=found.digest,
         files=files,
-        bundle=found.bundle,
+        bundle=found.bundle or (Sha256(found.status.bundle.sha256) if found.ready else None) or None,
         inline=found.inline,
         observed=True,
     )

@@ -170,6 +170,9 @@ async def test_an_error_that_postgres_cannot_keep_as_it_is_ends_its_revision(
         ({"files": [{"path": "node_modules/a/main.ts", "contents": "1"}]}, "INVALID_PROJECT", "belongs to a dependency"),
         ({"entry": "src/main.css"}, "INVALID_PROJECT", "src/main.css"),
         ({"bundle": " "}, "INVALID_BUNDLE", "empty"),
+        ({"bundle": "1\0"}, "INVALID_BUNDLE", "not text"),
+        ({"bundle": "1", "source_map": {"path": "a.map", "contents": "[]"}}, "INVALID_BUNDLE", "no source map"),
+        ({"bundle": "1", "entry": "a.css"}, "INVALID_PROJECT", "cannot be run"),
         ({"message": "x" * 501}, "BAD_REQUEST", "501 characters"),
         ({"message": "a\0b"}, "BAD_REQUEST", "cannot be shown"),
         ({"entry": "src/\0.ts"}, "INVALID_PROJECT", "not among"),
@@ -325,8 +328,11 @@ async def test_a_missing_secret_does_not_keep_a_script_from_being_live(
 ) -> None:
     stage.operates = False
     answer = await client.post(PATH, json=body())
-    stage.store.report(GUILD, status_of(1, "SecretMissing"))
-    assert (await settled(client, answer.json()["revision_id"]))["status"] == "success"
+    stage.store.report(GUILD, status_of(1, "SecretMissing", message="there is no Secret my-secret"))
+    revision = answer.json()["revision_id"]
+    assert (await settled(client, revision))["status"] == "success"
+    [(name, data)] = events_in((await client.get(f"{PATH}/revisions/{revision}/progress")).text)
+    assert (name, data["message"]) == ("ready", "there is no Secret my-secret")
 
 
 async def test_a_database_that_is_away_is_told_as_that(

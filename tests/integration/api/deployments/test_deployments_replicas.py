@@ -155,6 +155,12 @@ async def test_only_so_many_watch_at_once(
     deployments._watchers = 500
     answer = await client.get(f"{PATH}/revisions/{revision}/progress")
     assert answer.status_code == 429
+    for path in ("", "/rollback"):
+        answer = await client.post(
+            PATH + path, params={"wait": True}, json=body("// 2") if not path else None
+        )
+        assert answer.status_code == 429
+    assert len(await revisions(client)) == 1
     deployments._watchers = 0
 
 

@@ -46,7 +46,7 @@ def upgrade() -> None:
     op.execute(
         "CREATE INDEX revisions_good ON revisions (guild, created_at DESC, id DESC) WHERE status = 'success'"
     )
-    op.execute("CREATE INDEX revisions_pending ON revisions (created_at) WHERE status = 'pending'")
+    op.execute("CREATE INDEX revisions_pending ON revisions (observed, created_at) WHERE status = 'pending'")
     op.execute(
         """
         CREATE UNIQUE INDEX revisions_one_deploy ON revisions (guild)
