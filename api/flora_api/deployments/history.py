@@ -296,21 +296,22 @@ class History:
             )
         )
 
-    async def last_good_of(self, guilds: Collection[GuildId]) -> dict[GuildId, Revision]:
-        """The newest good one of each."""
+    async def last_good_of(self, guilds: Collection[GuildId]) -> dict[GuildId, tuple[UUID, datetime]]:
+        """The newest good one of each, by id and time: for thousands at once, from the index alone."""
 
         async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
             return await connection.fetch(
-                f"""
-                SELECT {COLUMNS} FROM unnest($1::text[]) AS asked (of_guild) CROSS JOIN LATERAL (
-                    SELECT * FROM revisions WHERE guild = of_guild AND status = 'success'
+                """
+                SELECT of_guild, id, created_at FROM unnest($1::text[]) AS asked (of_guild)
+                CROSS JOIN LATERAL (
+                    SELECT id, created_at FROM revisions WHERE guild = of_guild AND status = 'success'
                     ORDER BY created_at DESC, id DESC LIMIT 1
                 ) AS newest
-                """,  # noqa: S608  names of columns
+                """,
                 list(guilds),
             )
 
-        return {row["guild"]: from_row(row) for row in await self._database.run(work)}
+        return {row[0]: (row[1], row[2]) for row in await self._database.run(work)}
 
     async def audit(self, guild: GuildId, actor: Principal, action: str, **details: Any) -> None:
         """Record what changed no revision."""

@@ -364,16 +364,16 @@ def _cursor(text: str) -> tuple[datetime, UUID] | None:
         raise BadRequest("cursor: give it as the page before has it", code="INVALID_CURSOR") from None
 
 
-def _row(found: Deployment, good: Revision | None) -> dict[str, Any]:
-    """One of the list."""
+def _row(found: Deployment, good: tuple[UUID, datetime] | None) -> dict[str, Any]:
+    """One of the list; ``good`` is its last good revision."""
     ready = found.status.condition("Ready", found.generation)
-    created = found.created or (models.shown_time(good.created) if good is not None else "")
+    updated = models.shown_time(good[1]) if good is not None else found.created
     return {
         "guild_id": found.guild,
         "entry": found.entry,
-        "revision_id": str(good.id) if good is not None else None,
-        "created_at": created,
-        "updated_at": models.shown_time(good.created) if good is not None else created,
+        "revision_id": str(good[0]) if good is not None else None,
+        "created_at": found.created or updated,
+        "updated_at": updated,
         "ready": found.ready,
         "reason": ready.reason if ready is not None else "Pending",
     }

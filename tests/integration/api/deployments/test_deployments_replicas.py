@@ -31,6 +31,7 @@ from tests.integration.api.deployments.conftest import (
 )
 from tests.integration.api.deployments.test_deployments_history import new
 from tests.integration.api.played_guard import ADMIN, GUILD, PlayedGuard
+from tests.integration.postgres_server import PostgresServer
 from tests.waiting import until
 
 SOURCE = {"entrypoint": "src/main.ts", "files": {"src/main.ts": "// by kubectl"}}
@@ -217,6 +218,20 @@ async def test_a_deploy_whose_object_vanished_while_nobody_looked_has_failed(
     await stage.store.delete(GUILD)
     async with stage.replica() as (_, client):
         assert (await settled(client, revision))["error_code"] == "UNDEPLOYED"
+
+
+async def test_a_deploy_outlives_a_restart_of_postgres(
+    stage: Stage, client: httpx.AsyncClient, postgres: PostgresServer
+) -> None:
+    stage.operates = False
+    revision = (await client.post(PATH, json=body())).json()["revision_id"]
+    joined = asyncio.create_task(client.get(f"{PATH}/revisions/{revision}/progress"))
+    await asyncio.to_thread(postgres.kill)
+    stage.store.report(GUILD, status_of(1))
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(postgres.start)
+    assert events_in((await joined).text)[-1][0] == "ready"
+    assert (await settled(client, revision))["status"] == "success"
 
 
 async def test_an_object_that_was_applied_though_nobody_was_told_is_its_revisions(
