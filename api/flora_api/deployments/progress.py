@@ -28,9 +28,16 @@ HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 BEAT: Final = b": beat\n\n"
 
 
+_SEPARATORS: Final = {mark.encode(): b"\\u%04x" % ord(mark) for mark in "\x85\u2028\u2029"}
+"""No ends of a line to JSON or to a stream of events; to some of their readers they are."""
+
+
 def encode(event: str, data: dict[str, Any]) -> bytes:
     """One event; JSON has no newlines."""
-    return b"event: %b\ndata: %b\n\n" % (event.encode(), msgspec.json.encode(data))
+    text = msgspec.json.encode(data)
+    for mark, escaped in _SEPARATORS.items():
+        text = text.replace(mark, escaped)
+    return b"event: %b\ndata: %b\n\n" % (event.encode(), text)
 
 
 async def progress(

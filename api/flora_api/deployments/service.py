@@ -256,10 +256,9 @@ class Deployments:
         task = asyncio.create_task(self._applying.apply(revision))
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)
+        task.add_done_callback(_told_by_the_stream)
         if not wait:
             await asyncio.shield(task)
-        else:
-            task.add_done_callback(_told_by_the_stream)
         return revision
 
     async def close(self) -> None:
@@ -312,7 +311,7 @@ def _must_not_end(task: asyncio.Task[NoReturn]) -> None:
 
 
 def _told_by_the_stream(task: asyncio.Task[None]) -> None:
-    """A refusal is written down with the revision, and told by its stream."""
+    """A refusal is written down with the revision, and told by its stream or to who waits for it."""
     if (
         not task.cancelled()
         and isinstance(error := task.exception(), Exception)
