@@ -101,5 +101,11 @@ class ApiSettings(Settings):
     namespace: str = "default"
     """Where the GuildDeployments it makes are."""
 
+    deploy_seconds: float = Field(120.0, gt=0)
+    """After so long a deploy that is not live has failed; a pod that starts anew takes less."""
+
+    bundlers: int = Field(1, ge=1, le=16)
+    """Scripts bundled at once; each takes a core and some 150 MB while it lasts."""
+
     log_level: LogLevel = "INFO"
     log_format: LogFormat = "auto"

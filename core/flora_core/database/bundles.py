@@ -2,7 +2,8 @@
 
 A bundle that is asked for is marked as used, at most once an hour, so that reading costs no writes. What
 nobody used for the time of ``delete_unused``, and nobody names, may go; somebody who finds a bundle just
-then either keeps it by that mark, or is told that there is none.
+then either keeps it by that mark, or is told that there is none. Revisions and builds name theirs: what a
+guild can be rolled back to stays, however long nobody asked for it.
 """
 
 from __future__ import annotations
@@ -102,7 +103,10 @@ class Bundles:
         return await self._database.run(work)
 
     async def delete_unused(self, *, older_than: timedelta, keep: Collection[Sha256]) -> int:
-        """Delete what is not in ``keep`` and went unused for ``older_than``, at least two hours; how many."""
+        """Delete what nobody names and nobody used for ``older_than``, at least two hours; how many.
+
+        Named are those in ``keep``, and those of revisions and builds.
+        """
         if older_than < SHORTEST_RETENTION:
             raise ValueError(f"bundles are kept for at least {SHORTEST_RETENTION}, not {older_than}")
         kept = list(keep)
@@ -113,6 +117,8 @@ class Bundles:
                 WITH old AS (
                     SELECT sha256 FROM bundles
                     WHERE last_used_at < now() - $1::interval AND NOT sha256 = ANY ($2::text[])
+                        AND NOT EXISTS (SELECT FROM revisions WHERE bundle = sha256)
+                        AND NOT EXISTS (SELECT FROM builds WHERE bundle = sha256)
                     ORDER BY last_used_at LIMIT $3 FOR UPDATE SKIP LOCKED
                 ), deleted AS (DELETE FROM bundles USING old WHERE bundles.sha256 = old.sha256 RETURNING 1)
                 SELECT count(*) FROM deleted

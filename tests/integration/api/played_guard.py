@@ -1,7 +1,8 @@
-"""A guard for tests of other parts: tokens that are known beforehand, and what each may do where."""
+"""A guard that knows its callers by fixed bearer tokens, in place of the real one."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from fastapi import Request
@@ -10,43 +11,64 @@ from flora_api.errors import Forbidden, NotFound, Unauthorized
 from flora_api.principal import ActorType, GuildAccess, Principal, Right
 from flora_core.ids import GuildId
 
+GUILD = GuildId("123456789012345678")
+OTHER_GUILD = GuildId("223456789012345678")
+NOT_OURS = GuildId("323456789012345678")
+"""The bot is not in it."""
+
+ANN = Principal(ActorType.SESSION, "9", "ann")
+ADMIN = Principal(ActorType.SESSION, "1001", "ada")
+READER = Principal(ActorType.TOKEN, "1002", "grace", "t1")
+STRANGER = Principal(ActorType.SESSION, "1003", "mallory")
+OPERATOR = Principal(ActorType.OPERATOR, "", "operator")
+
 
 @dataclass
 class PlayedGuard:
-    """``may[token][guild]`` are the rights; ``there`` the guilds that the bot is in, None for all."""
+    """``principals`` by token; ``rights`` by token and guild; the bot is in the guilds of ``rights``."""
 
     principals: dict[str, Principal] = field(default_factory=dict)
-    may: dict[str, dict[str, set[Right]]] = field(default_factory=dict)
-    there: set[str] | None = None
+    rights: dict[tuple[str, str], Collection[Right]] = field(default_factory=dict)
 
-    def let(self, token: str, guild: str, *rights: Right, user: str = "1") -> None:
-        """Whoever shows ``token`` has ``rights`` in ``guild``; all of them when none is named."""
-        self.principals.setdefault(token, Principal(ActorType.TOKEN, user, f"user-{user}", token))
-        self.may.setdefault(token, {}).setdefault(guild, set()).update(rights or set(Right))
+    @classmethod
+    def of_people(cls) -> PlayedGuard:
+        """``admin`` may do everything in both guilds, ``reader`` read in the first, ``stranger`` nothing."""
+        guard = cls({"stranger": STRANGER, "operator": OPERATOR})
+        guard.let("admin", GUILD, principal=ADMIN)
+        guard.let("admin", OTHER_GUILD, principal=ADMIN)
+        guard.let("reader", GUILD, Right.READ, principal=READER)
+        return guard
+
+    def let(self, token: str, guild: str, *rights: Right, principal: Principal = ANN) -> dict[str, str]:
+        """Let ``token`` do these in ``guild``, everything without any; the headers to send with it."""
+        self.principals[token] = principal
+        self.rights[token, guild] = rights or tuple(Right)
+        return {"Authorization": f"Bearer {token}"}
 
     async def principal(self, request: Request) -> Principal:
-        return self.principals[self._token(request)]
+        found = self.principals.get(_token(request))
+        if found is None:
+            raise Unauthorized("log in: flora login")
+        return found
 
     async def guild(self, request: Request, guild: GuildId, right: Right) -> GuildAccess:
-        token = self._token(request)
-        if self.there is not None and guild not in self.there:
+        principal = await self.principal(request)
+        if not any(known == guild for _, known in self.rights):
             raise NotFound("the bot is not in this guild", code="BOT_NOT_IN_GUILD")
-        if right not in self.may.get(token, {}).get(guild, set()):
-            raise Forbidden("not yours", code="NOT_GUILD_ADMIN")
-        return GuildAccess(guild, self.principals[token])
+        if right not in self.rights.get((_token(request), guild), ()):
+            raise Forbidden(f"you may not {right} in guild {guild}", code="NOT_GUILD_ADMIN")
+        return GuildAccess(guild, principal)
 
     async def guilds(self, request: Request, among: list[GuildId]) -> list[GuildId]:
-        mine = self.may.get(self._token(request), {})
-        return [guild for guild in among if Right.READ in mine.get(guild, set())]
+        await self.principal(request)
+        return [guild for guild in among if Right.READ in self.rights.get((_token(request), guild), ())]
 
     async def operator(self, request: Request) -> Principal:
-        principal = self.principals[self._token(request)]
-        if principal.type is not ActorType.OPERATOR:
-            raise Forbidden("not the operator", code="NOT_OPERATOR")
-        return principal
+        found = await self.principal(request)
+        if found.type is not ActorType.OPERATOR:
+            raise Forbidden("only whoever runs this installation may do this", code="NOT_OPERATOR")
+        return found
 
-    def _token(self, request: Request) -> str:
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if token not in self.principals:
-            raise Unauthorized("log in")
-        return token
+
+def _token(request: Request) -> str:
+    return request.headers.get("Authorization", "").removeprefix("Bearer ")

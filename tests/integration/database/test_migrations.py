@@ -106,6 +106,49 @@ async def test_an_older_schema_keeps_its_data(empty_url: str, step: str) -> None
         assert await bundles.get(BUNDLE.sha256) == BUNDLE.to_bytes()
         await bundles.put(BUNDLE, sources=SOURCES)
         assert await bundles.built_from(SOURCES) is not None
+        await database.run(a_revision_and_a_build)
+        assert await bundles.get(BUNDLE.sha256) == BUNDLE.to_bytes()
+
+
+async def a_revision_and_a_build(connection: asyncpg.Connection) -> None:
+    """Rows that say only what they must."""
+    await connection.execute(
+        """
+        INSERT INTO revisions (guild, status, entry, source, actor_type, digest, inline, bundle)
+        VALUES ('1', 'pending', 'a.ts', 'cli', 'token', $1, true, $1)
+        """,
+        BUNDLE.sha256,
+    )
+    await connection.execute(
+        "INSERT INTO builds (guild, entry, status, alive_until) VALUES ('1', 'a.ts', 'queued', now())"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("UPDATE revisions SET finished_at = now()", "is pending, and has an end"),
+        ("UPDATE revisions SET generation = 1", "has a generation of no object"),
+        ("UPDATE revisions SET source = 'somewhere'", "came from nowhere"),
+        ("UPDATE revisions SET bundle = 'x'", "names no bundle"),
+        (
+            """
+            INSERT INTO revisions (guild, status, entry, source, actor_type, digest, inline)
+            SELECT guild, status, entry, source, actor_type, digest, inline FROM revisions
+            """,
+            "is the second deploy at once",
+        ),
+    ],
+)
+async def test_the_schema_takes_no_revision_that_cannot_be(url: str, wrong: str, why: str) -> None:
+    connection = await asyncpg.connect(url)
+    await a_revision_and_a_build(connection)
+    try:
+        await connection.execute(wrong)
+    except asyncpg.PostgresError:
+        await connection.close()
+    else:
+        pytest.fail(f"a revision {why}")
 
 
 @pytest.mark.parametrize("step", sorted(ROWS))
