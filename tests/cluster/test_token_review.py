@@ -25,11 +25,11 @@ from cluster.api import Api
 from cluster.control_plane import ISSUER, Cluster
 from cluster.processes import Processes
 from flora_core.identity import CannotIdentify, Identities, Identity, Role, StaticIdentities, require
+from flora_core.identity_cache import ReviewLimits
 from flora_core.kube_access import KubeAccess, find_cluster, read_kubeconfig
 from flora_core.streams import Token
 from flora_core.token_review import (
     IdentitySettings,
-    ReviewLimits,
     ServiceAccount,
     TokenReviewIdentities,
     identities,
