@@ -137,6 +137,8 @@ def apply(call: calls.KvCall, keys: GuildKeys) -> Any:
             return _clear(call, keys)
         case calls.Transact():
             return _transact(call, keys)
+        case calls.Bulk():
+            return _bulk(call, keys)
         case _:
             return _step(call, keys)
 
@@ -239,6 +241,20 @@ def _transact(call: calls.Transact, keys: GuildKeys) -> dict[str, Any]:
             return {"committed": False, "results": results}
     keys.view.merge(trial.view)
     return {"committed": True, "results": results}
+
+
+def _bulk(call: calls.Bulk, keys: GuildKeys) -> dict[str, int]:
+    if len(call.put) + len(call.delete) > limits.BULK_MOST:
+        raise KvRefused("INVALID_INPUT", f"a bulk change has at most {limits.BULK_MOST} keys")
+    trial = GuildKeys(View(keys.view), keys.guild, keys.now)
+    deleted = 0
+    for key in call.delete:
+        deleted += trial.entry(call.store, key) is not None
+        trial.write(call.store, key, None)
+    for put in call.put:
+        trial.write(call.store, put.key, _entry(put.key, put.value, put.options, keys.now))
+    keys.view.merge(trial.view)
+    return {"written": len(call.put), "deleted": deleted}
 
 
 # -------------------------------------------------------------------- values

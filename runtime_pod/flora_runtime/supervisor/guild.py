@@ -41,6 +41,7 @@ from flora_runtime.log_rate import LogRate
 from flora_runtime.supervisor import metrics
 from flora_runtime.supervisor.backlog import Backlog, Drop, Waiting
 from flora_runtime.supervisor.unanswered import APOLOGY, Unanswered
+from flora_runtime.supervisor.usage import Usage
 
 _NUMBER: Final = struct.Struct("<Q")
 RETRY_SECONDS: Final = 5.0
@@ -144,6 +145,10 @@ class Guild:
         self._backlog = Backlog(limit=backlog)
         self._log_rate = LogRate()
         self._unanswered = Unanswered()
+        self.usage = Usage(0.0)
+        """What it used here; whoever makes the guild says since when."""
+        self.quarantine_reason = ""
+        """Why nothing of its script runs; empty while it may."""
         self.active_at = port.now()
         """When something last happened in the guild, or it was last asked to sleep; monotonic seconds."""
         self.declared: LoadedIn | None = None
@@ -189,6 +194,7 @@ class Guild:
         self.assignment = assignment
         self._retry_at = 0.0
         self._quarantined = False
+        self.quarantine_reason = ""
         self._strikes = None
         self._ask_for_deploy()
 
@@ -251,6 +257,7 @@ class Guild:
 
     def add_event(self, type_: str, offset: int, body: bytes) -> None:
         """An event of this guild arrived."""
+        self.usage.event(type_)
         if self._quarantined:
             self._port.dropped(self, "quarantined", [Waiting(0, offset, type_, b"")])
             return
@@ -308,6 +315,7 @@ class Guild:
 
     def on_turn(self, turn: Turn) -> None:
         """A turn ended: events started, ops to carry out, handlers that settled."""
+        self.usage.cpu_ns += turn.cpu_ns
         if turn.started:
             self._started(self._backlog.started(turn.started))
         for done in turn.done:
@@ -352,6 +360,7 @@ class Guild:
                 self._port.to_worker(self, Kind.UNLOAD, b"")
                 return
             self._quarantined = False
+            self.quarantine_reason = ""
             self.presence = Presence.LIVE
             self.loaded = assignment
             self.active_at = port.now()
@@ -517,6 +526,7 @@ class Guild:
             f"quarantined until the next deploy: the script went over its limits {STRIKES} times "
             f"in {STRIKE_SECONDS / 60:g} minutes"
         )
+        self.quarantine_reason = text
         self._drop_waiting("quarantined")
         self._port.to_worker(self, Kind.UNLOAD, b"")
         metrics.quarantines.inc()
@@ -575,6 +585,7 @@ class Guild:
         event: str = "",
     ) -> None:
         """Add a line to the guild's log."""
+        self.usage.log_lines += source == "script"
         self._port.log(
             LogLine(
                 guild=self.id,
