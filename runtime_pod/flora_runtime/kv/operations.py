@@ -17,6 +17,8 @@ from flora_runtime.kv.layout import Entry, Place, Usage
 from flora_runtime.kv.view import View, after
 
 _INTEGER_DIGITS: Final = 17
+SECONDS_MOST: Final = 1e15
+"""Some thirty million years; more may not even be a number of milliseconds."""
 
 
 class KvRefused(FloraError):
@@ -262,6 +264,8 @@ def _bulk(call: calls.Bulk, keys: GuildKeys) -> dict[str, int]:
 
 def _entry(key: str, value: str, options: Options, now: int) -> Entry:
     expires = 0
+    if not abs(options.ttl or options.expiration or 0.0) < SECONDS_MOST:
+        raise KvRefused("INVALID_INPUT", f"{key}: expiration and ttl should be seconds in reasonable numbers")
     if options.ttl is not None:
         expires = now + max(1, int(options.ttl * 1000))
     elif options.expiration is not None:

@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-
 from flora_core.control.handoffs import EXPORT_LIMIT, SILENCE_SECONDS
 from flora_core.errors import FloraError
 from flora_core.ids import GuildId, Sha256

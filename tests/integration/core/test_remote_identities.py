@@ -172,9 +172,7 @@ async def test_a_yes_counts_on_while_the_operator_is_away(
         await remote.identify(token)
 
 
-async def test_an_operator_that_is_back_is_asked_again(
-    remote: RemoteIdentities, operator: Operator
-) -> None:
+async def test_an_operator_that_is_back_is_asked_again(remote: RemoteIdentities, operator: Operator) -> None:
     await operator.stop()
     with pytest.raises(CannotIdentify):
         await remote.identify(API)
