@@ -111,22 +111,20 @@ async def test_a_backup_goes_with_its_guild(asked: Asked) -> None:
     await until(lambda: not pod.backups.kept(GuildId("1")))
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "expected"),
-    [
-        ("/1/restore", b"", (400, "INVALID_INPUT")),
-        ("/1/restore?mode=mix", b"", (400, "INVALID_INPUT")),
-        ("/1/restore?mode=merge", b"", (400, "INVALID_BACKUP")),
-        ("/1/restore?mode=merge", b"hello\n", (400, "INVALID_BACKUP")),
-        ("/2/restore?mode=merge", b"", (404, "UNKNOWN_GUILD")),
-        ("/2/backups", b"", (404, "UNKNOWN_GUILD")),
-    ],
-)
-async def test_what_cannot_be_done_is_said(
-    asked: Asked, path: str, body: bytes, expected: tuple[int, str]
-) -> None:
+WRONG: list[tuple[str, bytes, tuple[int, str]]] = [
+    ("/1/restore", b"", (400, "INVALID_INPUT")),
+    ("/1/restore?mode=mix", b"", (400, "INVALID_INPUT")),
+    ("/1/restore?mode=merge", b"", (400, "INVALID_BACKUP")),
+    ("/1/restore?mode=merge", b"hello\n", (400, "INVALID_BACKUP")),
+    ("/2/restore?mode=merge", b"", (404, "UNKNOWN_GUILD")),
+    ("/2/backups", b"", (404, "UNKNOWN_GUILD")),
+]
+
+
+async def test_what_cannot_be_done_is_said(asked: Asked) -> None:
     await asked.path.deploy("1", "")
-    assert await asked.refused("POST", path, body) == expected
+    for path, body, expected in WRONG:
+        assert await asked.refused("POST", path, body) == expected
 
 
 async def test_bulk_changes_are_for_tools_and_not_for_scripts(asked: Asked) -> None:
@@ -134,7 +132,7 @@ async def test_bulk_changes_are_for_tools_and_not_for_scripts(asked: Asked) -> N
     bulk = {"store": "s", "put": [{"key": "a", "value": "1"}, {"key": "b", "value": "2"}]}
     assert await asked.kv("kvBulk", **bulk, delete=["z"]) == {"written": 2, "deleted": 0}
     assert await asked.kv("kvBulk", store="s", delete=["a", "b"]) == {"written": 0, "deleted": 2}
-    assert calls.TOOL_NAMES - calls.NAMES == {"kvBulk"}
+    assert sorted(calls.TOOL_NAMES - calls.NAMES) == ["kvBulk"]
 
 
 async def test_what_a_guild_uses_is_counted(asked: Asked) -> None:
@@ -193,19 +191,17 @@ async def test_usage_tells_when_calls_are_suspended(asked: Asked) -> None:
     assert await until_true(suspended) > 1_700_000_000
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/1/usage"),
-        ("POST", "/1/backups"),
-        ("GET", "/1/backups"),
-        ("GET", "/1/backups/1-a"),
-        ("DELETE", "/1/backups/1-a"),
-        ("POST", "/1/restore?mode=merge"),
-    ],
-)
-@pytest.mark.parametrize(("token", "status"), [("", 401), ("wrong", 401), (RUNTIME, 403)])
-async def test_only_the_api_may_ask_for_it(
-    asked: Asked, method: str, path: str, token: str, status: int
-) -> None:
-    assert (await asked.raw(method, path, token=token))[0] == status
+GUARDED = [
+    ("GET", "/1/usage"),
+    ("POST", "/1/backups"),
+    ("GET", "/1/backups"),
+    ("GET", "/1/backups/1-a"),
+    ("DELETE", "/1/backups/1-a"),
+    ("POST", "/1/restore?mode=merge"),
+]
+
+
+async def test_only_the_api_may_ask_for_it(asked: Asked) -> None:
+    for method, path in GUARDED:
+        for token, status in [("", 401), ("wrong", 401), (RUNTIME, 403)]:
+            assert (await asked.raw(method, path, token=token))[0] == status

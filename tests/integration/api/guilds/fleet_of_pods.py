@@ -6,6 +6,8 @@ The pods are real processes that know the API by asking the control plane, as in
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -92,7 +94,7 @@ class FleetOfPods:
 
     async def _start_gateway(self) -> None:
         self.hub = Hub(
-            pod_of=lambda guild: self.operator.state.routes().pods.get(guild),
+            pod_of=lambda guild: self.operator.state.routes().pods.get(guild),  # noqa: PLW0108
             all_pods=lambda: set(TOKENS),
             scope=ScopeMap(),
             byte_limit=64 << 20,
@@ -133,6 +135,12 @@ class FleetOfPods:
 
     async def stop_pod(self, pod: PodName) -> None:
         await self.runtimes.pop(pod).stop()
+
+    async def kill_pod(self, pod: PodName) -> None:
+        """As a machine that dies."""
+        component = self.runtimes.pop(pod)
+        os.kill(component.pid, signal.SIGKILL)
+        await component.stopped()
 
     async def deploy(self, guild: str, code: str = "", **options: Any) -> None:
         """On pod A; returns once it runs."""
