@@ -21,13 +21,21 @@ from flora_core.errors import FloraError
 from flora_core.ids import GuildId
 from flora_core.streams import CONTENT_TYPE
 from flora_core.telemetry import logger
-from flora_core.wire.guilds import BACKUP_NOT_FOUND, INVALID_BACKUP, NO_ROOM, TOO_LARGE, status_of
+from flora_core.wire.guilds import (
+    BACKUP_NOT_FOUND,
+    GUILD_MOVING,
+    INVALID_BACKUP,
+    NO_ROOM,
+    TOO_LARGE,
+    status_of,
+)
 from flora_runtime.kv.database import KvUnavailable
 from flora_runtime.supervisor.backups import (
     Backup,
     Backups,
     BadImport,
     Busy,
+    Elsewhere,
     Mode,
     NoRoom,
     OverQuota,
@@ -120,6 +128,8 @@ def _refused(error: Exception) -> Exception:
             return Refused(INVALID_BACKUP, f"nothing was changed: {error}")
         case Busy():
             return Refused("KV_RATE_LIMITED", str(error), retry_after=error.retry_after)
+        case Elsewhere():
+            return Refused(GUILD_MOVING, str(error), retry_after=1.0)
         case NoRoom():
             return Refused(NO_ROOM, str(error))
         case TooLong():

@@ -21,7 +21,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -77,6 +77,10 @@ class Busy(FloraError):
         self.retry_after = retry_after
 
 
+class Elsewhere(FloraError):
+    """The guild has left this pod, or is about to."""
+
+
 class NoRoom(FloraError):
     """The volume has no room for it."""
 
@@ -105,9 +109,17 @@ class Backups:
     """One a pod. ``run`` finishes restores that did not come through."""
 
     def __init__(
-        self, folder: Path, kv: KvService, *, every: float = EVERY_SECONDS, kept: int = KEPT
+        self,
+        folder: Path,
+        kv: KvService,
+        *,
+        here: Callable[[GuildId], bool],
+        every: float = EVERY_SECONDS,
+        kept: int = KEPT,
     ) -> None:
+        """``here`` says whether a guild is this pod's, and does not leave."""
         self._folder = folder
+        self._here = here
         self._kv = kv
         self._every = every
         self._kept = kept
@@ -129,9 +141,10 @@ class Backups:
     # ---------------------------------------------------------------- kept
 
     async def create(self, guild: GuildId) -> Backup:
-        """Make one. Raises Busy, NoRoom, KvUnavailable or OSError."""
+        """Make one. Raises Busy, Elsewhere, NoRoom, KvUnavailable or OSError."""
         with self._one_of(guild, "backup"):
             async with self._kv.alone(guild):
+                self._check_here(guild)
                 with contextlib.suppress(TimeoutError):  # what was asked before is in it
                     async with asyncio.timeout(SETTLE_SECONDS):
                         await self._kv.settled(guild)
@@ -182,8 +195,8 @@ class Backups:
     async def restore(self, guild: GuildId, body: Body, mode: Mode) -> Restored:
         """Give ``guild`` the values that ``body`` brings, beside those it has or in their place.
 
-        Raises BadImport, OverQuota, Busy, NoRoom, TooLong, TimeoutError or OSError, and then nothing has
-        changed; KvUnavailable, and then it is finished as soon as it can be, once it began.
+        Raises BadImport, OverQuota, Busy, Elsewhere, NoRoom, TooLong, TimeoutError or OSError, and then nothing
+        has changed; KvUnavailable, and then it is finished as soon as it can be, once it began.
         """
         with self._one_of(guild, "restore"):
             folder = self._of(guild)
@@ -191,7 +204,8 @@ class Backups:
             came, result = folder / f"{name}.came", folder / f"{name}.result"
             try:
                 await self._take(body, came)
-                async with self._kv.alone(guild):
+                async with self._kv.alone(guild):  # a move that begins now waits
+                    self._check_here(guild)
                     return await self._restore(guild, came, result, mode)
             finally:
                 came.unlink(missing_ok=True)
@@ -315,6 +329,10 @@ class Backups:
         finally:
             self._working.discard(guild)
 
+    def _check_here(self, guild: GuildId) -> None:
+        if not self._here(guild):
+            raise Elsewhere(f"guild {guild} is moving to another pod; try again in a moment")
+
     def _check_room(self, needed: int) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self._folder).free < needed + ROOM_BYTES:
@@ -341,4 +359,4 @@ def _sync_folder(folder: Path) -> None:
         os.close(opened)
 
 
-__all__ = ["Backup", "Backups", "BadImport", "Busy", "Mode", "NoRoom", "OverQuota", "TooLong"]
+__all__ = ["Backup", "Backups", "BadImport", "Busy", "Elsewhere", "Mode", "NoRoom", "OverQuota", "TooLong"]

@@ -133,7 +133,11 @@ class RuntimePod:
             at_once=settings.fetch_at_once,
             a_minute=settings.fetch_per_minute,
         )
-        self.backups = Backups(settings.data_dir / "backups", self._kv)
+        self.backups = Backups(
+            settings.data_dir / "backups",
+            self._kv,
+            here=lambda guild: guild in self._guilds and not self._handoffs.moving(guild),
+        )
         self._crons = CronClock(settings.data_dir / "crons", start=self._start_cron)
         self._handoffs = Handoffs(
             settings.control_url,

@@ -21,6 +21,8 @@ from flora_core.ids import PodName, Sha256
 from flora_core.remote_identities import RemoteIdentities, TokenIs, WhoseToken
 from flora_core.streams import Token
 from flora_core.wire.control import GatewayNews, LogLine, PodReport
+from flora_operator.server import make_app
+from tests.integration.loopback import listening
 
 RUNTIME, API = "token-of-the-pod", "token-of-the-api"
 QUICK = ReviewLimits(seconds=1.0)
@@ -264,3 +266,12 @@ async def test_the_api_may_follow_the_routes(operator: Operator) -> None:
     ):
         assert response.status == 200
         assert b'"k":"routes"' in await response.content.readline()
+
+
+async def test_an_operator_that_does_not_know_the_cluster_yet_knows_tokens_all_the_same() -> None:
+    app, _ = make_app(DesiredState(), Nothing(), Known(), unsynced=lambda: "not yet", healthy=lambda: None)
+    async with listening(app) as url, aiohttp.ClientSession() as session:
+        assert (await ask(url, RUNTIME))[0] == 200
+        headers = {"Authorization": f"Bearer {API}"}
+        async with session.get(f"{url}/v1/routes", headers=headers) as response:
+            assert response.status == 503

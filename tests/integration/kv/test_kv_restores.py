@@ -23,7 +23,7 @@ from flora_runtime.kv.database import Committed, KvUnavailable
 from flora_runtime.kv.service import KvService, WriteRates
 from flora_runtime.kv.transfer import BadImport, OverQuota
 from flora_runtime.supervisor import backups as backups_module
-from flora_runtime.supervisor.backups import Backups, Busy, Mode, NoRoom, TooLong
+from flora_runtime.supervisor.backups import Backups, Busy, Elsewhere, Mode, NoRoom, TooLong
 from flora_runtime.supervisor.exports import encode_lines
 from tests.waiting import until
 
@@ -60,11 +60,16 @@ class Kept:
     def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
         self._options = {"every": 0.0001, **options}
+        self.away: set[GuildId] = set()
+        """Guilds that have left, or are about to."""
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self.kv = KvService(self.folder / "kv", rates=WriteRates(writes=100_000))
-        self.backups = Backups(self.folder / "backups", self.kv, **self._options)
+        self.backups = Backups(self.folder / "backups", self.kv, here=self._here, **self._options)
+
+    def _here(self, guild: GuildId) -> bool:
+        return guild not in self.away
 
     def run(self) -> None:
         self._running = asyncio.create_task(self.backups.run())
@@ -311,6 +316,20 @@ async def test_two_at_once_are_refused(kept: Kept) -> None:
         await kept.backups.create(ONE)
     slow.begins.set()
     assert (await first).keys == 1
+
+
+async def test_a_guild_that_left_while_a_backup_came_up_is_not_written(kept: Kept) -> None:
+    await kept.put(("a", "1"))
+    slow = Sent(exported(entry("b")), waits=True)
+    restoring = asyncio.create_task(kept.backups.restore(ONE, slow, "merge"))
+    await asyncio.sleep(0)
+    kept.away = {ONE}
+    slow.begins.set()
+    with pytest.raises(Elsewhere):
+        await restoring
+    with pytest.raises(Elsewhere):
+        await kept.backups.create(ONE)
+    assert (await kept.all(), kept.left_over()) == ({"s/a": "1"}, [])
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import asyncpg
+import httpx
 import msgspec
 import pytest
 
@@ -243,3 +244,16 @@ async def test_the_api_description_names_every_refusal(api: Api) -> None:
             statuses = set(operation["responses"])
             assert {"400", "401", "403", "404", "429", "503"} <= statuses, (method, path)
             assert operation["responses"]["400"]["content"]["application/json"]["schema"], (method, path)
+
+
+async def test_a_pod_knows_the_api_by_asking_the_operator(fleet: FleetOfPods) -> None:
+    await fleet.deploy("1")
+    url = f"{fleet.url_of(A)}/v1/guilds/1/crons"
+
+    async def status(client: httpx.AsyncClient, token: str) -> int:
+        return (await client.get(url, headers={"Authorization": f"Bearer {token}"})).status_code
+
+    async with httpx.AsyncClient(timeout=20) as client:
+        assert [await status(client, token) for token in (API_TOKEN, TOKENS[B], "guessed")] == [200, 403, 401]
+        await fleet.stop_control()
+        assert [await status(client, token) for token in (API_TOKEN, "guessed", "another")] == [200, 401, 503]
