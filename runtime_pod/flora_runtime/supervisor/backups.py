@@ -195,8 +195,8 @@ class Backups:
     async def restore(self, guild: GuildId, body: Body, mode: Mode) -> Restored:
         """Give ``guild`` the values that ``body`` brings, beside those it has or in their place.
 
-        Raises BadImport, OverQuota, Busy, Elsewhere, NoRoom, TooLong, TimeoutError or OSError, and then nothing
-        has changed; KvUnavailable, and then it is finished as soon as it can be, once it began.
+        Raises BadImport, OverQuota, Busy, Elsewhere, NoRoom, TooLong, TimeoutError or OSError, and then
+        nothing has changed; KvUnavailable, and then it is finished as soon as it can be, once it began.
         """
         with self._one_of(guild, "restore"):
             folder = self._of(guild)

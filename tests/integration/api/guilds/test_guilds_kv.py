@@ -15,7 +15,7 @@ import pytest
 from flora_core.control.state import Handoff, Stage
 from flora_core.database import Database
 from flora_core.ids import GuildId
-from tests.integration.api.guilds.fleet_of_pods import A, Api, B, FleetOfPods
+from tests.integration.api.guilds.fleet_of_pods import API_TOKEN, TOKENS, A, Api, B, FleetOfPods
 from tests.waiting import until
 
 KEY = "/kv/1/s/k"
