@@ -299,7 +299,7 @@ async def test_guesses_evict_no_yes(
             assert await known.identify(f"eyJhbGciOiJSUzI1NiJ9.{next(_numbers)}.c2ln") is None
         assert await known.identify(mine) is not None
         assert reviews("accepted") == before + 1
-        assert len(known._refused) == 4
+        assert len(known._cache._refused) == 4
 
 
 async def test_the_least_used_yes_goes_first(
