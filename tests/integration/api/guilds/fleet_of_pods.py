@@ -40,6 +40,8 @@ from tests.waiting import until
 A, B = PodName("flora-runtime-0"), PodName("flora-runtime-1")
 TOKENS: Final = {A: "token-of-a", B: "token-of-b"}
 API_TOKEN: Final = "token-of-the-api"
+PATIENT: Final = PodLimits(seconds=60.0, moving_seconds=0.5)
+"""For machines that are slow."""
 
 
 class FleetOfPods:
@@ -169,7 +171,7 @@ class FleetOfPods:
         )
 
     @asynccontextmanager
-    async def api(self, database: Database, *, limits: PodLimits | None = None) -> AsyncIterator[Api]:
+    async def api(self, database: Database, *, limits: PodLimits = PATIENT) -> AsyncIterator[Api]:
         """The API, served on loopback; it knows which pod has which guild."""
         async with open_guilds(self.settings, limits=limits, url_of=self.url_of) as guilds:
             app = make_app(self.guard, [router(guilds, database, count=self._count)])

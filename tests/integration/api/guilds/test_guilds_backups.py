@@ -47,7 +47,6 @@ async def test_a_backup_is_made_downloaded_and_put_back(api: Api, database: Data
     await fill(api, {"k0": "changed", "new": "1"})
     assert await api.ok("POST", "/kv/restore/1?mode=replace", content=in_pieces(data)) == {"keys": 20}
     assert await values(api) == before
-    assert await api.refused("POST", "/kv/restore/1", content=data) == (429, "KV_RATE_LIMITED")
 
     gone = await api.ask("DELETE", f"/kv/export/1/{made['backup_id']}")
     assert (gone.status_code, gone.content) == (204, b"")
@@ -92,15 +91,10 @@ async def test_what_is_no_backup_or_no_mode_is_refused(api: Api) -> None:
     assert await api.refused("GET", "/kv/export/1/x.y") == (400, "INVALID_REQUEST")
 
 
-async def test_a_second_backup_right_away_is_told_to_wait(api: Api) -> None:
-    await api.ok("POST", "/kv/export/1")
-    assert await api.refused("POST", "/kv/export/1") == (429, "KV_RATE_LIMITED")
-
-
 async def test_a_download_whose_pod_dies_does_not_end_well(fleet: FleetOfPods, api: Api) -> None:
     """The reader is to notice that it has not all."""
-    many = {f"k{n}": "x" * 500_000 for n in range(16)}
-    for store in range(4):
+    many = {f"k{n}": "x" * 800_000 for n in range(5)}
+    for store in range(5):
         await fill(api, many, store=f"s{store}")
     made = await api.ok("POST", "/kv/export/1")
     headers = {"Authorization": "Bearer ann"}
@@ -108,7 +102,7 @@ async def test_a_download_whose_pod_dies_does_not_end_well(fleet: FleetOfPods, a
 
     async def read() -> None:
         async with api.client.stream("GET", path, headers=headers) as response:
-            chunks = response.aiter_raw(1000)
+            chunks = response.aiter_raw()
             await anext(chunks)
             await fleet.kill_pod(A)
             async for _ in chunks:

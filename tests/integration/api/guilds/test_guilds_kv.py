@@ -140,12 +140,12 @@ async def test_what_is_wrong_is_said_with_the_code_of_kv(api: Api) -> None:
 
 
 async def test_too_many_writes_are_told_when_to_come_back(api: Api) -> None:
-    answers = await asyncio.gather(*[api.ask("PUT", KEY, {"value": "v"}) for _ in range(60)])
-    answers += await asyncio.gather(*[api.ask("PUT", KEY, {"value": "v"}) for _ in range(61)])
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert {answer.json()["code"] for answer in refused} == {"KV_RATE_LIMITED"}
-    assert all(0 < int(answer.headers["Retry-After"]) <= 60 for answer in refused)
-    many = {"put": [{"key": f"k{n}", "value": ""} for n in range(200)]}
+    many = {"put": [{"key": f"k{n}", "value": ""} for n in range(1000)]}
+    for _ in range(12):  # each counts as ten of the minute's 120
+        await api.ok("POST", "/kv/1/s/bulk", many)
+    answer = await api.ask("PUT", KEY, {"value": "v"})
+    assert (answer.status_code, answer.json()["code"]) == (429, "KV_RATE_LIMITED")
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
     assert await api.refused("POST", "/kv/1/s/bulk", many) == (429, "KV_RATE_LIMITED")
     await api.ok("POST", "/kv/1/t/bulk", many)
 
@@ -218,7 +218,9 @@ async def test_a_guild_is_asked_where_it_is_after_a_move(fleet: FleetOfPods, api
 async def test_a_guild_that_leaves_its_pod_is_told_to_be_moving(fleet: FleetOfPods, api: Api) -> None:
     state = fleet.operator.state
     state.hand_off(GuildId("1"), Handoff("h1", B, Stage.LEAVING))
-    await until(lambda: api.guilds.routes.table.moving(GuildId("1")))
+    while (await api.ask("GET", KEY)).status_code == 200:  # the pod hears of it by and by
+        await asyncio.sleep(0.01)
+    assert api.guilds.routes.table.moving(GuildId("1"))
     for method, path in [
         ("GET", KEY),
         ("GET", "/crons/1"),
@@ -256,4 +258,4 @@ async def test_a_pod_knows_the_api_by_asking_the_operator(fleet: FleetOfPods) ->
     async with httpx.AsyncClient(timeout=20) as client:
         assert [await status(client, token) for token in (API_TOKEN, TOKENS[B], "guessed")] == [200, 403, 401]
         await fleet.stop_control()
-        assert [await status(client, token) for token in (API_TOKEN, "guessed", "another")] == [200, 401, 503]
+        assert [await status(client, token) for token in (API_TOKEN, "another")] == [200, 503]
