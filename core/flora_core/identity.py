@@ -2,13 +2,14 @@
 
 A server asks its ``Identities`` who a token belongs to, and lets a pod open only streams of its own name.
 In ``flora dev`` and in tests the tokens are fixed (``StaticIdentities``); in a cluster they are projected
-ServiceAccount tokens, which ``token_review`` has the API server check.
+ServiceAccount tokens, which ``token_review`` has the API server check; processes without a Kubernetes token
+of their own ask the operator instead (``remote_identities``).
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
@@ -87,8 +88,10 @@ class StaticIdentities:
         return found
 
 
-async def require(request: web.Request, identities: Identities, *, role: Role, pod: str = "") -> Identity:
-    """The caller's identity.
+async def require(
+    request: web.Request, identities: Identities, *, role: Role | Collection[Role], pod: str = ""
+) -> Identity:
+    """The caller's identity, which has ``role`` or one of them.
 
     Answers 401 without a known token, 403 when it is another's stream, and 503 when the token cannot be
     checked now.
@@ -105,7 +108,20 @@ async def require(request: web.Request, identities: Identities, *, role: Role, p
     if identity is None:
         _turned_away.labels("unknown" if token else "no_token").inc()
         raise web.HTTPUnauthorized(text="a bearer token of flora's is needed\n")
-    if identity.role is not role or (pod and identity.pod != pod):
-        _turned_away.labels("other_role" if identity.role is not role else "other_pod").inc()
-        raise web.HTTPForbidden(text=f"this stream belongs to {role}{'/' + pod if pod else ''}\n")
+    roles = (role,) if isinstance(role, Role) else role
+    if identity.role not in roles or (pod and identity.pod != pod):
+        _turned_away.labels("other_role" if identity.role not in roles else "other_pod").inc()
+        whose = " and ".join(roles) + (f"/{pod}" if pod else "")
+        raise web.HTTPForbidden(text=f"this stream belongs to {whose}\n")
     return identity
+
+
+class EitherIdentities:
+    """Fixed tokens first, then others."""
+
+    def __init__(self, first: Identities, then: Identities) -> None:
+        self._first = first
+        self._then = then
+
+    async def identify(self, token: str) -> Identity | None:
+        return await self._first.identify(token) or await self._then.identify(token)

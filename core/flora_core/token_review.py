@@ -2,90 +2,55 @@
 
 Flora's pods dial each other with tokens that Kubernetes makes for them: bound to the pod, for the audience
 ``flora``, good for ten minutes. Whoever is dialled sends an unknown token to the API server, and keeps the
-answer by the token's hash: a yes for a minute, and never longer than the token itself is good; a no for ten
-seconds. Calls with the same token wait for the same review, and few reviews are under way at once.
-
-While the API server does not answer, a yes that has grown old still counts until shortly before the token's
-own end: its bearer was let in before, and streams must be able to come back. Whoever was never seen is
-told to try again (CannotIdentify, 503), never let in.
-
-``_known``, ``_refused`` and ``_asking`` belong to the event loop, and are only touched between awaits.
+answer for a while (``identity_cache``).
 """
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import binascii
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
 import aiohttp
 import msgspec
 from msgspec import Struct
-from prometheus_client import Counter, Histogram
+from prometheus_client import Histogram
 from pydantic_settings import SettingsConfigDict
 
 from flora_core.errors import FloraError, InvalidSettings
-from flora_core.identity import CannotIdentify, Identities, Identity, Role, StaticIdentities
+from flora_core.identity import (
+    CannotIdentify,
+    EitherIdentities,
+    Identities,
+    Identity,
+    Role,
+    StaticIdentities,
+)
+from flora_core.identity_cache import TOKEN_LIMIT, CachedIdentities, ReviewLimits
 from flora_core.kube_access import KubeAccess, find_cluster
 from flora_core.settings import Settings
-from flora_core.telemetry import logger
 
 REVIEWS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
 POD_NAME: Final = "authentication.kubernetes.io/pod-name"
 ACCOUNT_PREFIX: Final = "system:serviceaccount:"
-TOKEN_LIMIT: Final = 16 << 10
-"""Characters; a ServiceAccount's token has some 1,200."""
 
-_reviews = Counter("flora_identity_reviews_total", "Tokens sent to the API server for review", ["answer"])
 _seconds = Histogram("flora_identity_review_seconds", "How long the API server took to review a token")
-_old = Counter("flora_identity_old_answers_total", "Old answers that counted, for want of a new one")
-
-_log = logger(__name__)
 
 
 class IdentitySettings(Settings):
-    """``FLORA_…`` in the environment, ``[identity]`` in config.toml; gateway and operator have the same."""
+    """``FLORA_…`` in the environment, ``[identity]`` in config.toml; for gateway, operator and API."""
 
     model_config = SettingsConfigDict(env_prefix="FLORA_")
     table: ClassVar[str] = "identity"
 
     service_accounts: str = ""
-    """Who may dial in: ``gateway=NAMESPACE/NAME,runtime=NAMESPACE/NAME``, a role as often as wanted. Empty
-    for fixed tokens alone, which need no API server."""
+    """Who may dial in: ``gateway=NAMESPACE/NAME,runtime=…,operator=…,api=…``, a role as often as wanted.
+    Empty for fixed tokens alone, which need no API server."""
 
     token_audience: str = "flora"  # noqa: S105  no token
     """The audience that tokens must be made for; one made for the API server or for others does not count."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewLimits:
-    """What checking tokens may take."""
-
-    fresh_seconds: float = 60.0
-    """How long a yes counts before the API server is asked again."""
-    refused_seconds: float = 10.0
-    """How long a no counts."""
-    early_seconds: float = 10.0
-    """So long before its end a token is as good as ended, for clocks differ."""
-    known: int = 4096
-    """Tokens that are kept; those least used go first. Kept apart from the refused, so that guessing evicts
-    none."""
-    refused: int = 1024
-    at_once: int = 8
-    """Reviews under way."""
-    waiting: int = 256
-    """Tokens that wait for a review; more are told to try again."""
-    seconds: float = 3.0
-    """For one review, waiting included."""
-    pause_seconds: float = 2.0
-    """After a review that failed, old answers count without another try for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +65,6 @@ class Reviewed(Struct, frozen=True):
     account: ServiceAccount
     pod: str = ""
     """The pod it is bound to; empty for a token that is bound to none."""
-
-
-@dataclass(slots=True, frozen=True)
-class _Known:
-    identity: Identity
-    fresh_until: float
-    usable_until: float
 
 
 class TokenReviewIdentities:
@@ -124,101 +82,24 @@ class TokenReviewIdentities:
         """``clock`` tells the time in seconds since 1970, by which tokens end."""
         self._reviewer = TokenReviewer(cluster, audience=audience)
         self._accounts = dict(accounts)
-        self._limits = limits or ReviewLimits()
-        self._clock = clock
-        self._known: OrderedDict[bytes, _Known] = OrderedDict()
-        self._refused: OrderedDict[bytes, float] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Task[Identity | None]] = {}
-        self._turns = asyncio.Semaphore(self._limits.at_once)
-        self._failed_at = float("-inf")
+        self._cache = CachedIdentities(self._review, who="the API server", limits=limits, clock=clock)
 
     async def __aenter__(self) -> Self:
         await self._reviewer.open()
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        asking = list(self._asking.values())
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await self._cache.close()
         await self._reviewer.close()
 
     async def identify(self, token: str) -> Identity | None:
         """Whose token this is; None for nobody's. Raises CannotIdentify when that cannot be known now."""
-        if not could_be_token(token):
-            return None
-        key = sha256(token.encode()).digest()
-        now = self._clock()
-        known = self._known.get(key)
-        if known is not None and now < known.fresh_until:
-            self._known.move_to_end(key)
-            return known.identity
-        if now < self._refused.get(key, 0.0):
-            return None
-        usable = known if known is not None and now < known.usable_until else None
-        if usable is not None and now < self._failed_at + self._limits.pause_seconds:
-            _old.inc()
-            return usable.identity
-        try:
-            return await self._ask(key, token)
-        except CannotIdentify:
-            if usable is None:
-                raise
-            _old.inc()
-            return usable.identity
+        return await self._cache.identify(token) if could_be_token(token) else None
 
-    async def _ask(self, key: bytes, token: str) -> Identity | None:
-        """The API server's answer, shared by all who ask for this token now."""
-        task = self._asking.get(key)
-        if task is None:
-            if len(self._asking) >= self._limits.waiting:
-                raise CannotIdentify("too many tokens wait for a review")
-            task = self._asking[key] = asyncio.create_task(self._review(key, token))
-            task.add_done_callback(lambda done: self._answered(key, done))
-        return await asyncio.shield(task)  # others wait for it too
-
-    def _answered(self, key: bytes, task: asyncio.Task[Identity | None]) -> None:
-        del self._asking[key]
-        if not task.cancelled():
-            task.exception()  # all who waited may be gone
-
-    async def _review(self, key: bytes, token: str) -> Identity | None:
-        try:
-            async with asyncio.timeout(self._limits.seconds), self._turns:
-                reviewed = await self._reviewer.review(token)
-        except (CannotIdentify, TimeoutError) as error:
-            self._failed_at = self._clock()
-            _reviews.labels("none").inc()
-            _log.warning("token_review_failed", error=str(error) or "the API server did not answer in time")
-            if isinstance(error, CannotIdentify):
-                raise
-            raise CannotIdentify("the API server did not answer in time") from None
-        self._failed_at = float("-inf")
+    async def _review(self, token: str) -> Identity | None:
+        reviewed = await self._reviewer.review(token)
         role = self._accounts.get(reviewed.account) if reviewed is not None else None
-        if reviewed is None or role is None:
-            _reviews.labels("refused").inc()
-            self._refuse(key)
-            return None
-        _reviews.labels("accepted").inc()
-        identity = Identity(role, reviewed.pod)
-        self._keep(key, identity, token)
-        return identity
-
-    def _keep(self, key: bytes, identity: Identity, token: str) -> None:
-        now = self._clock()
-        usable = expiry(token, otherwise=now + self._limits.fresh_seconds) - self._limits.early_seconds
-        self._refused.pop(key, None)
-        self._known[key] = _Known(identity, min(now + self._limits.fresh_seconds, usable), usable)
-        self._known.move_to_end(key)
-        while len(self._known) > self._limits.known:
-            self._known.popitem(last=False)
-
-    def _refuse(self, key: bytes) -> None:
-        self._known.pop(key, None)
-        self._refused[key] = self._clock() + self._limits.refused_seconds
-        self._refused.move_to_end(key)
-        while len(self._refused) > self._limits.refused:
-            self._refused.popitem(last=False)
+        return Identity(role, reviewed.pod) if reviewed is not None and role is not None else None
 
 
 class TokenReviewer:
@@ -266,17 +147,6 @@ class TokenReviewer:
         if response.status not in {200, 201}:
             raise CannotIdentify(f"the API server answered {response.status}")
         return read_review(answer, audience=self._audience)
-
-
-class EitherIdentities:
-    """Fixed tokens first, then others."""
-
-    def __init__(self, first: Identities, then: Identities) -> None:
-        self._first = first
-        self._then = then
-
-    async def identify(self, token: str) -> Identity | None:
-        return await self._first.identify(token) or await self._then.identify(token)
 
 
 @contextlib.asynccontextmanager
@@ -352,13 +222,3 @@ def could_be_token(token: str) -> bool:
     if len(token) > TOKEN_LIMIT or not token.isascii() or token.count(".") != 2:
         return False
     return all(part and part.replace("-", "").replace("_", "").isalnum() for part in token.split("."))
-
-
-def expiry(token: str, *, otherwise: float) -> float:
-    """When a token ends, in seconds since 1970, by its own words: for those the API server has accepted."""
-    part = token.split(".")[1]
-    try:
-        claims: Any = msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        return float(claims["exp"])
-    except (binascii.Error, ValueError, KeyError, TypeError, OverflowError):
-        return otherwise

@@ -1,7 +1,8 @@
 """The operator's one HTTP server: control streams, /metrics, /healthz and /readyz.
 
 Until the operator knows the cluster its streams are not served: a pod that was told of an empty fleet would
-unload its guilds. It is answered 503, dials again, and runs on with what it has meanwhile.
+unload its guilds. It is answered 503, dials again, and runs on with what it has meanwhile. Whose token
+somebody has is known without the cluster's objects, and is answered from the start.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from flora_core.control.server import Controller, ControlServer
+from flora_core.control.server import IDENTITIES, Controller, ControlServer
 from flora_core.control.state import DesiredState
 from flora_core.identity import Identities
 from flora_core.telemetry import Health, add_telemetry_routes
@@ -31,7 +32,8 @@ def make_app(
 
     @web.middleware
     async def hold(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.startswith("/v1/") and (why := unsynced()) is not None:
+        knows_already = request.path == IDENTITIES
+        if request.path.startswith("/v1/") and not knows_already and (why := unsynced()) is not None:
             return web.Response(status=503, text=f"{why}\n", headers={"Retry-After": "1"})
         return await handler(request)
 

@@ -25,11 +25,11 @@ from cluster.api import Api
 from cluster.control_plane import ISSUER, Cluster
 from cluster.processes import Processes
 from flora_core.identity import CannotIdentify, Identities, Identity, Role, StaticIdentities, require
+from flora_core.identity_cache import ReviewLimits
 from flora_core.kube_access import KubeAccess, find_cluster, read_kubeconfig
 from flora_core.streams import Token
 from flora_core.token_review import (
     IdentitySettings,
-    ReviewLimits,
     ServiceAccount,
     TokenReviewIdentities,
     identities,
@@ -299,7 +299,7 @@ async def test_guesses_evict_no_yes(
             assert await known.identify(f"eyJhbGciOiJSUzI1NiJ9.{next(_numbers)}.c2ln") is None
         assert await known.identify(mine) is not None
         assert reviews("accepted") == before + 1
-        assert len(known._refused) == 4
+        assert len(known._cache._refused) == 4
 
 
 async def test_the_least_used_yes_goes_first(

@@ -7,15 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+import msgspec
 from aiohttp import web
 from msgspec import Struct
 
 from flora_core.control.state import DesiredState
 from flora_core.errors import InvalidInput, MalformedFrame, WireError
-from flora_core.identity import Identities, Role, require
+from flora_core.identity import RETRY_AFTER, CannotIdentify, Identities, Role, require
 from flora_core.ids import PodName, Sha256, parse_sha256
+from flora_core.remote_identities import TokenIs, WhoseToken
 from flora_core.serving import number_in_query, pod_in_path, read_stream_body, start_stream
 from flora_core.telemetry import logger
+from flora_core.wire import UNREADABLE
 from flora_core.wire.control import (
     Beat,
     Draining,
@@ -31,6 +34,7 @@ from flora_core.wire.control import (
 )
 from flora_core.wire.gateway import BEAT_SECONDS
 
+IDENTITIES: Final = "/v1/identities"
 WRITE_SECONDS: Final = 30.0
 GUILDS_MOST: Final = 1_000_000
 """Guilds that one gateway may report: about ten times what the largest bots are in."""
@@ -92,6 +96,7 @@ class ControlServer:
         self._dialled = Counter[PodName]()
         app.router.add_get("/v1/pods/{pod}/desired", self._desired)
         app.router.add_get("/v1/routes", self._routes)
+        app.router.add_post(IDENTITIES, self._identify)
         app.router.add_get("/v1/bundles/{sha256}", self._bundle)
         app.router.add_post("/v1/pods/{pod}/reports", self._reports)
         app.router.add_post("/v1/pods/{pod}/logs", self._logs)
@@ -118,7 +123,7 @@ class ControlServer:
             self._dialled[pod] -= 1
 
     async def _routes(self, request: web.Request) -> web.StreamResponse:
-        await require(request, self._identities, role=Role.GATEWAY)
+        await require(request, self._identities, role=(Role.GATEWAY, Role.API))
         state = self._state
         return await self._serve(
             request,
@@ -169,6 +174,27 @@ class ControlServer:
             raise web.HTTPNotFound(text=f"there is no bundle {sha256}\n")
         return web.Response(
             body=data, content_type="application/json", headers={"Cache-Control": "immutable"}
+        )
+
+    async def _identify(self, request: web.Request) -> web.Response:
+        """Whose token somebody was shown, for those who cannot ask the API server themselves."""
+        await require(request, self._identities, role=(Role.RUNTIME, Role.API))
+        try:
+            asked = msgspec.json.decode(await request.read(), type=WhoseToken)
+        except UNREADABLE:
+            raise web.HTTPBadRequest(text='write {"token": …}\n') from None
+        try:
+            found = await self._identities.identify(asked.token)
+        except CannotIdentify:
+            raise web.HTTPServiceUnavailable(
+                text="whose token this is cannot be known now; try again\n",
+                headers={"Retry-After": str(RETRY_AFTER)},
+            ) from None
+        answer = TokenIs(found.role, found.pod) if found is not None else TokenIs()
+        return web.Response(
+            body=msgspec.json.encode(answer),
+            content_type="application/json",
+            headers={"Cache-Control": "no-store"},
         )
 
     # ---------------------------------------------------------------- up

@@ -109,6 +109,8 @@ class OpError(Struct, frozen=True, omit_defaults=True):
     """Seconds."""
     notice: str = ""
     """What the guild's admins should read in its log, once; it does not reach the script."""
+    suspended: float = 0.0
+    """For how many more seconds Discord is not asked for this guild at all; neither does this."""
 
 
 FILES_LIMIT: Final = 8 << 20

@@ -106,7 +106,7 @@ def with_notice(error: OpError, limit: int) -> OpError:
         f"suspended for {SUSPENSION_SECONDS / 60:g} minutes; the last one was {error.message}. Check the "
         "bot's permissions, and whether the script repeats calls that fail"
     )
-    return msgspec.structs.replace(error, notice=notice)
+    return msgspec.structs.replace(error, notice=notice, suspended=SUSPENSION_SECONDS)
 
 
 def expired(route: str) -> OpError:
@@ -158,7 +158,9 @@ def _of_refusal(refused: Refused, route: str) -> OpError:
     text = f"Discord rate limited for {route}: {_WHY[refused.why]}"
     if refused.retry_after:
         text += f" (try again in {refused.retry_after:.1f} s)"
-    return OpError(RATE_LIMITED, text, retry_after=round(refused.retry_after, 3))
+    seconds = round(refused.retry_after, 3)
+    suspended = seconds if refused.why is Why.SUSPENDED else 0.0
+    return OpError(RATE_LIMITED, text, retry_after=seconds, suspended=suspended)
 
 
 def _http_text(status: str, text: str, route: str) -> str:

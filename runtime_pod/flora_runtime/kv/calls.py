@@ -104,6 +104,22 @@ class Stores(Struct, frozen=True, tag_field="op", tag="kvStores"):
     """The guild's stores with their size."""
 
 
+class BulkPut(Struct, frozen=True):
+    """One value of a bulk change."""
+
+    key: str
+    value: str
+    options: Options = Options()
+
+
+class Bulk(Struct, frozen=True, tag_field="op", tag="kvBulk"):
+    """Many changes to one store, all or none, for tools. Answers how many: ``written`` and ``deleted``."""
+
+    store: str
+    put: list[BulkPut] = []
+    delete: list[str] = []
+
+
 Step = Set | Delete | Incr | CompareAndSet | UpdateMetadata | Check
 """What a transaction is made of. A condition that is not met undoes all of it."""
 
@@ -113,12 +129,14 @@ class Transact(Struct, frozen=True, tag_field="op", tag="kvTransact"):
 
 
 Read = Get | List | Count | Stores
-Write = Set | UpdateMetadata | Delete | Incr | CompareAndSet | Clear | Transact
+Write = Set | UpdateMetadata | Delete | Incr | CompareAndSet | Clear | Transact | Bulk
 KvCall = Read | Write
 
 _KINDS: dict[str, type[KvCall]] = {kind.__struct_config__.tag: kind for kind in get_args(KvCall)}
-NAMES = frozenset(_KINDS)
+TOOL_NAMES = frozenset(_KINDS)
 """Names of the ops that are answered here."""
+NAMES = TOOL_NAMES - {Bulk.__struct_config__.tag}
+"""Those that scripts may make."""
 
 _decoders = {name: msgspec.json.Decoder(kind) for name, kind in _KINDS.items()}
 
@@ -131,7 +149,17 @@ def parse_call(name: str, args: Raw | bytes) -> KvCall:
         raise InvalidInput(f"{name}: {error}") from None
     for step in call.steps if isinstance(call, Transact) else [call]:
         _check(step)
+    if isinstance(call, Bulk):
+        for key in (*(put.key for put in call.put), *call.delete):
+            check_key(key)
     return call
+
+
+def weight(call: KvCall) -> int:
+    """Characters of the values that ``call`` brings along."""
+    if isinstance(call, Bulk):
+        return sum(len(put.value) for put in call.put)
+    return len(getattr(call, "value", "") or "")
 
 
 def _check(call: KvCall | Step) -> None:

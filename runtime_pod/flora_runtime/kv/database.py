@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import plyvel
 
@@ -27,7 +27,7 @@ from flora_core.errors import FloraError
 from flora_core.ids import GuildId
 from flora_core.telemetry import logger
 from flora_runtime.kv import layout
-from flora_runtime.kv.calls import KvCall, Read
+from flora_runtime.kv.calls import KvCall, Read, weight
 from flora_runtime.kv.operations import GuildKeys, KvRefused, apply
 from flora_runtime.kv.view import View
 
@@ -116,6 +116,36 @@ class Committed:
         return True
 
 
+class Snapshot:
+    """The database as it was at one moment; see ``Database.snapshot``."""
+
+    def __init__(self, committed: Committed) -> None:
+        self._committed = committed
+        with committed.in_use:
+            self._handle = committed.handle
+            self._snapshot = self._handle.snapshot()
+
+    @contextlib.contextmanager
+    def reading(self) -> Generator[Self]:
+        """As ``Database.reading``; raises KvUnavailable when the database was opened anew meanwhile."""
+        with self._committed.in_use:
+            if self._committed.handle is not self._handle or self._handle.closed:
+                raise KvUnavailable("kv was opened anew meanwhile; try again")
+            yield self
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._snapshot.get(key)
+
+    def scan(self, start: bytes, stop: bytes) -> Generator[tuple[bytes, bytes]]:
+        with self._snapshot.iterator(start=start, stop=stop) as iterator:
+            yield from iterator
+
+    def close(self) -> None:
+        """Let LevelDB throw away what has changed since."""
+        with self._committed.in_use:
+            self._snapshot.close()
+
+
 class Database:
     """Open from its making until ``close``; raises KvUnavailable. ``submit`` may be called by any thread."""
 
@@ -184,6 +214,12 @@ class Database:
         """What is committed, for a moment: other reads wait meanwhile. Blocks."""
         with self._committed.in_use:
             yield self._committed
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Generator[Snapshot]:
+        """What is committed now, to be read bit by bit while others write. Blocks."""
+        with contextlib.closing(Snapshot(self._committed)) as taken:
+            yield taken
 
     def close(self) -> None:
         """Finish what was submitted, then let go of the files. Blocks."""
@@ -270,7 +306,7 @@ class Database:
             before = len(view.changes)
             outcomes.append(self._attempt(job, view))
             if len(view.changes) != before:
-                size += len(getattr(job.call, "value", "") or "")
+                size += weight(job.call)
             if size > BATCH_BYTES and number + 1 < len(jobs):
                 with self._lock:  # the rest waits for the next batch, in its order
                     self._writes.extendleft(reversed(jobs[number + 1 :]))

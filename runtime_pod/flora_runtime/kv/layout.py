@@ -3,7 +3,8 @@
 ``d`` guild store 0 key     a value: expiration, metadata, text
 ``u`` guild store           how many keys and bytes a store has
 ``e`` when guild store 0 key    empty; finds what has expired
-``i`` guild                 the last import: ``?`` while it goes on, then ``=`` and its tag
+``i`` guild                 the last import: ``?`` while it goes on, then ``=`` and its tag;
+                            ``!`` and a file's name: all values are being replaced by what is in the file
 
 A guild is 8 bytes big-endian, a store its name (which has no U+0000), ``when`` milliseconds, so that
 everything of a guild, of a store, and everything that is due lies together, in the order of its keys.
@@ -20,7 +21,7 @@ _GUILD: Final = struct.Struct(">Q")
 _RECORD: Final = struct.Struct("<QI")
 _USAGE: Final = struct.Struct("<QQ")
 DATA, USAGE, EXPIRY, IMPORT = b"d", b"u", b"e", b"i"
-UNFINISHED, FINISHED = b"?", b"="
+UNFINISHED, FINISHED, RESTORING = b"?", b"=", b"!"
 
 
 class Place(NamedTuple):

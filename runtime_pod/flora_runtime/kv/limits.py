@@ -20,6 +20,12 @@ LIST_MOST: Final = 1000
 TRANSACTION_MOST: Final = 64
 """Steps of one transaction."""
 
+BULK_MOST: Final = 1000
+"""Keys that one bulk change from outside writes and deletes."""
+
+BULK_KEYS_A_WRITE: Final = 100
+"""So many of its keys count as one write to the store."""
+
 CLEAR_MOST: Final = 10_000
 """Keys that one ``clear`` removes; the script is told to go on when there are more."""
 

@@ -17,6 +17,8 @@ from flora_runtime.kv.layout import Entry, Place, Usage
 from flora_runtime.kv.view import View, after
 
 _INTEGER_DIGITS: Final = 17
+SECONDS_MOST: Final = 1e15
+"""Some thirty million years; more may not even be a number of milliseconds."""
 
 
 class KvRefused(FloraError):
@@ -137,6 +139,8 @@ def apply(call: calls.KvCall, keys: GuildKeys) -> Any:
             return _clear(call, keys)
         case calls.Transact():
             return _transact(call, keys)
+        case calls.Bulk():
+            return _bulk(call, keys)
         case _:
             return _step(call, keys)
 
@@ -241,11 +245,27 @@ def _transact(call: calls.Transact, keys: GuildKeys) -> dict[str, Any]:
     return {"committed": True, "results": results}
 
 
+def _bulk(call: calls.Bulk, keys: GuildKeys) -> dict[str, int]:
+    if len(call.put) + len(call.delete) > limits.BULK_MOST:
+        raise KvRefused("INVALID_INPUT", f"a bulk change has at most {limits.BULK_MOST} keys")
+    trial = GuildKeys(View(keys.view), keys.guild, keys.now)
+    deleted = 0
+    for key in call.delete:
+        deleted += trial.entry(call.store, key) is not None
+        trial.write(call.store, key, None)
+    for put in call.put:
+        trial.write(call.store, put.key, _entry(put.key, put.value, put.options, keys.now))
+    keys.view.merge(trial.view)
+    return {"written": len(call.put), "deleted": deleted}
+
+
 # -------------------------------------------------------------------- values
 
 
 def _entry(key: str, value: str, options: Options, now: int) -> Entry:
     expires = 0
+    if not abs(options.ttl or options.expiration or 0.0) < SECONDS_MOST:
+        raise KvRefused("INVALID_INPUT", f"{key}: expiration and ttl should be seconds in reasonable numbers")
     if options.ttl is not None:
         expires = now + max(1, int(options.ttl * 1000))
     elif options.expiration is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +22,7 @@ from flora_core.wire.gateway import OpError
 from flora_runtime.kv import calls, limits, metrics
 from flora_runtime.kv.database import Database, Job, KvUnavailable
 from flora_runtime.kv.operations import KvRefused
-from flora_runtime.kv.transfer import clean_up
+from flora_runtime.kv.transfer import clean_up, unfinished_restores
 
 Answer = Callable[[bool, bytes], None]
 """Whether it worked, and JSON: the result, or an ``OpError``."""
@@ -68,8 +70,19 @@ class WriteRates:
             del self._marks[key]
 
 
+class _Turn:
+    """Who may work on a guild as a whole; and how many want to."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.wanted = 0
+
+
 class KvService:
     """One a pod. Belongs to the loop it is made in.
+
+    What works on a guild's values as a whole (an export for another pod, a restore) does so ``alone``; while
+    they are replaced, the guild's calls are ``held``, and carried out when they are through.
 
     A database that cannot be opened (another pod is still closing it, the volume is broken) is tried again
     and again; scripts run meanwhile, and their calls are refused with KV_UNAVAILABLE.
@@ -82,6 +95,12 @@ class KvService:
         self._pending: dict[GuildId, int] = {}
         self._finished: deque[_Finished] = deque()
         self._waking = False
+        self._turns: dict[GuildId, _Turn] = {}
+        self._held: dict[GuildId, list[Callable[[], None]]] = {}
+        self.unfinished: dict[GuildId, str] = {}
+        """Guilds whose restore has begun and is not through, and the file that has their values; their calls
+        are held."""
+        self._finished_one = asyncio.Event()
         self._database: Database | None = None
         self._try_to_open()
 
@@ -105,6 +124,12 @@ class KvService:
         except KvRefused as refused:
             _fail(answer, _error_of(refused))
             return
+        if guild in self._held:
+            self._held[guild].append(lambda: self._submit(database, guild, call, answer))
+        else:
+            self._submit(database, guild, call, answer)
+
+    def _submit(self, database: Database, guild: GuildId, call: calls.KvCall, answer: Answer) -> None:
         self._pending[guild] = self._pending.get(guild, 0) + 1
 
         def done(result: Any, error: Exception | None) -> None:  # on a thread of the database
@@ -120,6 +145,39 @@ class KvService:
         """Return when all calls of ``guild`` have their answers; give it a deadline."""
         while guild in self._pending:
             await asyncio.sleep(SETTLE_POLL_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def alone(self, guild: GuildId, *, finishing: bool = False) -> AsyncGenerator[None]:
+        """Wait for others that work on ``guild`` as a whole, and keep them waiting meanwhile.
+
+        Nobody gets to work on a guild whose restore is not through, but who is ``finishing`` it.
+        """
+        turn = self._turns.setdefault(guild, _Turn())
+        turn.wanted += 1
+        try:
+            while True:
+                async with turn.lock:
+                    if finishing or guild not in self.unfinished:
+                        yield
+                        return
+                    through = self._finished_one
+                await through.wait()
+        finally:
+            turn.wanted -= 1
+            if not turn.wanted:
+                del self._turns[guild]
+
+    def hold(self, guild: GuildId) -> None:
+        """Let the guild's calls wait from now on."""
+        self._held.setdefault(guild, [])
+
+    def let_go(self, guild: GuildId) -> None:
+        """Carry out what was held; a restore of the guild is through, or never was."""
+        if self.unfinished.pop(guild, None) is not None:
+            through, self._finished_one = self._finished_one, asyncio.Event()
+            through.set()
+        for submit in self._held.pop(guild, []):
+            submit()
 
     @property
     def database(self) -> Database:
@@ -138,6 +196,9 @@ class KvService:
             self._database = Database(self._folder, on_commit=self._committed)
             for guild in clean_up(self._database):
                 _log.info("unfinished_import_deleted", guild_id=guild)
+            self.unfinished = unfinished_restores(self._database)
+            for guild in self.unfinished:
+                self.hold(guild)
         except KvUnavailable as error:
             _log.error("kv_unavailable", error=str(error))
 
@@ -145,12 +206,14 @@ class KvService:
         """The database, when ``call`` may be made now; else raises KvRefused."""
         if self._database is None:
             raise KvRefused("KV_UNAVAILABLE", "kv is not available on this pod now; try again later")
-        if self._pending.get(guild, 0) >= PENDING_MOST:
+        if self._pending.get(guild, 0) + len(self._held.get(guild, ())) >= PENDING_MOST:
             raise KvRefused("KV_RATE_LIMITED", f"more than {PENDING_MOST} kv calls wait already; await them")
         counted: dict[str, int] = {}
         for step in call.steps if isinstance(call, calls.Transact) else [call]:
             if isinstance(step, calls.Set | calls.Incr | calls.CompareAndSet):
                 counted[step.store] = counted.get(step.store, 0) + 1
+            elif isinstance(step, calls.Bulk):
+                counted[step.store] = math.ceil(len(step.put) / limits.BULK_KEYS_A_WRITE)
         now = time.monotonic()
         for store, count in counted.items():
             wait = self._rates.take(guild, store, now, count=count)

@@ -1,13 +1,18 @@
 """A guild's values out of the database as ``flora_core.wire.export`` has them, and into it. Blocks.
 
 Both go in chunks, so that neither a large guild's memory nor its time is everybody's: other guilds read and
-write in between. The guild itself should not run meanwhile. An import takes the place of whatever was there.
-It is whole or it is nothing, though it is many writes: while it goes on the guild is marked as unfinished,
-and what is marked so when the database is opened is deleted.
+write in between. The guild itself should not run meanwhile, unless it is read from a snapshot.
+
+An import (``replace``) takes the place of whatever was there. It is whole or it is nothing, though it is many
+writes: while it goes on the guild is marked as unfinished, and what is marked so when the database is opened
+is deleted. A restore (``restore``) is whole or changes nothing: from its first write on the guild is marked
+with the file that has all that it is to have, and what is marked so is done again, from that file, until it
+came through.
 """
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -22,7 +27,7 @@ from flora_core.wire.export import NO_METADATA, ExportedEntry
 from flora_core.wire.ndjson import flat
 from flora_runtime.kv import layout, limits
 from flora_runtime.kv.calls import check_key, check_store
-from flora_runtime.kv.database import Committed, Database
+from flora_runtime.kv.database import Committed, Database, Snapshot
 from flora_runtime.kv.layout import Entry, Place, Usage
 from flora_runtime.kv.view import after
 
@@ -38,7 +43,13 @@ class Stopped(FloraError):
     """Whoever wanted it does not any more."""
 
 
-def entries(database: Database, guild: GuildId, *, stop: threading.Event) -> Iterator[ExportedEntry]:
+class OverQuota(BadImport):
+    """It is an export, and has more in it than a guild may store."""
+
+
+def entries(
+    database: Database | Snapshot, guild: GuildId, *, stop: threading.Event
+) -> Iterator[ExportedEntry]:
     """All of a guild's values, in order, but those that have expired."""
     prefix = layout.guild_prefix(guild, layout.DATA)
     start, end = prefix, after(prefix)
@@ -66,17 +77,60 @@ def replace(
 
     Raises BadImport, KvUnavailable or Stopped, and then the guild has nothing.
     """
-    wipe(database, guild, unfinished=True)
-    count = 0
+    _clear(database, guild, during=layout.UNFINISHED, then=layout.UNFINISHED)
     try:
-        for changes, usage in _chunks(guild, new, stop):
-            database.exclusively(lambda c, changes=changes, usage=usage: _add(c, guild, changes, usage))
-            count += sum(more.keys for more in usage.values())
+        count = _fill(database, guild, new, stop)
     except BaseException:
         wipe(database, guild)
         raise
-    database.exclusively(lambda c: c.write({layout.import_key(guild): layout.FINISHED + tag.encode()}))
+    _finish(database, guild, tag)
     return count
+
+
+def restore(
+    database: Database, guild: GuildId, new: Iterable[ExportedEntry], *, file: str, stop: threading.Event
+) -> None:
+    """Make ``new``, which ``file`` has, all that ``guild`` has; when it raises, it is to be done again.
+
+    Raises KvUnavailable or Stopped, and BadImport for what was not put through ``checked``.
+    """
+    mark = layout.RESTORING + file.encode()
+    _clear(database, guild, during=mark, then=mark)
+    _fill(database, guild, new, stop)
+    _finish(database, guild, file)
+
+
+def unfinished_restores(database: Database) -> dict[GuildId, str]:
+    """The guilds whose restore did not come through, each with the file that has its values."""
+    return {
+        guild: mark.removeprefix(layout.RESTORING).decode()
+        for guild, mark in _marks(database).items()
+        if mark.startswith(layout.RESTORING)
+    }
+
+
+def abandon_restore(database: Database, guild: GuildId) -> None:
+    """What is there stays, whatever it is: the file is gone."""
+    _finish(database, guild, "")
+
+
+def _fill(database: Database, guild: GuildId, new: Iterable[ExportedEntry], stop: threading.Event) -> int:
+    count = 0
+    for changes, usage in _chunks(guild, new, stop):
+        database.exclusively(lambda c, changes=changes, usage=usage: _add(c, guild, changes, usage))
+        count += sum(more.keys for more in usage.values())
+    return count
+
+
+def _finish(database: Database, guild: GuildId, tag: str) -> None:
+    database.exclusively(lambda c: c.write({layout.import_key(guild): layout.FINISHED + tag.encode()}))
+
+
+def size(database: Database | Snapshot, guild: GuildId) -> int:
+    """Bytes of keys, values and metadata that ``guild`` has."""
+    with database.reading() as committed:
+        data = committed.get(layout.usage_key(guild, ""))
+    return layout.unpack_usage(data).bytes if data is not None else 0
 
 
 def imported(database: Database, guild: GuildId) -> str:
@@ -86,10 +140,15 @@ def imported(database: Database, guild: GuildId) -> str:
     return mark[1:].decode() if mark.startswith(layout.FINISHED) else ""
 
 
-def wipe(database: Database, guild: GuildId, *, unfinished: bool = False) -> None:
-    """Delete all that ``guild`` has; ``unfinished``: leave the mark of an import that begins."""
+def wipe(database: Database, guild: GuildId) -> None:
+    """Delete all that ``guild`` has."""
+    _clear(database, guild, during=layout.UNFINISHED, then=None)
+
+
+def _clear(database: Database, guild: GuildId, *, during: bytes, then: bytes | None) -> None:
+    """Delete all that ``guild`` has; it is marked so ``during`` that, and ``then`` so."""
     mark = layout.import_key(guild)
-    database.exclusively(lambda c: c.write({mark: layout.UNFINISHED}))
+    database.exclusively(lambda c: c.write({mark: during}))
     prefix = layout.guild_prefix(guild, layout.DATA)
     while chunk := _read(database, prefix, after(prefix)):
         gone: dict[bytes, bytes | None] = {}
@@ -103,8 +162,7 @@ def wipe(database: Database, guild: GuildId, *, unfinished: bool = False) -> Non
     def finish(committed: Committed) -> None:
         usage = layout.guild_prefix(guild, layout.USAGE)
         last: dict[bytes, bytes | None] = {key: None for key, _ in committed.scan(usage, after(usage))}
-        if not unfinished:
-            last[mark] = None
+        last[mark] = then
         committed.write(last)
 
     database.exclusively(finish)
@@ -112,15 +170,44 @@ def wipe(database: Database, guild: GuildId, *, unfinished: bool = False) -> Non
 
 def clean_up(database: Database) -> list[GuildId]:
     """Delete what imports left that did not end; the guilds."""
-    with database.reading() as committed:
-        marks = list(committed.scan(layout.IMPORT, after(layout.IMPORT)))
-    guilds = [layout.read_import_key(key) for key, mark in marks if mark == layout.UNFINISHED]
+    guilds = [guild for guild, mark in _marks(database).items() if mark == layout.UNFINISHED]
     for guild in guilds:
         wipe(database, guild)
     return guilds
 
 
-def _read(database: Database, start: bytes, end: bytes) -> list[tuple[bytes, bytes]]:
+def _marks(database: Database) -> dict[GuildId, bytes]:
+    with database.reading() as committed:
+        found = list(committed.scan(layout.IMPORT, after(layout.IMPORT)))
+    return {layout.read_import_key(key): mark for key, mark in found}
+
+
+def merged(old: Iterable[ExportedEntry], new: Iterable[ExportedEntry]) -> Iterator[ExportedEntry]:
+    """Both, each in order; where both have a key, the new one."""
+    last = b""
+    both = heapq.merge(
+        ((_order(entry), 0, entry) for entry in new),
+        ((_order(entry), 1, entry) for entry in old),
+        key=lambda found: found[:2],
+    )
+    for order, age, entry in both:
+        if age and order == last:
+            continue
+        last = order
+        yield entry
+
+
+def _order(entry: ExportedEntry) -> bytes:
+    return f"{entry.store}\0{entry.key}".encode(errors="surrogatepass")
+
+
+def checked(guild: GuildId, new: Iterable[ExportedEntry]) -> Iterator[ExportedEntry]:
+    """The same, each once ``guild`` may have it; raises BadImport or OverQuota at what is wrong."""
+    for exported, _ in _checked_all(guild, new):
+        yield exported
+
+
+def _read(database: Database | Snapshot, start: bytes, end: bytes) -> list[tuple[bytes, bytes]]:
     chunk: list[tuple[bytes, bytes]] = []
     size = 0
     with database.reading() as committed:
@@ -139,22 +226,9 @@ def _chunks(guild: GuildId, new: Iterable[ExportedEntry], stop: threading.Event)
     """Changes to the database, and what they add to the stores' usage; raises BadImport or Stopped."""
     changes: dict[bytes, bytes | None] = {}
     usage: dict[str, Usage] = {}
-    size, last = 0, b""
-    of_store: dict[str, int] = {}
-    total = 0
-    for exported in new:
-        place, entry = _checked(guild, exported)
-        key = layout.data_key(place)
-        if key <= last:
-            raise BadImport(f"{place.key!r} of store {place.store!r} is not in its order")
-        last = key
+    size = 0
+    for _, (key, place, entry) in _checked_all(guild, new):
         bytes_ = layout.size_of(place.key, entry)
-        of_store[place.store] = of_store.get(place.store, 0) + bytes_
-        total += bytes_
-        if of_store[place.store] > limits.STORE_TOTAL_BYTES or total > limits.GUILD_TOTAL_BYTES:
-            raise BadImport("there is more in it than a guild may store")
-        if len(of_store) > limits.STORES:
-            raise BadImport(f"a guild may have {limits.STORES} stores")
         before = usage.get(place.store, Usage())
         usage[place.store] = Usage(before.keys + 1, before.bytes + bytes_)
         changes[key] = layout.pack_entry(entry)
@@ -168,6 +242,28 @@ def _chunks(guild: GuildId, new: Iterable[ExportedEntry], stop: threading.Event)
                 raise Stopped
     if changes:
         yield changes, usage
+
+
+_Keyed = tuple[bytes, Place, Entry]
+
+
+def _checked_all(guild: GuildId, new: Iterable[ExportedEntry]) -> Iterator[tuple[ExportedEntry, _Keyed]]:
+    last, total = b"", 0
+    of_store: dict[str, int] = {}
+    for exported in new:
+        place, entry = _checked(guild, exported)
+        key = layout.data_key(place)
+        if key <= last:
+            raise BadImport(f"{place.key!r} of store {place.store!r} is not in its order")
+        last = key
+        size = layout.size_of(place.key, entry)
+        of_store[place.store] = of_store.get(place.store, 0) + size
+        total += size
+        if of_store[place.store] > limits.STORE_TOTAL_BYTES or total > limits.GUILD_TOTAL_BYTES:
+            raise OverQuota("there is more in it than a guild may store")
+        if len(of_store) > limits.STORES:
+            raise OverQuota(f"a guild may have {limits.STORES} stores")
+        yield exported, (key, place, entry)
 
 
 def _checked(guild: GuildId, exported: ExportedEntry) -> tuple[Place, Entry]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from flora_core.errors import FrameTooLarge, WireError
 from flora_core.ids import GuildId, Sha256
@@ -28,7 +28,7 @@ from flora_core.wire.export import (
     export,
 )
 from flora_runtime.kv import transfer
-from flora_runtime.kv.database import Database
+from flora_runtime.kv.database import Database, Snapshot
 from flora_runtime.kv.transfer import BadImport, Stopped
 from flora_runtime.supervisor.crons import Plan
 
@@ -67,7 +67,7 @@ class Besides:
 
 
 def write_export(
-    path: Path, database: Database, guild: GuildId, besides: Besides, *, stop: threading.Event
+    path: Path, database: Database | Snapshot, guild: GuildId, besides: Besides, *, stop: threading.Event
 ) -> Written:
     """Write all that ``guild`` has; raises OSError, KvUnavailable or Stopped."""
     part = path.with_suffix(".part")
@@ -87,10 +87,20 @@ def write_export(
     return Written(path, size, Sha256(hashed.hexdigest()), entries)
 
 
-def _lines(database: Database, guild: GuildId, besides: Besides, stop: threading.Event) -> Iterator[bytes]:
+def _lines(
+    database: Database | Snapshot, guild: GuildId, besides: Besides, stop: threading.Event
+) -> Iterator[bytes]:
+    return encode_lines(guild, transfer.entries(database, guild, stop=stop), besides)
+
+
+def encode_lines(
+    guild: GuildId, entries: Iterable[ExportedEntry], besides: Besides | None = None
+) -> Iterator[bytes]:
+    """An export of these ``entries``, line by line."""
+    besides = besides or Besides()
     yield export.encode(Export(guild, int(time.time() * 1000)))
     count = 0
-    for entry in transfer.entries(database, guild, stop=stop):
+    for entry in entries:
         count += 1
         yield export.encode(entry)
     yield from besides.lines()
@@ -113,16 +123,27 @@ def import_file(
     """
     besides = Besides()
     with path.open("rb") as file:
-        lines = iter(lambda: file.readline(EXPORT_LINE_LIMIT + 1), b"")
-        entries = _entries(lines, guild, besides, keep)
-        transfer.replace(database, guild, entries, tag=tag, stop=stop)
+        transfer.replace(database, guild, read_entries(file, guild, besides, keep), tag=tag, stop=stop)
     return besides
+
+
+def read_entries(
+    file: BinaryIO,
+    guild: GuildId,
+    besides: Besides | None = None,
+    keep: Callable[[Besides], None] = lambda _besides: None,
+) -> Iterator[ExportedEntry]:
+    """The entries of an export; what else it has goes into ``besides``, and at the end to ``keep``.
+
+    Raises BadImport for a file that is no export, of another guild, or cut off.
+    """
+    lines = iter(lambda: file.readline(EXPORT_LINE_LIMIT + 1), b"")
+    yield from _entries(lines, guild, besides or Besides(), keep)
 
 
 def _entries(
     lines: Iterable[bytes], guild: GuildId, besides: Besides, keep: Callable[[Besides], None]
 ) -> Iterator[ExportedEntry]:
-    """The entries of a file; raises BadImport for one that is no export, of another guild, or cut off."""
     begun, count = False, 0
     for line in lines:
         if len(line) > EXPORT_LINE_LIMIT:

@@ -42,6 +42,7 @@ from flora_runtime.log_rate import LogRate
 from flora_runtime.supervisor import metrics
 from flora_runtime.supervisor.backlog import Backlog, Drop, Waiting
 from flora_runtime.supervisor.unanswered import APOLOGY, Unanswered
+from flora_runtime.supervisor.usage import Usage
 
 _NUMBER: Final = struct.Struct("<Q")
 RETRY_SECONDS: Final = 5.0
@@ -149,6 +150,8 @@ class Guild:
         self._backlog = Backlog(limit=backlog)
         self._log_rate = LogRate()
         self._unanswered = Unanswered()
+        self.usage = Usage(0.0)
+        """What it used here; whoever makes the guild says since when."""
         self.active_at = port.now()
         """When something last happened in the guild, or it was last asked to sleep; monotonic seconds."""
         self.declared: LoadedIn | None = None
@@ -173,6 +176,11 @@ class Guild:
     def settled(self) -> bool:
         """Whether its script runs or sleeps, or will not run for a reason of its own."""
         return self.loaded is not None or self.presence is Presence.BROKEN or self._quarantined
+
+    @property
+    def quarantine_reason(self) -> str:
+        """Why nothing of it runs; empty while it may."""
+        return _QUARANTINE.message if self._quarantined else ""
 
     @property
     def pending(self) -> int:
@@ -289,6 +297,7 @@ class Guild:
 
     def add_event(self, type_: str, offset: int, body: bytes) -> None:
         """An event of this guild arrived."""
+        self.usage.event(type_)
         if self._quarantined:
             self._port.dropped(self, "quarantined", [Waiting(0, offset, type_, b"")])
             return
@@ -346,6 +355,7 @@ class Guild:
 
     def on_turn(self, turn: Turn) -> None:
         """A turn ended: events started, ops to carry out, handlers that settled."""
+        self.usage.cpu_ns += turn.cpu_ns
         if turn.started:
             self._started(self._backlog.started(turn.started))
         for done in turn.done:
@@ -611,6 +621,7 @@ class Guild:
         event: str = "",
     ) -> None:
         """Add a line to the guild's log."""
+        self.usage.log_lines += source == "script"
         self._port.log(
             LogLine(
                 guild=self.id,

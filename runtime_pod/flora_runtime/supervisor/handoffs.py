@@ -202,7 +202,8 @@ class Handoffs:
             await asyncio.sleep(POLL_SECONDS)
         besides = self._host.let_go(guild)
         try:
-            written = await self._export(guild, self._file(guild, handoff), besides)
+            async with self._kv.alone(guild):
+                written = await self._export(guild, self._file(guild, handoff), besides)
             await self._until_it_works(lambda: self._put(handoff, written))
         except (FloraError, OSError) as error:
             _log.error("export_failed", guild_id=guild, handoff=handoff, error=str(error))
@@ -223,7 +224,7 @@ class Handoffs:
             besides.crons = self._crons.kept(guild)
             return write_export(path, database, guild, besides, stop=stop)
 
-        return await _in_thread(work)
+        return await in_thread(work)
 
     async def _adopt(self, guild: GuildId, handoff: str) -> None:
         began = time.monotonic()
@@ -261,7 +262,8 @@ class Handoffs:
 
         try:
             await self._until_it_works(lambda: self._get(handoff, path))
-            return await _in_thread(work)
+            async with self._kv.alone(guild):
+                return await in_thread(work)
         finally:
             path.unlink(missing_ok=True)
 
@@ -278,9 +280,10 @@ class Handoffs:
     async def _erase(self, guild: GuildId, retain_hours: float) -> None:
         await self._tidy(guild)
         database = self._kv.database
-        if retain_hours:
-            await self._export(guild, self._retention.file(guild, hours=retain_hours), Besides())
-        await _in_thread(lambda _stop: transfer.wipe(database, guild))
+        async with self._kv.alone(guild):
+            if retain_hours:
+                await self._export(guild, self._retention.file(guild, hours=retain_hours), Besides())
+            await in_thread(lambda _stop: transfer.wipe(database, guild))
         self._host.erase(guild)
 
     async def _tidy(self, guild: str) -> None:
@@ -348,7 +351,7 @@ async def _check(response: aiohttp.ClientResponse) -> None:
     raise Refused(text) if response.status in (413, 422, 507) else FloraError(text)
 
 
-async def _in_thread(work: Callable[[threading.Event], T]) -> T:
+async def in_thread(work: Callable[[threading.Event], T]) -> T:
     """Do ``work`` beside the loop; a cancellation asks it to stop, and waits until it has."""
     stop = threading.Event()
     running = asyncio.ensure_future(asyncio.to_thread(work, stop))

@@ -6,19 +6,22 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
 from aiohttp import web
 
 from flora_core.errors import FloraError, InvalidSettings
-from flora_core.identity import StaticIdentities
+from flora_core.identity import EitherIdentities, Identities, StaticIdentities
 from flora_core.ids import parse_pod_name
 from flora_core.process import announce
+from flora_core.remote_identities import RemoteIdentities
 from flora_core.settings import load
+from flora_core.streams import Token
 from flora_core.telemetry import add_telemetry_routes, logger, setup_logging
 from flora_core.throughput import freeze_startup_objects, schedule_in_batches
 from flora_core.wire.guilds import BODY_LIMIT
+from flora_runtime.supervisor.backup_routes import BackupRoutes
 from flora_runtime.supervisor.guild_routes import GuildRoutes
 from flora_runtime.supervisor.pod import RuntimePod
 from flora_runtime.supervisor.settings import RuntimeSettings
@@ -45,11 +48,26 @@ def main() -> None:
 
 async def serve(settings: RuntimeSettings) -> None:
     """Serve until told to stop; then ask to leave, and drain. Told a second time, it does not ask."""
+    async with _identities(settings) as known:
+        await _serve(settings, known)
+
+
+@contextlib.asynccontextmanager
+async def _identities(settings: RuntimeSettings) -> AsyncGenerator[Identities]:
+    """Who may ask about our guilds: fixed tokens, and in a cluster whomever the operator knows as the API."""
     accepted = settings.accept_tokens.get_secret_value()
-    identities = StaticIdentities.parse(accepted, variable="RUNTIME_ACCEPT_TOKENS")
+    fixed = StaticIdentities.parse(accepted, variable="RUNTIME_ACCEPT_TOKENS")
+    if settings.token_file is None:
+        yield fixed
+        return
+    async with RemoteIdentities(settings.control_url, token=Token(file=settings.token_file)) as remote:
+        yield EitherIdentities(fixed, remote)
+
+
+async def _serve(settings: RuntimeSettings, known: Identities) -> None:
     pod = RuntimePod(settings)
     app = web.Application(client_max_size=BODY_LIMIT)
-    GuildRoutes(app, pod, identities)
+    BackupRoutes(app, pod.backups, GuildRoutes(app, pod, known).guild)
     add_telemetry_routes(app, healthy=pod.healthy, ready=pod.ready)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

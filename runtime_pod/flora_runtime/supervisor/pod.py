@@ -41,7 +41,7 @@ from flora_core.wire.control import (
 )
 from flora_core.wire.export import ExportedConduct
 from flora_core.wire.gateway import Event, OpError, Result, Subscribe
-from flora_core.wire.guilds import NOT_RUNNING, CronRan
+from flora_core.wire.guilds import NOT_RUNNING, CronRan, KvUsage, UsageRow
 from flora_core.wire.pipe import (
     CRON_PREFIX,
     Configure,
@@ -66,6 +66,7 @@ from flora_runtime.kv.service import KvService
 from flora_runtime.supervisor import metrics
 from flora_runtime.supervisor.asked_runs import AskedRuns
 from flora_runtime.supervisor.backlog import Waiting
+from flora_runtime.supervisor.backups import Backups
 from flora_runtime.supervisor.commands import CommandPushes
 from flora_runtime.supervisor.control import BundleMissing, BundleStore, ControlLink
 from flora_runtime.supervisor.crons import CronClock, Plan, Run
@@ -81,6 +82,7 @@ from flora_runtime.supervisor.retirement import Retirement
 from flora_runtime.supervisor.settings import RuntimeSettings
 from flora_runtime.supervisor.sleepers import Sleepers
 from flora_runtime.supervisor.upstream import Upstream
+from flora_runtime.supervisor.usage import Usage
 from flora_runtime.supervisor.workers import Worker, WorkerLimits
 
 BUNDLE_RETRY_SECONDS: Final = 1.0
@@ -133,6 +135,11 @@ class RuntimePod:
             at_once=settings.fetch_at_once,
             a_minute=settings.fetch_per_minute,
         )
+        self.backups = Backups(
+            settings.data_dir / "backups",
+            self._kv,
+            here=lambda guild: guild in self._guilds and not self._handoffs.moving(guild),
+        )
         self._crons = CronClock(settings.data_dir / "crons", start=self._start_cron)
         self._handoffs = Handoffs(
             settings.control_url,
@@ -176,6 +183,7 @@ class RuntimePod:
             tasks.create_task(self._follow_gateway(self._session))
             tasks.create_task(self._measure())
             tasks.create_task(self._kv.run())
+            tasks.create_task(self.backups.run())
             tasks.create_task(self._fetches.run())
             tasks.create_task(self._crons.run())
             tasks.create_task(self._sleepers.run())
@@ -285,6 +293,7 @@ class RuntimePod:
             )
             return
         guild = Guild(assignment, self, worker=worker.index, slot=slot, backlog=self._settings.backlog_limit)
+        guild.usage = Usage(time.time())
         self._guilds[assignment.guild] = guild
         guild.handoff, guild.paused = handoff, bool(handoff)
         guild.placeholders = self._fetches.placeholders(GuildId(guild.id))
@@ -377,6 +386,7 @@ class RuntimePod:
         self._conducts.pop(guild, None)
         self._crons.forget(GuildId(guild))
         self._sleepers.woke(guild)
+        self.backups.forget(GuildId(guild))
 
     # ---------------------------------------------------------------- Sink
 
@@ -416,9 +426,11 @@ class RuntimePod:
         guild = self._guilds.get(guild_id)
         if not ok:
             error = _read_error(value)
+            if error.suspended and guild is not None:
+                guild.usage.suspended_until = time.time() + error.suspended
             if error.notice and guild is not None:
                 guild.log("error", error.notice, source="runtime")
-            value = msgspec.json.encode(msgspec.structs.replace(error, notice=""))
+            value = msgspec.json.encode(msgspec.structs.replace(error, notice="", suspended=0.0))
             metrics.ops_failed.labels(error.code).inc()
         if guild is not None:
             guild.add_result(op, ok, value)
@@ -470,10 +482,13 @@ class RuntimePod:
         if name in kv_calls.NAMES:
             self._kv.call(GuildId(guild.id), name, args, self._answer_to(guild.id, id_))
         elif name in fetch_calls.NAMES:
+            guild.usage.fetches += 1
             self._fetches.call(GuildId(guild.id), id_, name, args, self._answer_to(guild.id, id_))
         elif names_urls(args):
+            guild.usage.discord_calls += 1
             self._fetches.fill(GuildId(guild.id), id_, args, self._send_filled(guild.id, id_, name))
         else:
+            guild.usage.discord_calls += 1
             self._link.upstream.call(guild.id, id_, name, args, now=self.now())
 
     def _send_filled(self, guild: str, id_: int, name: str) -> Callable[[bool, bytes], None]:
@@ -536,6 +551,13 @@ class RuntimePod:
     def cron_plans(self, guild: GuildId) -> Mapping[str, Plan]:
         return self._crons.plans(guild)
 
+    def usage(self, guild: GuildId, kv: KvUsage | None) -> UsageRow:
+        found = self._guilds[guild]
+        reason = found.quarantine_reason
+        return found.usage.row(
+            kv=kv, awake=found.awake, quarantined=bool(reason), quarantine_reason=reason, now=time.time()
+        )
+
     async def run_cron(self, guild: GuildId, name: str) -> CronRan:
         found = self._guilds.get(guild)
         run = Run(guild, name, time.time() // 1, skip=False)
@@ -561,6 +583,7 @@ class RuntimePod:
         self._logs.log(line)
 
     def settled(self, guild: Guild, type_: str, done: Done) -> None:
+        guild.usage.outcomes[done.outcome] += 1
         if self._asked_runs:
             self._asked_runs.settled(guild.id, done)
         metrics.dispatched["cron" if type_.startswith(CRON_PREFIX) else type_, done.outcome].inc()

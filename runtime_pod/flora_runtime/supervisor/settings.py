@@ -37,7 +37,8 @@ class RuntimeSettings(Settings):
     """A projected ServiceAccount token; read again for each dial because Kubernetes rotates it."""
 
     accept_tokens: SecretStr = SecretStr("")
-    """Who may ask about this pod's guilds, as ``token=api`` separated by commas (``flora dev`` and tests)."""
+    """Who may ask about this pod's guilds, as ``token=api`` separated by commas (``flora dev`` and tests).
+    With a ``token_file``, the operator is asked about others."""
 
     data_dir: Path = Path("/var/lib/flora")
     """The pod's volume: KV, bundles, plans of jobs."""

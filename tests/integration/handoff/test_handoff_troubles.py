@@ -137,7 +137,7 @@ async def test_tools_are_told_that_the_guild_is_on_its_way(fleet: MovingFleet) -
             aiohttp.ClientSession() as session,
             session.post(url, json={"store": "s", "key": "k", "value": "v"}, headers=headers) as response,
         ):
-            assert (response.status, (await response.json())["code"]) == (409, "NOT_RUNNING")
+            assert (response.status, (await response.json())["code"]) == (503, "GUILD_MOVING")
     fleet.coordinator.api_is_up = True
     await fleet.arrived(B)
 

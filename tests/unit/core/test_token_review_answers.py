@@ -13,15 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flora_core.errors import InvalidSettings
-from flora_core.identity import CannotIdentify, Identity, Role, StaticIdentities
+from flora_core.identity import CannotIdentify, EitherIdentities, Identity, Role, StaticIdentities
+from flora_core.identity_cache import expiry
 from flora_core.token_review import (
     POD_NAME,
-    EitherIdentities,
     IdentitySettings,
     Reviewed,
     ServiceAccount,
     could_be_token,
-    expiry,
     identities,
     parse_accounts,
     read_review,

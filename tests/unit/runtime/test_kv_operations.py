@@ -310,6 +310,58 @@ def test_bad_arguments_are_named(stores: Stores, name: str, args: dict[str, Any]
     assert text in str(error.value)
 
 
+# ---------------------------------------------------------------- bulk changes
+
+
+def bulk(stores: Stores, put: dict[str, str], delete: list[str] | None = None) -> Any:
+    puts = [{"key": key, "value": value} for key, value in put.items()]
+    return stores.call("kvBulk", store="s", put=puts, delete=delete or [])
+
+
+def test_a_bulk_change_deletes_and_writes() -> None:
+    stores = Stores()
+    stores.set("old")
+    assert bulk(stores, {"a": "1", "b": "2"}, ["old", "never"]) == {"written": 2, "deleted": 1}
+    assert [stores.get(key) for key in ("a", "b", "old")] == ["1", "2", None]
+    assert stores.usage() == Usage(2, 4)
+
+
+def test_a_key_that_is_deleted_and_put_is_there() -> None:
+    stores = Stores()
+    stores.set("a", "old")
+    assert bulk(stores, {"a": "new"}, ["a"]) == {"written": 1, "deleted": 1}
+    assert stores.get("a") == "new"
+
+
+def test_a_bulk_change_over_a_quota_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STORE_TOTAL_BYTES", 100)
+    stores = Stores()
+    stores.set("old", "1")
+    with pytest.raises(KvRefused) as refused:
+        bulk(stores, {"a": "x" * 60, "b": "x" * 60}, ["old"])
+    assert refused.value.code == "KV_QUOTA_EXCEEDED"
+    assert (stores.get("old"), stores.get("a"), stores.usage()) == ("1", None, Usage(1, 4))
+
+
+def test_a_bulk_change_has_an_end() -> None:
+    with pytest.raises(KvRefused, match="at most 1000 keys"):
+        bulk(Stores(), {f"k{n}": "" for n in range(1000)}, ["one more"])
+
+
+@pytest.mark.parametrize("args", [{"put": [{"key": "", "value": ""}]}, {"delete": ["x" * 513]}])
+def test_keys_of_a_bulk_change_are_checked(args: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="key"):
+        Stores().call("kvBulk", store="s", **args)
+
+
+@pytest.mark.parametrize("seconds", [1e15, -1e15, 1e300])
+@pytest.mark.parametrize("option", ["ttl", "expiration"])
+def test_times_beyond_reason_are_refused(option: str, seconds: float) -> None:
+    with pytest.raises(KvRefused, match="reasonable") as refused:
+        Stores().set("k", **{option: seconds})
+    assert refused.value.code == "INVALID_INPUT"
+
+
 @given(st.binary(max_size=60))
 def test_any_arguments_give_a_call_or_a_typed_error(args: bytes) -> None:
     for name in ("kvGet", "kvSet", "kvTransact", "kvList"):

@@ -55,7 +55,10 @@ async def eventually(client: httpx.AsyncClient, *statuses: str) -> list[dict[str
 async def serving(deployments: Deployments) -> AsyncIterator[str]:
     """Real HTTP."""
     config = uvicorn.Config(
-        make_app(PlayedGuard.of_people(), [router(deployments)]), log_level="warning", lifespan="off", ws="none"
+        make_app(PlayedGuard.of_people(), [router(deployments)]),
+        log_level="warning",
+        lifespan="off",
+        ws="none",
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
