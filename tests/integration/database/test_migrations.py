@@ -27,6 +27,14 @@ from tests.integration.postgres_server import ESCAPED, PASSWORD, PostgresServer
 
 BUNDLE = Bundle("src/main.ts", "1", "")
 SOURCES = Sha256("5a" * 32)
+AUDIT = (
+    "INSERT INTO audit (guild, actor_type, actor_id, actor_name, action) "
+    "VALUES ($1, 'session', '9', 'ann', 'secret.put')"
+)
+SECRET = (
+    "INSERT INTO guild_secrets (guild, name, key_id, nonce, ciphertext, placeholder, allowed_hosts) "
+    "VALUES ($1, 'KEY', 'k1', $2, '', 'p', '{}')"
+)
 
 
 def command(url: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -91,12 +99,20 @@ async def test_an_older_schema_keeps_its_data(empty_url: str, step: str) -> None
     await ask(
         empty_url, "INSERT INTO bundles (sha256, data) VALUES ($1, $2)", BUNDLE.sha256, BUNDLE.to_bytes()
     )
+    if step >= "0003":
+        await ask(empty_url, AUDIT, "1")
+    if step >= "0006":
+        await ask(empty_url, SECRET, "1", b"n" * 12)
     async with await Database.open(empty_url, limits=QUICK) as database:
         assert await database.migrate() == Migration(step, HEAD)
         bundles = Bundles(database)
         assert await bundles.get(BUNDLE.sha256) == BUNDLE.to_bytes()
         await bundles.put(BUNDLE, sources=SOURCES)
         assert await bundles.built_from(SOURCES) is not None
+    if step >= "0003":
+        assert await ask(empty_url, "SELECT action FROM audit WHERE guild = '1'") == "secret.put"
+    if step >= "0006":
+        assert await ask(empty_url, "SELECT name FROM guild_secrets WHERE guild = '1'") == "KEY"
 
 
 async def test_a_migrated_schema_is_the_same_from_wherever_it_came(
