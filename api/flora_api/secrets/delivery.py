@@ -2,8 +2,8 @@
 
 A pod hears of the guilds that the route table puts on it, and of those on their way to it, whose scripts it
 loads before their events come. Each is named once the stream is open, those without secrets too (who loads a
-script waits for that), then again with each change; one that went to another pod is named with none. Nothing
-is remembered from one stream to the next.
+script waits for that), then again with each change; one that went away is released. Nothing is
+remembered from one stream to the next.
 
 While Postgres is away the stream stays open and says nothing new: the pod goes on with what it has.
 """
@@ -24,7 +24,7 @@ from flora_core.identity import Identities, Role, require
 from flora_core.ids import GuildId, PodName
 from flora_core.serving import pod_in_path, start_stream
 from flora_core.telemetry import logger
-from flora_core.wire.control import AllSecrets, Beat, PodSecrets, Secrets, pod_secrets
+from flora_core.wire.control import AllSecrets, Beat, PodSecrets, Release, Secrets, pod_secrets
 from flora_core.wire.gateway import BEAT_SECONDS
 
 GUILDS_AT_ONCE: Final = 200
@@ -110,7 +110,7 @@ class SecretDelivery:
         gone = told - here
         if gone:
             told -= gone
-            await _write(response, [Secrets(0, guild, []) for guild in sorted(gone)])
+            await _write(response, [Release(0, guild) for guild in sorted(gone)])
         changed = self._changes.since(position)
         again = told if changed is None else told.intersection(changed)
         due = sorted((here - told) | again)

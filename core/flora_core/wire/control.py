@@ -303,11 +303,13 @@ class LogLine(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="log"
     outcome: Outcome | None = None
     stack: str = ""
     event: str = ""
+    """What was being handled: ``MESSAGE_CREATE``, ``cron daily``."""
     revision: int = 0
 
 
 Desired = Snapshot | Assign | Release | Secrets | Forget | Retire | Beat
-PodSecrets = Secrets | AllSecrets | Beat
+PodSecrets = Secrets | Release | AllSecrets | Beat
+"""``Release`` names a guild whose secrets are no longer the pod's business."""
 RouteTable = Routes | Route | Beat
 PodReport = Loaded | Failed | Exported | Adopted | Forgotten | Draining
 """What a pod has to say of its guilds, and of itself."""
@@ -317,7 +319,7 @@ GatewayReport = GatewayNews | Beat
 Log = LogLine | Beat
 
 desired: Final = FrameCodec[Desired](Snapshot, Assign, Release, Secrets, Forget, Retire, Beat)
-pod_secrets: Final = FrameCodec[PodSecrets](Secrets, AllSecrets, Beat)
+pod_secrets: Final = FrameCodec[PodSecrets](Secrets, Release, AllSecrets, Beat)
 route_table: Final = FrameCodec[RouteTable](Routes, Route, Beat)
 reports: Final = FrameCodec[Report](Loaded, Failed, Exported, Adopted, Forgotten, Draining, Beat)
 gateway_reports: Final = FrameCodec[GatewayReport](Guilds, Joined, Left, Held, Beat)

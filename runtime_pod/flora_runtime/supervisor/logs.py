@@ -26,7 +26,7 @@ from flora_runtime.supervisor import metrics
 LINES_KEPT: Final = 10_000
 BYTES_KEPT: Final = 32 << 20
 BATCH_LINES: Final = 1000
-BATCH_BYTES: Final = 1 << 20
+BATCH_BYTES: Final = 512 << 10
 SEND_SECONDS: Final = 10.0
 
 PAUSE_SECONDS: Final = 0.02

@@ -25,7 +25,7 @@ from flora_core.errors import WireError
 from flora_core.files import CannotRead, read_kept
 from flora_core.streams import StreamRefused, Token, follow
 from flora_core.telemetry import logger
-from flora_core.wire.control import AllSecrets, Secret, Secrets, pod_secrets
+from flora_core.wire.control import AllSecrets, Release, Secret, Secrets, pod_secrets
 from flora_runtime.supervisor import metrics
 from flora_runtime.supervisor.control import keep, without_values
 
@@ -184,17 +184,23 @@ class SecretLink:
         if isinstance(frame, Secrets):
             self._named.add(frame.guild)
             self._know(frame.guild, frame.secrets)
+        elif isinstance(frame, Release):
+            self._forget(frame.guild)
         elif isinstance(frame, AllSecrets):
             self._complete = True
             for guild in [guild for guild in self._secrets if guild not in self._named]:
                 if not self._sink.has_guild(guild):
-                    self._know(guild, [])
-                    self.release(guild)
+                    self._forget(guild)
 
     def _know(self, guild: str, secrets: list[Secret]) -> None:
         _set(self._secrets, guild, secrets)
         self._heard_of.add(guild)
         self._sink.know_api_secrets(guild, secrets)
+
+    def _forget(self, guild: str) -> None:
+        """The API does not know it as ours. If it is here all the same, it will be named in a moment."""
+        self._know(guild, [])
+        self.release(guild)
 
     async def _remember(self) -> None:
         """Begin with the placeholders that an earlier process of this pod was told."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from flora_core.serving import start_stream
 from flora_core.streams import Token, make_session
-from flora_core.wire.control import AllSecrets, Beat, Secret, Secrets, pod_secrets
+from flora_core.wire.control import AllSecrets, Beat, Release, Secret, Secrets, pod_secrets
 from flora_runtime.supervisor import secret_link
 from flora_runtime.supervisor.secret_link import SecretLayers, SecretLink
 from tests.integration.loopback import listening
@@ -232,6 +232,18 @@ async def test_a_guild_that_comes_back_is_waited_for_again(sink: Sink, tmp_path:
     await link._take_batch([pod_secrets.encode(Secrets(0, "1", []))])
     async with asyncio.timeout(20):
         await waiting
+
+
+async def test_a_guild_that_the_api_lets_go_is_forgotten_and_waited_for_if_it_is_here_all_the_same(
+    sink: Sink, tmp_path: Path
+) -> None:
+    link = SecretLink("http://api", "pod-0", tmp_path, token=Token("t"), sink=sink, clock=Clock())
+    await link._take_batch([pod_secrets.encode(Secrets(0, "1", [secret("A")]))])
+    await link._take_batch([pod_secrets.encode(AllSecrets(0)), pod_secrets.encode(Release(0, "1"))])
+    assert sink.knows["1"] == []
+    waiting = await waits(link, "1")
+    assert not waiting.done()
+    waiting.cancel()
 
 
 # ---------------------------------------------------------------- who wins

@@ -18,6 +18,7 @@ from flora_core.database import Database
 from flora_core.ids import GuildId, PodName
 from tests.integration.api.played_guard import PlayedGuard
 from tests.integration.database.conftest import database, postgres, url
+from tests.waiting import until
 
 __all__ = ["database", "postgres", "url"]
 
@@ -84,6 +85,9 @@ def placement() -> PlayedPlacement:
 @pytest.fixture
 async def service(database: Database) -> AsyncIterator[SecretService]:
     async with open_secrets(database, KEYS, ask_seconds=0.1) as service:
+        changes = service._changes
+        assert changes is not None
+        await until(lambda: changes.position)  # else its first answer has everything told again
         yield service
 
 
