@@ -96,7 +96,8 @@ class Wanted(Struct, frozen=True):
 
     @property
     def everything(self) -> bool:
-        return self == Wanted()
+        """Whether every line is."""
+        return self.level == "debug" and not self.grep and not self.since and self.until is None
 
     def takes(self, line: Line) -> bool:
         """Whether ``line`` is asked for."""

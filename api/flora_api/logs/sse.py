@@ -7,7 +7,6 @@ goes on where he was, and is asked anew who he is and whether he still may.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ BEAT_SECONDS: Final = 10.0
 """Proxies end what is silent for a minute, some for half of one."""
 
 STREAM_SECONDS: Final = 600.0
-PACE_SECONDS: Final = 0.05
-"""Between two pieces for one follower: a line that comes alone is sent at once, many come together."""
 
 RETRY: Final = b"retry: 1000\n\n"
 BEAT: Final = b": beat\n\n"
@@ -78,17 +75,18 @@ async def _live(follower: Follower, wanted: Wanted, last: Place, ends: float) ->
     while not follower.closing and time.monotonic() < ends:
         missed, lines = follower.take()
         piece = b'event: missed\ndata: {"missed":%d}\n\n' % missed if missed else b""
-        piece += _join([line for line in lines if line.place > last], wanted)
-        if lines:
-            last = max(last, lines[-1].place)
+        if lines and lines[0].place <= last:  # they were among those that were there
+            lines = [line for line in lines if line.place > last]
+        piece += _join(lines, wanted)
         if not piece and time.monotonic() >= beat_at:
             piece = BEAT
         if piece:
             yield piece
             beat_at = time.monotonic() + BEAT_SECONDS
-            await asyncio.sleep(PACE_SECONDS)
         await follower.wait(seconds=max(0.0, min(beat_at, ends) - time.monotonic()))
 
 
 def _join(lines: Sequence[Line], wanted: Wanted) -> bytes:
+    if wanted.everything:  # the same bytes for many
+        return b"".join([line.event for line in lines])
     return b"".join([line.event for line in lines if wanted.takes(line)])

@@ -480,7 +480,7 @@ class Guild:
         """The type of the event that the worker knows by its number; empty when it is long over."""
         if not number.isdecimal() or len(number) > 19:
             return ""
-        type_ = self._backlog.open.get(int(number)) or self._failed_events.get(int(number), "")
+        type_ = self._backlog.type_of(int(number)) or self._failed_events.get(int(number), "")
         return f"cron {type_.removeprefix(CRON_PREFIX)}" if type_.startswith(CRON_PREFIX) else type_
 
     def tell_suppressed(self, now: float) -> None:

@@ -342,13 +342,14 @@ def test_a_line_about_a_failed_event_names_what_it_was_before_and_after_it_settl
     live: Guild, port: RecordingPort, type_: str, shown: str
 ) -> None:
     live.add_event(type_, 91, b"{}")
+    live.on_log(LogIn("error", "no", "runtime", event="1"))
     live.on_turn(Turn(started=1))
     live.on_log(LogIn("error", "no", "runtime", event="1"))
     live.on_turn(Turn(started=1, done=[Done(1, Outcome.EXCEPTION, 1.0)]))
     live.on_log(LogIn("error", "no", "runtime", event="1"))
     live.on_log(LogIn("error", "no", "runtime", event="77"))
     live.on_log(LogIn("error", "no", "runtime", event="x"))
-    assert [line.event for line in port.lines] == [shown, shown, "", ""]
+    assert [line.event for line in port.lines] == [shown, shown, shown, "", ""]
 
 
 def test_of_failed_events_only_the_last_are_remembered(live: Guild) -> None:

@@ -53,10 +53,12 @@ class Pod:
                     self.complete += 1
                 elif isinstance(frame, Secrets):
                     values = {secret.name: secret.value for secret in frame.secrets}
-                    self.told.append((frame.guild, values))
+                    if self.knows.get(frame.guild) != values:  # the same may be said again
+                        self.told.append((frame.guild, values))
                     self.knows[frame.guild] = values
                 elif isinstance(frame, Release):
                     self.released.append(frame.guild)
+                    del self.knows[frame.guild]
                 else:
                     self.beats += 1
 
