@@ -16,6 +16,7 @@ from bench.figure_hostile import hostile_figures
 from bench.figure_isolates import isolate_figures
 from bench.figure_kills import gateway_kill_figures, worker_kill_figures
 from bench.figure_kv import kv_figures
+from bench.figure_logs import log_figures
 from bench.figure_neighbours import neighbour_figures
 from bench.figure_path import saturation_figures, steady_figures
 from bench.figure_walls import walls_figures
@@ -128,6 +129,13 @@ BENCHMARKS: Final = (
         "durable writes of many guilds at once, and a read",
         ("kv-durable-sets", "kv-get"),
         kv_figures,
+        pinned=False,
+    ),
+    Benchmark(
+        "logs",
+        "log lines from a pod to those who follow",
+        ("log-line", "log-followers"),
+        log_figures,
         pinned=False,
     ),
     Benchmark(

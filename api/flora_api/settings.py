@@ -37,6 +37,16 @@ class ApiSettings(Settings):
     redis_url: SecretStr = SecretStr("")
     """Sessions, rate limits, logs: ``redis://:password@host:6379/0``."""
 
+    secret_keys: SecretStr = SecretStr("")
+    """Keys of guilds' secrets, ``id:base64,id:base64``, 32 bytes each: the first one encrypts, all decrypt.
+    Without any, secrets cannot be set here, and everything else works."""
+
+    logs_kept: int = Field(2000, ge=100, le=1_000_000)
+    """Log lines of one guild that Redis keeps, about 200 bytes each; older ones go, in steps of a hundred."""
+
+    logs_days: float = Field(3.0, gt=0, le=365)
+    """Days after which log lines go."""
+
     control_url: str = "http://127.0.0.1:8402"
     """The operator: which pod has which guild."""
 

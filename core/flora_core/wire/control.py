@@ -4,8 +4,11 @@ Down, on ``GET /v1/pods/{pod}/desired``: a snapshot of the guilds the pod should
 ``GET /v1/routes``: which pod has which guild, for the gateway. Both carry revisions, so that a reader that
 comes back with ``after=`` and the same epoch gets only what changed. Up, on
 ``POST /v1/pods/{pod}/reports``: what became of each assignment, and that the pod was told to stop. On
-``POST /v1/gateway/reports``: which guilds the bot is in. On ``POST /v1/pods/{pod}/logs``: what scripts log
-and how their turns end. Bundles are fetched by hash from ``GET /v1/bundles/{sha256}``.
+``POST /v1/gateway/reports``: which guilds the bot is in. Bundles are fetched by hash from
+``GET /v1/bundles/{sha256}``.
+
+Between the pods and the API: ``GET /v1/pods/{pod}/secrets``, the secrets that were set there, and
+``POST /v1/pods/{pod}/logs``, what scripts log and how their turns end.
 
 What goes up are levels, not edges: on each new connection all that is true is said again.
 """
@@ -141,6 +144,12 @@ class Secrets(Struct, frozen=True, tag_field=KIND, tag="secrets"):
     revision: int
     guild: str
     secrets: list[Secret]
+
+
+class AllSecrets(Struct, frozen=True, tag_field=KIND, tag="all_secrets"):
+    """All guilds of the pod were named since the stream was opened, those without secrets too."""
+
+    revision: int
 
 
 class Hold(Struct, frozen=True):
@@ -296,10 +305,13 @@ class LogLine(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="log"
     outcome: Outcome | None = None
     stack: str = ""
     event: str = ""
+    """What was being handled: ``MESSAGE_CREATE``, ``cron daily``."""
     revision: int = 0
 
 
 Desired = Snapshot | Assign | Release | Secrets | Forget | Retire | Beat
+PodSecrets = Secrets | Release | AllSecrets | Beat
+"""``Release`` names a guild whose secrets are no longer the pod's business."""
 RouteTable = Routes | Route | Beat
 PodReport = Loaded | Failed | Exported | Adopted | Forgotten | Draining
 """What a pod has to say of its guilds, and of itself."""
@@ -309,6 +321,7 @@ GatewayReport = GatewayNews | Beat
 Log = LogLine | Beat
 
 desired: Final = FrameCodec[Desired](Snapshot, Assign, Release, Secrets, Forget, Retire, Beat)
+pod_secrets: Final = FrameCodec[PodSecrets](Secrets, Release, AllSecrets, Beat)
 route_table: Final = FrameCodec[RouteTable](Routes, Route, Beat)
 reports: Final = FrameCodec[Report](Loaded, Failed, Exported, Adopted, Forgotten, Draining, Beat)
 gateway_reports: Final = FrameCodec[GatewayReport](Guilds, Joined, Left, Held, Beat)

@@ -190,6 +190,7 @@ class LogIn(Struct, frozen=True, omit_defaults=True):
     outcome: Outcome | None = None
     stack: str = ""
     event: str = ""
+    """Number of the event that was being handled."""
     suppressed: Annotated[int, Meta(ge=0)] = 0
     """Lines that the worker left out, without a text of its own."""
 

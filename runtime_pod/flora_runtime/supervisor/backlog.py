@@ -117,6 +117,11 @@ class Backlog:
             events.append(event)
         return events
 
+    def type_of(self, number: int) -> str | None:
+        """The type of an event that the worker has; None for one that is settled."""
+        in_worker = (event.type for event in self._sent if event.number == number)
+        return self.open.get(number) or next(in_worker, None)
+
     def settled(self, number: int) -> str | None:
         """All handlers of an event have settled; returns its type, None for one that is not open."""
         return self.open.pop(number, None)

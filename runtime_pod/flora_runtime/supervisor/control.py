@@ -107,11 +107,11 @@ class ControlLink:
     async def _take_batch(self, lines: list[bytes]) -> None:
         changed = [self._take_line(line) for line in lines]
         if any(changed):
-            await asyncio.to_thread(_keep, self._file, msgspec.json.encode(self._assignments))
-            kept = _without_values(self._secrets)
+            await asyncio.to_thread(keep, self._file, msgspec.json.encode(self._assignments))
+            kept = without_values(self._secrets)
             if kept != self._kept_secrets:
                 self._kept_secrets = kept
-                await asyncio.to_thread(_keep, self._placeholders_file, msgspec.json.encode(kept))
+                await asyncio.to_thread(keep, self._placeholders_file, msgspec.json.encode(kept))
 
     def _take_line(self, line: bytes) -> bool:
         """Do what a line says; whether it changed anything."""
@@ -185,7 +185,7 @@ class ControlLink:
         _log.warning("bad_frame", stream="control", error=str(error))
 
 
-def _without_values(secrets: dict[str, list[Secret]]) -> dict[str, list[Secret]]:
+def without_values(secrets: dict[str, list[Secret]]) -> dict[str, list[Secret]]:
     """What may be written down: scripts find their placeholders again when this pod comes back alone."""
     return {
         guild: [msgspec.structs.replace(secret, value=None) for secret in entries]
@@ -214,7 +214,7 @@ class BundleStore:
         if kept is not None and hashlib.sha256(kept).hexdigest() == sha256:
             return kept
         fetched = await self._fetch(session, sha256)
-        await asyncio.to_thread(_keep, path, fetched)
+        await asyncio.to_thread(keep, path, fetched)
         return fetched
 
     async def _fetch(self, session: aiohttp.ClientSession, sha256: Sha256) -> bytes:
@@ -243,7 +243,8 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _keep(path: Path, data: bytes) -> None:
+def keep(path: Path, data: bytes) -> None:
+    """Write a file of the pod's volume whole; a volume that takes nothing is no reason to stop."""
     try:
         write_whole(path, data)
     except OSError as error:

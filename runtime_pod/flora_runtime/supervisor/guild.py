@@ -24,6 +24,7 @@ from flora_core.window import SlidingWindow
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
 from flora_core.wire.export import ExportedConduct
 from flora_core.wire.pipe import (
+    CRON_PREFIX,
     CronIn,
     Deploy,
     Done,
@@ -49,6 +50,7 @@ RETRY_SECONDS: Final = 5.0
 """A script that had loaded before and fails to load again is tried once in this time, on an event."""
 
 
+FAILED_EVENTS_KEPT: Final = 32
 STRIKES: Final = 3
 """Limits exceeded ..."""
 STRIKE_SECONDS: Final = 600.0
@@ -162,6 +164,8 @@ class Guild:
         self._deploying = False
         self._waits_for_deploy = False
         self._retry_at = 0.0
+        self._failed_events: dict[int, str] = {}
+        """Types of the last events that failed, by number: what the log says of them comes later."""
         self._in_flight: Assignment | None = None
         self._refused: Assignment | None = None
 
@@ -361,6 +365,8 @@ class Guild:
         for done in turn.done:
             type_ = self._backlog.settled(done.event)
             if type_ is not None:
+                if done.outcome is not Outcome.OK:
+                    self._remember_failed(done.event, type_)
                 self._port.settled(self, type_, done)
                 if type_ == INTERACTION:
                     self._interaction_settled(done)
@@ -511,8 +517,20 @@ class Guild:
             source=line.source,
             outcome=line.outcome,
             stack=line.stack,
-            event=line.event,
+            event=self._event_name(line.event),
         )
+
+    def _remember_failed(self, number: int, type_: str) -> None:
+        self._failed_events[number] = type_
+        if len(self._failed_events) > FAILED_EVENTS_KEPT:
+            del self._failed_events[next(iter(self._failed_events))]
+
+    def _event_name(self, number: str) -> str:
+        """The type of the event that the worker knows by its number; empty when it is long over."""
+        if not number.isdecimal() or len(number) > 19:
+            return ""
+        type_ = self._backlog.type_of(int(number)) or self._failed_events.get(int(number), "")
+        return f"cron {type_.removeprefix(CRON_PREFIX)}" if type_.startswith(CRON_PREFIX) else type_
 
     def tell_suppressed(self, now: float) -> None:
         """Say how many lines were left out of the log, once that is over."""

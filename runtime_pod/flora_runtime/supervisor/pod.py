@@ -76,9 +76,11 @@ from flora_runtime.supervisor.guild_routes import Refused
 from flora_runtime.supervisor.handoffs import Handoffs
 from flora_runtime.supervisor.hibernation import PRESSURE_IDLE_SECONDS, Bedtime, longest_idle
 from flora_runtime.supervisor.link import GatewayLink
+from flora_runtime.supervisor.logs import Logs
 from flora_runtime.supervisor.readiness import Parts, Readiness, unhealthy
-from flora_runtime.supervisor.reporting import Logs, Reports
+from flora_runtime.supervisor.reporting import Reports
 from flora_runtime.supervisor.retirement import Retirement
+from flora_runtime.supervisor.secret_link import SecretLayers, SecretLink
 from flora_runtime.supervisor.settings import RuntimeSettings
 from flora_runtime.supervisor.sleepers import Sleepers
 from flora_runtime.supervisor.upstream import Upstream
@@ -94,6 +96,9 @@ RUN_SECONDS: Final = 60.0
 
 QUEUE_SECONDS: Final = 5.0
 """How much longer they wait: the run may have to wait for its turn."""
+
+FLUSH_SECONDS: Final = 1.0
+"""For the last log lines, when the pod stops."""
 
 HOST_OP: Final = 0
 """Ids of ops that no promise waits for, those the supervisor makes itself: this one for commands, those below
@@ -111,7 +116,9 @@ class RuntimePod:
         token = Token(settings.token.get_secret_value(), file=settings.token_file)
         self._guilds: dict[str, Guild] = {}
         self._reports = Reports(settings.control_url, pod, token=token)
-        self._logs = Logs(settings.logs_url, pod, token=token)
+        self._logs = Logs(settings.api_url or settings.logs_url, pod, token=token)
+        self._secrets = SecretLayers()
+        self._secret_link = SecretLink(settings.api_url, pod, settings.data_dir, token=token, sink=self)
         self._bundles = BundleStore(settings.control_url, settings.data_dir / "bundles", token=token)
         self._control = ControlLink(settings.control_url, pod, settings.data_dir, token=token, sink=self)
         self._link = GatewayLink(
@@ -178,6 +185,7 @@ class RuntimePod:
             for worker in self._workers:
                 tasks.create_task(worker.run())
             tasks.create_task(self._control.run(self._session))
+            tasks.create_task(self._secret_link.run(self._session))
             tasks.create_task(self._reports.run(self._session))
             tasks.create_task(self._logs.run(self._session))
             tasks.create_task(self._follow_gateway(self._session))
@@ -207,6 +215,7 @@ class RuntimePod:
                 break
             await asyncio.sleep(0.02)
         await asyncio.sleep(2 * 0.1)  # the last acknowledgements go with the next tick of the link
+        await self._logs.flush(seconds=FLUSH_SECONDS)
 
     async def retire(self) -> None:
         """Serve on until the operator says that the pod may leave, for as long as is right."""
@@ -296,7 +305,7 @@ class RuntimePod:
         guild.usage = Usage(time.time())
         self._guilds[assignment.guild] = guild
         guild.handoff, guild.paused = handoff, bool(handoff)
-        guild.placeholders = self._fetches.placeholders(GuildId(guild.id))
+        guild.placeholders = self._fetches.know(GuildId(guild.id), self._secrets.of(guild.id))
         declared = self._sleepers.take(assignment)
         conduct = self._conducts.pop(guild.id, None)
         if conduct is not None:
@@ -310,7 +319,18 @@ class RuntimePod:
             self._give(guild, event)
 
     def know_secrets(self, guild: str, secrets: list[Secret]) -> None:
-        placeholders = self._fetches.know(GuildId(guild), secrets)
+        self._secrets.from_operator(guild, secrets)
+        self._apply_secrets(guild)
+
+    def know_api_secrets(self, guild: str, secrets: list[Secret]) -> None:
+        self._secrets.from_api(guild, secrets)
+        self._apply_secrets(guild)
+
+    def has_guild(self, guild: str) -> bool:
+        return guild in self._guilds or self._handoffs.moving(guild)
+
+    def _apply_secrets(self, guild: str) -> None:
+        placeholders = self._fetches.know(GuildId(guild), self._secrets.of(guild))
         found = self._guilds.get(guild)
         if found is not None:
             found.know_secrets(placeholders)
@@ -319,6 +339,8 @@ class RuntimePod:
         self._handoffs.stop(guild)
         self._fetches.forget(GuildId(guild))
         self._conducts.pop(guild, None)
+        self._secrets.release(guild)
+        self._secret_link.release(guild)
         for event in self._parked.pop(guild, []):
             self._drop_unknown(event)
         if self._unload(guild) is not None:
@@ -650,6 +672,9 @@ class RuntimePod:
     async def deploy(self, worker: int, guild: str) -> bool:
         found = self._guilds.get(guild)
         if found is None or found.worker != worker or self._session is None:
+            return False
+        await self._secret_link.heard_of(guild)  # the script may ask for one while it loads
+        if self._guilds.get(guild) is not found:
             return False
         target = found.target
         try:

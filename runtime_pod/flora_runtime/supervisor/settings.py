@@ -30,8 +30,12 @@ class RuntimeSettings(Settings):
     logs_url: str = ""
     """Where scripts' log lines go (``POST /v1/pods/{pod}/logs``); empty for this process's own log."""
 
+    api_url: str = ""
+    """The API's internal port, ``http://flora-api:8405``: secrets that people set come from there, and
+    scripts' log lines go there instead of to ``logs_url``. Empty for no API."""
+
     token: SecretStr = SecretStr("")
-    """Bearer token for all three. In a cluster ``token_file`` is used instead."""
+    """Bearer token for all of them. In a cluster ``token_file`` is used instead."""
 
     token_file: Path | None = None
     """A projected ServiceAccount token; read again for each dial because Kubernetes rotates it."""
@@ -135,7 +139,7 @@ class RuntimeSettings(Settings):
         parse_networks(text)
         return text
 
-    @field_validator("gateway_url", "control_url", "logs_url")
+    @field_validator("gateway_url", "control_url", "logs_url", "api_url")
     @classmethod
     def _is_http(cls, url: str) -> str:
         if url and not url.startswith(("http://", "https://")):

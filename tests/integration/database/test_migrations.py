@@ -33,9 +33,11 @@ ROWS = {
     "0004": """WITH somebody AS (INSERT INTO people (user_id, username, guilds) VALUES ('1', 'ada', '{7}') RETURNING user_id)
         INSERT INTO api_tokens (token_id, user_id, secret_sha256, guilds, scopes, expires_at)
         SELECT 'abcdefghijklmnop', user_id, sha256('s'), '{7}', '{read,kv}', now() + interval '1 day' FROM somebody""",
+    "0006": """INSERT INTO guild_secrets (guild, name, key_id, nonce, ciphertext, placeholder, allowed_hosts)
+        VALUES ('7', 'KEY', 'k1', '\\x000102030405060708090a0b', '', 'p', '{}')""",
 }
 """A row of what a step made: later ones must keep it."""
-TABLES = ("audit", "people", "api_tokens")
+TABLES = ("audit", "people", "api_tokens", "guild_secrets")
 
 
 def command(url: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:

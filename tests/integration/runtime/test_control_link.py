@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import msgspec
 import pytest
 from aiohttp import web
 
@@ -24,7 +23,6 @@ from flora_core.wire.control import (
     Draining,
     Failed,
     Loaded,
-    LogLine,
     Outcome,
     Release,
     Retire,
@@ -33,12 +31,11 @@ from flora_core.wire.control import (
     Secrets,
     Snapshot,
     desired,
-    logs,
     reports,
 )
 from flora_runtime.supervisor import control
 from flora_runtime.supervisor.control import BundleCorrupt, BundleMissing, BundleStore, ControlLink
-from flora_runtime.supervisor.reporting import Logs, Reports
+from flora_runtime.supervisor.reporting import Reports
 from tests.integration.loopback import listening
 from tests.waiting import until
 
@@ -369,43 +366,6 @@ async def test_the_latest_report_of_each_guild_is_said_again_on_every_connection
         (Failed, "1", 2),
         (Loaded, "2", 5),
     ]
-
-
-async def test_lines_that_were_logged_before_there_was_a_connection_come_first(
-    plane: Control, session: aiohttp.ClientSession
-) -> None:
-    told = Logs(plane.url, "pod-0", token=Token("t"))
-    for number in range(3):
-        told.log(LogLine("1", 0, "info", f"early {number}"))
-    async with running(told.run(session)):
-        await until(lambda: len(plane.lines) == 3)
-        told.log(LogLine("1", 0, "info", "late"))
-        await until(lambda: len(plane.lines) == 4)
-    said = [line for raw in plane.lines if isinstance(line := logs.decode(raw), LogLine)]
-    assert [line.text for line in said] == ["early 0", "early 1", "early 2", "late"]
-    assert all(line.at > 1_600_000_000_000 for line in said), "the time is when it was logged"
-
-
-async def test_only_so_many_lines_wait_and_the_oldest_go_first(
-    plane: Control, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("flora_runtime.supervisor.reporting.LOG_LINES_KEPT", 5)
-    told = Logs(plane.url, "pod-0", token=Token("t"))
-    for number in range(8):
-        told.log(LogLine("1", 0, "info", str(number)))
-    async with running(told.run(session)):
-        await until(lambda: len(plane.lines) == 5)
-    assert [msgspec.json.decode(line)["text"] for line in plane.lines] == ["3", "4", "5", "6", "7"]
-
-
-async def test_without_a_log_service_nothing_is_dialled(
-    plane: Control, session: aiohttp.ClientSession
-) -> None:
-    told = Logs("", "pod-0", token=Token("t"))
-    told.log(LogLine("1", 0, "info", "to our own log"))
-    async with asyncio.timeout(1):
-        await told.run(session)
-    assert plane.uploads == 0
 
 
 # ------------------------------------------------------------------------------------------------- secrets

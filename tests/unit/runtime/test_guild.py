@@ -11,6 +11,7 @@ from msgspec import Raw
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
 from flora_core.wire.export import ExportedConduct
 from flora_core.wire.pipe import (
+    CRON_PREFIX,
     Call,
     CronIn,
     Deploy,
@@ -25,7 +26,7 @@ from flora_core.wire.pipe import (
 )
 from flora_runtime import log_rate
 from flora_runtime.supervisor.backlog import Waiting
-from flora_runtime.supervisor.guild import RETRY_SECONDS, Guild, Presence, Script
+from flora_runtime.supervisor.guild import FAILED_EVENTS_KEPT, RETRY_SECONDS, Guild, Presence, Script
 
 BUNDLE = "ab" * 32
 SCRIPT = Script("code", "map")
@@ -335,6 +336,30 @@ def test_a_released_guild_gives_up_its_events_and_is_unloaded(guild: Guild, port
 def test_a_log_line_carries_the_revision_that_printed_it(live: Guild, port: RecordingPort) -> None:
     live.on_log(LogIn("info", "hello"))
     assert (port.lines[0].guild, port.lines[0].revision, port.lines[0].text) == ("123", 1, "hello")
+
+
+@pytest.mark.parametrize(
+    ("type_", "shown"), [("MESSAGE_CREATE", "MESSAGE_CREATE"), (f"{CRON_PREFIX}daily", "cron daily")]
+)
+def test_a_line_about_a_failed_event_names_what_it_was_before_and_after_it_settled(
+    live: Guild, port: RecordingPort, type_: str, shown: str
+) -> None:
+    live.add_event(type_, 91, b"{}")
+    live.on_log(LogIn("error", "no", "runtime", event="1"))
+    live.on_turn(Turn(started=1))
+    live.on_log(LogIn("error", "no", "runtime", event="1"))
+    live.on_turn(Turn(started=1, done=[Done(1, Outcome.EXCEPTION, 1.0)]))
+    live.on_log(LogIn("error", "no", "runtime", event="1"))
+    live.on_log(LogIn("error", "no", "runtime", event="77"))
+    live.on_log(LogIn("error", "no", "runtime", event="x"))
+    assert [line.event for line in port.lines] == [shown, shown, shown, "", ""]
+
+
+def test_of_failed_events_only_the_last_are_remembered(live: Guild) -> None:
+    for number in range(1, 200):
+        live.add_event("MESSAGE_CREATE", number, b"{}")
+        live.on_turn(Turn(started=number, done=[Done(number, Outcome.EXCEPTION, 1.0)]))
+    assert len(live._failed_events) == FAILED_EVENTS_KEPT
 
 
 # ------------------------------------------------------------------------------------------------- secrets

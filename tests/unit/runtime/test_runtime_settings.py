@@ -78,7 +78,7 @@ def test_what_is_no_number_is_told_by_its_variable(
         load(RuntimeSettings)
 
 
-@pytest.mark.parametrize("field", ["gateway_url", "control_url", "logs_url"])
+@pytest.mark.parametrize("field", ["gateway_url", "control_url", "logs_url", "api_url"])
 def test_urls_lose_their_last_slash_and_need_a_scheme(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
     variable = f"RUNTIME_{field.upper()}"
     monkeypatch.setenv(variable, "https://host:1/base/")
