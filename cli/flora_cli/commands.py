@@ -43,6 +43,13 @@ COMMANDS: Final = (
         "dev",
     ),
     Row(
+        "test",
+        PLUGIN,
+        "Run a project's tests (*.test.ts) in the engine of the pods. Exits with 1 when one fails.",
+        PROJECT,
+        "dev",
+    ),
+    Row(
         "check",
         "flora_cli.project:check",
         "Type check a project. Exits with 1 when there are errors.",
