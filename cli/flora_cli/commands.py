@@ -63,6 +63,12 @@ COMMANDS: Final = (
     ),
     Row("types", "flora_cli.project:types", "Write this flora's types into a project, for editors.", PROJECT),
     Row(
+        "render",
+        "flora_cli.render:render",
+        "Write GuildDeployment documents for a project, to be applied by kubectl or from Git.",
+        PROJECT,
+    ),
+    Row(
         "logs",
         "flora_cli.logs:logs",
         "Show the newest lines of a guild's log (with `flora dev` running).",
@@ -70,5 +76,11 @@ COMMANDS: Final = (
     ),
     Row(
         "kv", "flora_cli.kv:app", "Look into what a guild's script keeps (with `flora dev` running).", GUILDS
+    ),
+    Row(
+        "cluster",
+        "flora_cli.cluster.command:app",
+        "Look after an installation of flora on Kubernetes.",
+        INSTALLATION,
     ),
 )

@@ -14,6 +14,7 @@ from typing import Final, Self
 import msgspec
 from msgspec import Struct
 
+from flora_cli.project_file import entrypoint_of
 from flora_core.assets import TESTING, asset
 from flora_core.errors import BundleFailed, FloraError, InvalidInput
 from flora_core.toolchain import Bundle, Diagnostic, Project, Toolchain
@@ -216,6 +217,7 @@ class _Child:
 
 def read_project(folder: Path, entrypoint: str | None) -> Project:
     """The project in ``folder``. A folder of tests alone is one, too: its first test file starts it."""
+    entrypoint = entrypoint_of(folder, entrypoint)
     try:
         return Project.from_folder(folder, entrypoint=entrypoint)
     except FloraError:
