@@ -56,7 +56,7 @@ def read_project_file(folder: Path) -> ProjectFile:
     path = folder / CONFIG
     try:
         file = msgspec.convert(tomllib.loads(path.read_text()), ProjectFile)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ProjectFile()
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise InvalidInput(f"{CONFIG}: {error}") from None

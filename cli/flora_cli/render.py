@@ -7,6 +7,7 @@ project with dependencies is rendered with ``--bundle``: bundled here, it become
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -20,6 +21,8 @@ from flora_core.errors import InvalidInput
 from flora_core.manifest import API_VERSION, KIND, parse_manifest
 
 BUNDLED: Final = "bundle.js"
+_BREAKS: Final = re.compile("[\r\x85\u2028\u2029\ufeff]")
+"""What YAML takes for a line's end, or for nothing, unless it is escaped."""
 SERVER_SIDE_BYTES: Final = 256 << 10
 """Above this plain ``kubectl apply`` has no room for the copy that it keeps beside the object."""
 
@@ -94,7 +97,7 @@ def as_yaml(documents: list[dict[str, Any]]) -> str:
         """Writes texts of several lines as blocks."""
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        style = "|" if "\n" in value else None
+        style = '"' if _BREAKS.search(value) else "|" if "\n" in value else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     def plain(_dumper: yaml.SafeDumper, _data: Any) -> bool:

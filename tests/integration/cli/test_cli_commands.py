@@ -140,12 +140,15 @@ def test_init_makes_a_project_and_says_what_to_do_next(flora: Flora, tmp_path: P
     finished = flora("init", "my-bot")
     assert finished.code == 0
     written = tree(tmp_path / "my-bot")
-    assert set(written) == {".flora/flora.d.ts", ".gitignore", "README.md", "src/main.ts", "tsconfig.json"}
+    assert set(written) == {
+        *(".flora/flora.d.ts", ".gitignore", "README.md", "flora.toml", "tsconfig.json"),
+        *("src/main.ts", "src/main.test.ts"),
+    }
     assert written["README.md"].startswith(b"# my-bot\n")
     assert written[".flora/flora.d.ts"] == asset(TYPES).read_bytes()
     *files, _, advice = finished.out.splitlines()
     assert {line.strip() for line in files} == {f"my-bot/{path}" for path in written}
-    assert advice == "Now: flora dev my-bot"
+    assert advice == "Now: flora dev my-bot; or: flora test my-bot"
 
 
 @pytest.mark.parity(27)
