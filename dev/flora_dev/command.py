@@ -86,7 +86,7 @@ def dev(
         typer.Option(help="Take a secret from the environment, or ask for it.", metavar="NAME"),
     ] = None,
     state_dir: Annotated[
-        Path | None, typer.Option(help="The same, in this folder; the parts' logs are there too.")
+        Path | None, typer.Option(help="Keep storage in this folder; the parts' logs are there too.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
 ) -> None:

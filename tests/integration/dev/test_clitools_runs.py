@@ -314,6 +314,7 @@ def why(results: Sequence[Result], name: str) -> str:
 # ---------------------------------------------------------------- what passes
 
 
+@pytest.mark.parity(28)
 def test_everything_that_a_test_can_do_works_as_it_says() -> None:
     results = ran(project(**{"main.test": PASSING}))
     assert [(result.name, result.error) for result in results if result.outcome == "failed"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from flora_cli.project_file import (
 from flora_cli.render import as_json, as_yaml, document
 from flora_core.errors import InvalidInput
 from flora_core.manifest import parse_manifest
+from flora_core.toolchain import Project
+from flora_dev.testing.runner import Wanted, run_tests
 
 GUILD = "123456789012345678"
 OTHER = "123456789012345679"
@@ -133,6 +136,26 @@ def test_a_bundle_is_one_file_that_loading_waits_for(with_package: Path) -> None
     assert code.endswith("})();\n")
     assert "🌹" in code or "\\u{1F339}" in code
     assert "sourceURL" not in code
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        ("export {};", "passed"),
+        ('throw new Error("not today");', "failed"),
+        ("await Promise.reject(1);", "failed"),
+    ],
+)
+def test_a_bundle_of_a_bundle_loads_as_the_script_would(folder: Path, code: str, outcome: str) -> None:
+    (folder / "src" / "main.ts").write_text(code)
+    (made,) = documents(folder, "-g", GUILD, "--bundle")
+    tests = 'import { test } from "flora-test";\nimport "./bundle.js";\ntest("loads", () => {});\n'
+    files = {**made["spec"]["source"]["files"], "a.test.ts": tests}
+
+    async def run() -> list[str]:
+        return [result.outcome async for result in run_tests(Project(files, "bundle.js"), Wanted())]
+
+    assert asyncio.run(run()) == [outcome]
 
 
 def test_secrets_are_named_and_never_written(folder: Path) -> None:
