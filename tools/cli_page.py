@@ -26,9 +26,9 @@ HEAD: Final = """\
 
 Made by `python -m tools.cli_page` from the commands; do not edit.
 
-`flora --help` lists the commands and `flora COMMAND --help` explains one. `flora --version` says which flora this
-is. Where a command has data to show, `--json` prints it for programs; progress and remarks go to standard error,
-and nothing is asked where there is no terminal.
+`flora --help` lists the commands and `flora COMMAND --help` explains one. `flora --version` says which flora
+this is. Where a command has data to show, `--json` prints it for programs; progress and remarks go to
+standard error, and nothing is asked where there is no terminal.
 
 | exit code | |
 |---|---|
