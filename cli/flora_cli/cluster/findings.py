@@ -117,10 +117,14 @@ def _is_of(pod: Pod, workload: Workload) -> bool:
 def _reasons(pod: Pod) -> Iterator[str]:
     """Why a pod is not ready."""
     name, status = pod.metadata.name, pod.status
-    if status.phase == "Pending":
-        for condition in status.conditions:
-            if condition.type == "PodScheduled" and condition.status == "False":
-                yield f"{name}: {condition.reason}: {_line(condition.message)}"
+    if status.phase == "Pending" and not status.container_statuses:
+        unscheduled = [
+            one for one in status.conditions if one.type == "PodScheduled" and one.status != "True"
+        ]
+        for condition in unscheduled:
+            yield f"{name}: {condition.reason}: {_line(condition.message)}"
+        if not status.conditions:
+            yield f"{name}: waits for a node"
     for container in status.container_statuses:
         if container.ready:
             continue
@@ -144,7 +148,7 @@ def _advice(workload: Workload, reasons: str) -> str:
         return "the image cannot be had: check image.registry, image.tag and image.pullSecrets of the chart"
     if "CreateContainerConfigError" in reasons:
         return "a Secret or ConfigMap that it names is not there: check existingSecret in the chart's values"
-    if "Unschedulable" in reasons:
+    if "Unschedulable" in reasons or "waits for a node" in reasons:
         return f"no node takes it: kubectl describe pod {at} {label}"
     if "CrashLoopBackOff" in reasons or "restarted" in reasons:
         return f"it says why: kubectl logs {at} {label} --previous --tail=20"

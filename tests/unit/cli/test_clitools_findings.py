@@ -174,6 +174,7 @@ def test_a_component_that_is_missing_is_a_problem() -> None:
             "Unschedulable: 0/3 nodes",
             "kubectl describe pod -n bots -l app.kubernetes.io/component=runtime",
         ),
+        ({"phase": "Pending"}, "flora-runtime-0: waits for a node", "kubectl describe pod"),
         ({"containerStatuses": [container(restartCount=9)]}, "restarted 9 times", "--previous"),
         ({"containerStatuses": [container(state={})]}, "running and not ready", "--tail=20"),
         ({}, "1 of 2 pods are ready", "--tail=20"),
