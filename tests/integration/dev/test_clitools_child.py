@@ -18,7 +18,7 @@ from tests.waiting import eventually
 BEGAN = '{"type": "began", "name": "a"}'
 
 
-def ran(code: str, monkeypatch: pytest.MonkeyPatch, *, files: int = 1) -> list[Result]:
+def ran(code: str, monkeypatch: pytest.MonkeyPatch, *, files: int = 1, seconds: float = 60.0) -> list[Result]:
     """Results of a project whose child process runs ``code`` instead."""
     real = asyncio.create_subprocess_exec
 
@@ -31,7 +31,7 @@ def ran(code: str, monkeypatch: pytest.MonkeyPatch, *, files: int = 1) -> list[R
     project = Project({f"{number}.test.ts": "" for number in range(files)}, "0.test.ts")
 
     async def collect() -> list[Result]:
-        return [result async for result in run_tests(project, Wanted(seconds=0.2))]
+        return [result async for result in run_tests(project, Wanted(seconds=seconds))]
 
     return asyncio.run(collect())
 
@@ -54,7 +54,7 @@ def test_a_process_that_dies_fails_the_test_that_ran_and_the_next_file_gets_anot
 
 def test_a_process_that_does_not_answer_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "GRACE_SECONDS", 0.5)
-    (result,) = ran("import sys; sys.stdin.read()", monkeypatch)
+    (result,) = ran("import sys; sys.stdin.read()", monkeypatch, seconds=0.2)
     assert "longer than 0.7 s and could not be stopped" in why(result)
 
 

@@ -287,7 +287,7 @@ def project(**files: str) -> Project:
     return Project(texts, "src/main.ts")
 
 
-def ran(project: Project, *files: str, pattern: str = "", seconds: float = 5.0) -> list[Result]:
+def ran(project: Project, *files: str, pattern: str = "", seconds: float = 60.0) -> list[Result]:
     async def collect() -> list[Result]:
         return [result async for result in run_tests(project, Wanted(files, pattern, seconds))]
 
@@ -301,7 +301,7 @@ def named(results: Sequence[Result], name: str) -> Result:
 
 @pytest.fixture(scope="module")
 def failing() -> list[Result]:
-    return ran(project(**{"main.test": FAILING}), seconds=3.0)
+    return ran(project(**{"main.test": FAILING}), seconds=8.0)
 
 
 def why(results: Sequence[Result], name: str) -> str:
@@ -505,7 +505,7 @@ def test_what_is_asked_wrongly_is_exit_code_2(tmp_path: Path) -> None:
 def test_the_tests_of_a_new_project_pass(tmp_path: Path) -> None:
     folder = str(tmp_path / "my-bot")
     assert flora("init", folder).returncode == 0
-    ended = flora("test", folder)
+    ended = flora("test", folder, "--timeout", "60")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "2 passed" in ended.stdout
 
@@ -514,7 +514,7 @@ def test_the_tests_of_a_new_project_pass(tmp_path: Path) -> None:
     "example", sorted(path.parents[1].name for path in ROOT.glob("examples/*/src/*.test.ts"))
 )
 def test_the_tests_of_an_example_pass(example: str) -> None:
-    ended = flora("test", str(ROOT / "examples" / example), "--json")
+    ended = flora("test", str(ROOT / "examples" / example), "--json", "--timeout", "60")
     assert ended.returncode == 0, ended.stdout
 
 
