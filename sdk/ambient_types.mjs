@@ -2,7 +2,9 @@
 // flora's names as globals.
 import { readFile } from "node:fs/promises";
 
-const FILES = ["events", "guild_events", "contexts", "messages", "components", "enums", "commands", "kv", "cron", "rest", "secrets", "web"];
+const FILES = ["events", "guild_events", "contexts", "messages", "components", "enums", "commands", "kv", "cron", "rest", "secrets", "web", "testing"];
+/** Those that have no names of flora's own. */
+const OTHERS = 2;
 
 const HEAD = `// flora: what a guild's script finds without importing it. Needs "lib": ["ESNext"] and nothing else.
 // Everything of flora's own is global, and also a member of "flora".
@@ -26,6 +28,6 @@ function namesIn(text) {
 
 export async function ambientTypes() {
   const texts = await Promise.all(FILES.map((name) => readFile(new URL(`${name}.d.ts`, types), "utf8")));
-  const globals = namesIn(texts.slice(0, -1).join("\n")).map((name) => `import ${name} = flora.${name};`);
+  const globals = namesIn(texts.slice(0, -OTHERS).join("\n")).map((name) => `import ${name} = flora.${name};`);
   return `${HEAD}\n${texts.join("\n")}\n// The same without "flora.".\n${globals.join("\n")}\n`;
 }

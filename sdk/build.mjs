@@ -13,6 +13,14 @@ const modules = new URL("./node_modules/", import.meta.url).pathname;
 // What can fail comes first: a failed build leaves the last one in place.
 const prelude = await buildPrelude();
 const types = await ambientTypes();
+const testing = await esbuild.build({
+  entryPoints: [new URL("./src/testing/main.ts", import.meta.url).pathname],
+  bundle: true,
+  format: "esm",
+  target: "es2024",
+  legalComments: "none",
+  write: false,
+});
 
 await rm(out, { recursive: true, force: true });
 await mkdir(`${out}esbuild`, { recursive: true });
@@ -20,6 +28,7 @@ await mkdir(`${out}typescript/lib`, { recursive: true });
 
 await writeFile(`${out}prelude.js`, prelude);
 await writeFile(`${out}flora.d.ts`, types);
+await writeFile(`${out}flora-test.js`, testing.outputFiles[0].text);
 
 for (const file of ["browser.min.js", "LICENSE.md"]) {
   const from = file === "LICENSE.md" ? "" : "lib/";

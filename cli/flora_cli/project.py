@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from flora_cli.project_file import entrypoint_of
 from flora_cli.scaffold import create_project, write_text, write_types
 from flora_core.errors import InvalidInput
 from flora_core.toolchain import Built, Diagnostic, Project, Toolchain, render_all
@@ -25,7 +26,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to make.", metavar=
     """
     for path in create_project(folder):
         typer.echo(f"  {folder / path}")
-    typer.echo(f"\nNow: flora dev {folder}")
+    typer.echo(f"\nNow: flora dev {folder}; or: flora test {folder}")
 
 
 def check(folder: Folder = Path(), *, entrypoint: Entrypoint = None, json: AsJson = False) -> None:
@@ -33,7 +34,7 @@ def check(folder: Folder = Path(), *, entrypoint: Entrypoint = None, json: AsJso
 
     Example: flora check my-bot
     """
-    project = Project.from_folder(folder, entrypoint=entrypoint)
+    project = Project.from_folder(folder, entrypoint=entrypoint_of(folder, entrypoint))
     diagnostics = asyncio.run(_check(project))
     if json:
         typer.echo(msgspec.json.encode(diagnostics).decode())
@@ -58,7 +59,7 @@ def bundle(
     """
     if output.is_dir() or not output.parent.is_dir():
         raise InvalidInput(f"{output}: name a file in a folder that exists")
-    built = asyncio.run(_bundle(Project.from_folder(folder, entrypoint=entrypoint)))
+    built = asyncio.run(_bundle(Project.from_folder(folder, entrypoint=entrypoint_of(folder, entrypoint))))
     code, source_map = output, output.with_name(f"{output.name}.map")
     write_text(code, built.bundle.code)
     write_text(source_map, built.bundle.source_map)

@@ -14,6 +14,8 @@ from flora_core.errors import AssetsMissing
 
 PRELUDE: Final = "prelude.js"
 TYPES: Final = "flora.d.ts"
+TESTING: Final = "flora-test.js"
+"""The module ``flora-test`` that test files of a project import."""
 ESBUILD_JS: Final = "esbuild/browser.min.js"
 ESBUILD_WASM: Final = "esbuild/esbuild.wasm"
 TYPESCRIPT: Final = "typescript/typescript.js"

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
+from flora_cli.project_file import entrypoint_of
 from flora_core.errors import InvalidInput
 from flora_core.ids import GuildId, parse_guild_id
 from flora_dev import talk
@@ -85,7 +86,7 @@ def dev(
         typer.Option(help="Take a secret from the environment, or ask for it.", metavar="NAME"),
     ] = None,
     state_dir: Annotated[
-        Path | None, typer.Option(help="The same, in this folder; the parts' logs are there too.")
+        Path | None, typer.Option(help="Keep storage in this folder; the parts' logs are there too.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
 ) -> None:
@@ -117,7 +118,8 @@ def dev(
         source = ManifestSource(deployments)
     else:
         assert folder is not None
-        source = FolderSource(folder, guild_id, entrypoint=entrypoint, secrets=given)
+        start = entrypoint_of(folder, entrypoint)
+        source = FolderSource(folder, guild_id, entrypoint=start, secrets=given)
     if persist:
         state_dir = source.folder / KEPT
     options = Options(

@@ -13,20 +13,15 @@ variable of it, and a host of its own.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import msgspec
-from msgspec import Struct
-
-from flora_core.allowed_hosts import parse_allowed_hosts
+from flora_cli.project_file import CONFIG, SecretEntry, read_project_file
 from flora_core.errors import InvalidInput
 from flora_core.manifest import SecretSpec
 
-CONFIG: Final = "flora.toml"
 VALUES: Final = ".env"
 
 
@@ -47,26 +42,17 @@ class DevSecrets:
     notes: list[str] = field(default_factory=list[str])
 
 
-class _Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    allowed_hosts: list[str] = []
-    env: str = ""
-
-
-class _Config(Struct, frozen=True, forbid_unknown_fields=True):
-    secrets: dict[str, _Entry] = {}
-
-
 def read_secrets(folder: Path, given: Mapping[str, str]) -> DevSecrets:
     """The secrets of the project in ``folder``; ``given`` are those of ``--secret``.
 
     Raises InvalidInput when one of the files is not what it should be; no value is ever in its text.
     """
-    entries = _read_config(folder / CONFIG).secrets
+    entries = read_project_file(folder).secrets
     values = read_values(folder / VALUES)
     known: list[DevSecret] = []
     notes: list[str] = []
     for name in sorted({*entries, *given}):
-        entry = entries.get(name, _Entry())
+        entry = entries.get(name, SecretEntry())
         value = given.get(name) or values.get(entry.env or name)
         if not value:
             notes.append(f"the secret {name} has no value: write {entry.env or name}=… into {VALUES}")
@@ -109,19 +95,6 @@ def _unquoted(value: str) -> str:
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         return value[1:-1]
     return value.partition(" #")[0].rstrip()
-
-
-def _read_config(path: Path) -> _Config:
-    try:
-        config = msgspec.convert(tomllib.loads(_read(path)), _Config)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise InvalidInput(f"{path.name}: {error}") from None
-    for name, entry in config.secrets.items():
-        try:
-            parse_allowed_hosts(entry.allowed_hosts)
-        except InvalidInput as error:
-            raise InvalidInput(f"{path.name}: secrets.{name}.allowed_hosts: {error}") from None
-    return config
 
 
 def _read(path: Path) -> str:

@@ -36,12 +36,11 @@ class Finished:
 
 
 class Flora:
-    """The ``flora`` command, in this process and without the commands of other packages."""
+    """The ``flora`` command, in this process."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, output: pytest.CaptureFixture[str]) -> None:
         self._monkeypatch = monkeypatch
         self._output = output
-        monkeypatch.setattr(cli, "_add_plugins", lambda: None)
 
     def __call__(self, *arguments: str | Path) -> Finished:
         self._monkeypatch.setattr(sys, "argv", ["flora", *map(str, arguments)])
@@ -141,12 +140,15 @@ def test_init_makes_a_project_and_says_what_to_do_next(flora: Flora, tmp_path: P
     finished = flora("init", "my-bot")
     assert finished.code == 0
     written = tree(tmp_path / "my-bot")
-    assert set(written) == {".flora/flora.d.ts", ".gitignore", "README.md", "src/main.ts", "tsconfig.json"}
+    assert set(written) == {
+        *(".flora/flora.d.ts", ".gitignore", "README.md", "flora.toml", "tsconfig.json"),
+        *("src/main.ts", "src/main.test.ts"),
+    }
     assert written["README.md"].startswith(b"# my-bot\n")
     assert written[".flora/flora.d.ts"] == asset(TYPES).read_bytes()
     *files, _, advice = finished.out.splitlines()
     assert {line.strip() for line in files} == {f"my-bot/{path}" for path in written}
-    assert advice == "Now: flora dev my-bot"
+    assert advice == "Now: flora dev my-bot; or: flora test my-bot"
 
 
 @pytest.mark.parity(27)

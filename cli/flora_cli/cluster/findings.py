@@ -1,0 +1,250 @@
+"""What is right and wrong with an installation, and what to do about it. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from flora_cli.cluster.facts import CRD, Facts, Guild, Pod, Workload
+from flora_core.manifest import VERSION
+
+Level = Literal["ok", "warning", "problem"]
+
+NEEDED: Final = ("operator", "gateway", "runtime")
+"""Components without which nothing runs."""
+GUILDS_SHOWN: Final = 20
+RESTARTS_MANY: Final = 5
+
+
+class Finding(Struct, frozen=True, omit_defaults=True):
+    """One thing that was looked at."""
+
+    level: Level
+    subject: str
+    text: str
+    advice: str = ""
+    """What to do."""
+
+
+def judge(facts: Facts, *, cli_version: str) -> list[Finding]:
+    """Everything that was found, in the order in which to mend it."""
+    return [
+        *_definition(facts),
+        *_components(facts),
+        *_stores(facts),
+        *_versions(facts, cli_version),
+        *_guilds(facts.guilds),
+    ]
+
+
+def _definition(facts: Facts) -> Iterator[Finding]:
+    definition = facts.definition
+    if definition is None:
+        yield Finding(
+            "problem",
+            "CRD",
+            f"{CRD} is not there",
+            "install the chart, or: kubectl apply --server-side -f crds/",
+        )
+        return
+    served = [version.name for version in definition.spec.versions if version.served]
+    established = any(
+        one.type == "Established" and one.status == "True" for one in definition.status.conditions
+    )
+    if VERSION not in served:
+        there = ", ".join(served) or "none"
+        yield Finding(
+            "problem",
+            "CRD",
+            f"it serves {there}, and this flora speaks {VERSION}",
+            "upgrade whichever is older: the chart, or this command",
+        )
+    elif not established:
+        why = next((one.message for one in definition.status.conditions if one.status == "False"), "")
+        yield Finding(
+            "problem",
+            "CRD",
+            f"it is not established: {why or 'no reason given'}",
+            f"kubectl describe crd {CRD}",
+        )
+    else:
+        yield Finding("ok", "CRD", f"{VERSION} is served")
+
+
+def _components(facts: Facts) -> Iterator[Finding]:
+    by_component = {workload.component: workload for workload in facts.workloads}
+    for name in NEEDED:
+        if name not in by_component:
+            yield Finding(
+                "problem",
+                name,
+                "is not installed here",
+                "helm install flora charts/flora; or is it in another namespace? see -n",
+            )
+    for workload in facts.workloads:
+        yield _workload(workload, facts.pods)
+
+
+def _workload(workload: Workload, pods: list[Pod]) -> Finding:
+    name, status, wanted = workload.metadata.name, workload.status, workload.spec.replicas
+    if wanted == 0:
+        return Finding(
+            "warning", name, "is scaled to nothing", f"kubectl scale --replicas=1, in {_at(workload)}"
+        )
+    if status.ready_replicas < wanted:
+        text = f"{status.ready_replicas} of {wanted} pods are ready"
+        reasons = [reason for pod in pods if _is_of(pod, workload) for reason in _reasons(pod)]
+        return Finding("problem", name, "; ".join([text, *reasons[:3]]), _advice(workload, " ".join(reasons)))
+    if status.observed_generation < workload.metadata.generation or status.updated_replicas < wanted:
+        return Finding(
+            "warning", name, "is being replaced by a newer version of itself", "look again in a minute"
+        )
+    return Finding("ok", name, f"{status.ready_replicas} of {wanted} pods are ready")
+
+
+def _is_of(pod: Pod, workload: Workload) -> bool:
+    ours, theirs = workload.metadata, pod.metadata
+    same = all(
+        theirs.labels.get(label) == ours.labels.get(label)
+        for label in ("app.kubernetes.io/component", "app.kubernetes.io/instance")
+    )
+    return same and theirs.namespace == ours.namespace
+
+
+def _reasons(pod: Pod) -> Iterator[str]:
+    """Why a pod is not ready."""
+    name, status = pod.metadata.name, pod.status
+    if status.phase == "Pending" and not status.container_statuses:
+        unscheduled = [
+            one for one in status.conditions if one.type == "PodScheduled" and one.status != "True"
+        ]
+        for condition in unscheduled:
+            yield f"{name}: {condition.reason}: {_line(condition.message)}"
+        if not status.conditions:
+            yield f"{name}: waits for a node"
+    for container in status.container_statuses:
+        if container.ready:
+            continue
+        waiting, ended = (
+            container.state.waiting,
+            container.last_state.terminated or container.state.terminated,
+        )
+        last = f", last ended with {ended.exit_code} {ended.reason}".rstrip() if ended else ""
+        if waiting is not None and waiting.reason not in ("ContainerCreating", "PodInitializing", ""):
+            yield f"{name}: {waiting.reason}{last}{_behind(waiting.message)}"
+        elif container.restart_count >= RESTARTS_MANY:
+            yield f"{name}: restarted {container.restart_count} times{last}"
+        else:
+            yield f"{name}: running and not ready"
+
+
+def _advice(workload: Workload, reasons: str) -> str:
+    at = f"-n {workload.metadata.namespace}"
+    label = f"-l app.kubernetes.io/component={workload.component}"
+    if "ImagePull" in reasons or "InvalidImageName" in reasons:
+        return "the image cannot be had: check image.registry, image.tag and image.pullSecrets of the chart"
+    if "CreateContainerConfigError" in reasons:
+        return "a Secret or ConfigMap that it names is not there: check existingSecret in the chart's values"
+    if "Unschedulable" in reasons or "waits for a node" in reasons:
+        return f"no node takes it: kubectl describe pod {at} {label}"
+    if "CrashLoopBackOff" in reasons or "restarted" in reasons:
+        return f"it says why: kubectl logs {at} {label} --previous --tail=20"
+    return f"it says what it waits for: kubectl logs {at} {label} --tail=20"
+
+
+def _stores(facts: Facts) -> Iterator[Finding]:
+    for component, variable, store in (
+        ("operator", "OPERATOR_DATABASE_URL", "Postgres"),
+        ("gateway", "GATEWAY_REDIS_URL", "Redis"),
+    ):
+        for workload in facts.workloads:
+            if workload.component != component:
+                continue
+            named = set[str]().union(*(one.variables for one in workload.spec.template.spec.containers))
+            if variable in named:
+                yield Finding("ok", store, f"{workload.metadata.name} has {variable}")
+            elif store == "Redis":
+                text = f"{workload.metadata.name} has no {variable}: after a restart its sessions begin anew"
+                yield Finding(
+                    "warning", store, text, "set redis.url, or redis.existingSecret, in the chart's values"
+                )
+            else:
+                text = f"{workload.metadata.name} has no {variable}: no script can be bundled"
+                yield Finding(
+                    "problem",
+                    store,
+                    text,
+                    "set database.url, or database.existingSecret, in the chart's values",
+                )
+
+
+def _versions(facts: Facts, cli_version: str) -> Iterator[Finding]:
+    versions = Counter(workload.version for workload in facts.workloads if workload.version)
+    if len(versions) > 1:
+        text = ", ".join(f"{name}: {count}" for name, count in sorted(versions.items()))
+        yield Finding(
+            "warning", "versions", f"components differ ({text})", "finish the upgrade: helm upgrade flora"
+        )
+    elif versions and cli_version not in versions:
+        (installed,) = versions
+        text = f"the cluster has {installed}, and this command is {cli_version}"
+        yield Finding("warning", "versions", text, f"pip install 'flora[cli]=={installed}'")
+    elif versions:
+        yield Finding("ok", "versions", f"everything is {cli_version}")
+
+
+def _guilds(guilds: list[Guild]) -> Iterator[Finding]:
+    waiting = [guild for guild in guilds if not guild.spec.suspend and not _is_ready(guild)]
+    suspended = sum(guild.spec.suspend for guild in guilds)
+    ready = len(guilds) - len(waiting) - suspended
+    also = f", {suspended} suspended" if suspended else ""
+    yield Finding("ok" if not waiting else "warning", "guilds", f"{ready} of {len(guilds)} are ready{also}")
+    for guild in waiting[:GUILDS_SHOWN]:
+        yield Finding(
+            "warning", _at(guild), _why(guild), f"kubectl describe gd {guild.metadata.name} {_in(guild)}"
+        )
+    if len(waiting) > GUILDS_SHOWN:
+        reasons = Counter(
+            guild.ready.reason if guild.ready else "NoStatus" for guild in waiting[GUILDS_SHOWN:]
+        )
+        rest = ", ".join(f"{reason}: {count}" for reason, count in reasons.most_common())
+        yield Finding(
+            "warning", "guilds", f"and {len(waiting) - GUILDS_SHOWN} more that are not ready ({rest})"
+        )
+
+
+def _is_ready(guild: Guild) -> bool:
+    ready = guild.ready
+    return (
+        ready is not None
+        and ready.status == "True"
+        and ready.observed_generation >= guild.metadata.generation
+    )
+
+
+def _why(guild: Guild) -> str:
+    ready = guild.ready
+    if ready is None:
+        return "the operator has not seen it yet"
+    if ready.status == "True":
+        return "the operator has not seen its newest version yet"
+    return f"{ready.reason}: {_line(ready.message)}"
+
+
+def _at(thing: Workload | Guild) -> str:
+    return f"{thing.metadata.namespace}/{thing.metadata.name}"
+
+
+def _in(guild: Guild) -> str:
+    return f"-n {guild.metadata.namespace}"
+
+
+def _line(text: str) -> str:
+    return text.strip().partition("\n")[0][:200]
+
+
+def _behind(message: str) -> str:
+    return f": {_line(message)}" if message else ""
