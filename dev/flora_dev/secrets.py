@@ -1,11 +1,7 @@
 """Secrets of a script that runs on its author's machine.
 
-``flora.toml`` says which there are and which hosts may see them; it can be checked in. The values are in
-``.env`` beside it, which is not, or come with ``--secret NAME``:
-
-    [secrets.WEATHER_KEY]
-    allowed_hosts = ["api.example.com"]
-    env = "MY_KEY"                       # its name in .env, when that is another
+``flora.toml`` says which there are and which hosts may see them (``flora_core.project_config``). The values
+are in ``.env`` beside it, or come with ``--secret NAME``.
 
 The environment of ``flora dev`` itself is not searched: a project that somebody else wrote could name any
 variable of it, and a host of its own.
@@ -13,21 +9,12 @@ variable of it, and a host of its own.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
-import msgspec
-from msgspec import Struct
-
-from flora_core.allowed_hosts import parse_allowed_hosts
-from flora_core.errors import InvalidInput
 from flora_core.manifest import SecretSpec
-
-CONFIG: Final = "flora.toml"
-VALUES: Final = ".env"
+from flora_core.project_config import CONFIG, VALUES, SecretEntry, read_project_config, read_values
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,26 +34,17 @@ class DevSecrets:
     notes: list[str] = field(default_factory=list[str])
 
 
-class _Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    allowed_hosts: list[str] = []
-    env: str = ""
-
-
-class _Config(Struct, frozen=True, forbid_unknown_fields=True):
-    secrets: dict[str, _Entry] = {}
-
-
 def read_secrets(folder: Path, given: Mapping[str, str]) -> DevSecrets:
     """The secrets of the project in ``folder``; ``given`` are those of ``--secret``.
 
     Raises InvalidInput when one of the files is not what it should be; no value is ever in its text.
     """
-    entries = _read_config(folder / CONFIG).secrets
+    entries = read_project_config(folder).secrets
     values = read_values(folder / VALUES)
     known: list[DevSecret] = []
     notes: list[str] = []
     for name in sorted({*entries, *given}):
-        entry = entries.get(name, _Entry())
+        entry = entries.get(name, SecretEntry())
         value = given.get(name) or values.get(entry.env or name)
         if not value:
             notes.append(f"the secret {name} has no value: write {entry.env or name}=… into {VALUES}")
@@ -89,45 +67,3 @@ def manifest_secrets(specs: list[SecretSpec], values: Mapping[str, str]) -> DevS
         if spec.name not in values
     ]
     return DevSecrets(known, notes)
-
-
-def read_values(path: Path) -> dict[str, str]:
-    """``NAME=value`` lines, with quotes or without; raises InvalidInput."""
-    values: dict[str, str] = {}
-    for number, line in enumerate(_read(path).splitlines(), start=1):
-        text = line.strip().removeprefix("export ").strip()
-        if not text or text.startswith("#"):
-            continue
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip().isidentifier():
-            raise InvalidInput(f"{path.name}:{number}: should be NAME=value")
-        values[name.strip()] = _unquoted(value.strip())
-    return values
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-        return value[1:-1]
-    return value.partition(" #")[0].rstrip()
-
-
-def _read_config(path: Path) -> _Config:
-    try:
-        config = msgspec.convert(tomllib.loads(_read(path)), _Config)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise InvalidInput(f"{path.name}: {error}") from None
-    for name, entry in config.secrets.items():
-        try:
-            parse_allowed_hosts(entry.allowed_hosts)
-        except InvalidInput as error:
-            raise InvalidInput(f"{path.name}: secrets.{name}.allowed_hosts: {error}") from None
-    return config
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path.name}: cannot be read: {type(error).__name__}") from None
