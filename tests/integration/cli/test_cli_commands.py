@@ -36,12 +36,11 @@ class Finished:
 
 
 class Flora:
-    """The ``flora`` command, in this process and without the commands of other packages."""
+    """The ``flora`` command, in this process."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, output: pytest.CaptureFixture[str]) -> None:
         self._monkeypatch = monkeypatch
         self._output = output
-        monkeypatch.setattr(cli, "_add_plugins", lambda: None)
 
     def __call__(self, *arguments: str | Path) -> Finished:
         self._monkeypatch.setattr(sys, "argv", ["flora", *map(str, arguments)])

@@ -116,7 +116,6 @@ Flora = Callable[..., Finished]
 @pytest.fixture
 def flora(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Flora:
     """The ``flora`` command in this process."""
-    monkeypatch.setattr(cli, "_add_plugins", lambda: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "nothing"))
     monkeypatch.setenv("NO_COLOR", "1")

@@ -13,7 +13,6 @@ import typer.main
 from typer.core import TyperGroup
 
 from flora_cli.main import app
-from flora_dev.command import dev
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -81,9 +80,6 @@ def commands() -> Iterator[tuple[str, list[str]]]:
 def flora() -> TyperGroup:
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    alone = typer.Typer()
-    alone.command("dev")(dev)
-    group.add_command(typer.main.get_command(alone), "dev")
     return group
 
 
@@ -92,9 +88,8 @@ def test_a_command_of_a_page_can_be_given(page: str, words: list[str], flora: Ty
     command: Any = flora
     rest = list(words)
     while isinstance(command, TyperGroup):
-        name = rest.pop(0)
-        assert name in command.commands, f"{page}: there is no command {name}"
-        command = command.commands[name]
+        assert rest[0] in command.commands, f"{page}: there is no command {rest[0]}"
+        _, command, rest = command.resolve_command(typer.Context(command), rest)
     command.make_context(command.name, rest)
 
 
