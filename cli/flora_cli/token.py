@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Final, Literal, TypeVar
+from enum import StrEnum
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -19,7 +20,14 @@ T = TypeVar("T")
 
 app: Final = typer.Typer(name="token", help="Make and revoke tokens for programs.", no_args_is_help=True)
 
-Scope = Literal["read", "deploy", "kv", "secrets"]
+
+class Scope(StrEnum):
+    """What a token may be limited to."""
+
+    READ = "read"
+    DEPLOY = "deploy"
+    KV = "kv"
+    SECRETS = "secrets"
 
 
 @app.command()
