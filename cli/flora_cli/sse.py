@@ -35,6 +35,8 @@ class EventParser:
         """The events that ``data`` completes; raises FrameTooLarge for one above EVENT_LIMIT."""
         found: list[Event] = []
         for line in self._lines(data):
+            if line.startswith(b":"):  # a comment: the stream lives
+                continue
             self._held += len(line)
             self._check_size(self._held)
             if line:

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from flora_cli import main as cli
+from flora_cli.retries import pause_before
 from tests.integration.cli.played_api import TOKEN, PlayedApi
 
 FLORA = [sys.executable, "-m", "flora_cli.main"]
@@ -100,6 +101,4 @@ def process(*arguments: str, env: dict[str, str], cwd: Path, stdin: str = "") ->
 
 def _no_pause(attempt: int, *, draw: float, wanted: float | None = None) -> float | None:
     """The real answer's yes or no, at once."""
-    from flora_cli.retries import pause_before
-
     return None if pause_before(attempt, draw=draw, wanted=wanted) is None else 0.0

@@ -66,8 +66,8 @@ def refusal(status: int, code: str, message: str, **details: Any) -> Fault:
     return Fault(status, msgspec.json.encode(body), {"Content-Type": "application/json"})
 
 
-def event(data: Any, *, name: str = "", id: str = "") -> str:
-    head = (f"event: {name}\n" if name else "") + (f"id: {id}\n" if id else "")
+def event(data: Any, *, name: str = "", place: str = "") -> str:
+    head = (f"event: {name}\n" if name else "") + (f"id: {place}\n" if place else "")
     return f"{head}data: {msgspec.json.encode(data).decode()}\n\n"
 
 
@@ -128,7 +128,7 @@ class PlayedApi:
     async def _served(self, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
         app = web.Application(client_max_size=64 << 20)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
@@ -142,9 +142,7 @@ class PlayedApi:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         raw = request.raw_path.partition("?")[0]
         path = raw.removeprefix("/api")
-        asked = Asked(
-            request.method, path, dict(request.query), dict(request.headers), await request.read()
-        )
+        asked = Asked(request.method, path, dict(request.query), dict(request.headers), await request.read())
         self.asked.append(asked)
         fault = self.faults.popleft() if self.faults else self._fault_at(path)
         if fault is not None:
@@ -171,11 +169,12 @@ class PlayedApi:
 
     async def _stream(self, request: web.Request, path: str) -> web.StreamResponse:
         waiting = self.streams[path]
-        stream = waiting.popleft() if len(waiting) > 1 else waiting[0]
+        goes_on = len(waiting) == 1
+        stream = waiting[0] if goes_on else waiting.popleft()
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         await response.write(stream.text.encode())
-        if len(waiting) == 1 and not stream.ends:
+        if goes_on and not stream.ends:
             await asyncio.sleep(3600)
         if not stream.ends:
             assert request.transport is not None
