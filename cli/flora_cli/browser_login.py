@@ -16,7 +16,6 @@ import platform
 import secrets
 import threading
 import webbrowser
-from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -69,13 +68,7 @@ class Returned:
     error: str = ""
 
 
-def log_in(
-    target: Target,
-    *,
-    open_browser: bool,
-    seconds: float,
-    opened: Callable[[str], bool] = webbrowser.open,
-) -> str:
+def log_in(target: Target, *, open_browser: bool, seconds: float) -> str:
     """A token for this machine; raises LoginFailed after ``seconds`` or when the person says no."""
     pkce, state = Pkce.new(), secrets.token_urlsafe(32)
     returned = Returned()
@@ -84,7 +77,7 @@ def log_in(
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     serving.start()
     try:
-        _show(_address(target.url, server.server_port, state, pkce), opened if open_browser else None)
+        _show(_address(target.url, server.server_port, state, pkce), open_browser=open_browser)
         if not done.wait(seconds):
             raise LoginFailed(f"nobody logged in within {seconds / 60:.0f} minutes; try again: flora login")
     finally:
@@ -112,11 +105,11 @@ def _address(url: str, port: int, state: str, pkce: Pkce) -> str:
     return f"{url}/api/auth/cli?{urlencode(query)}"
 
 
-def _show(address: str, opened: Callable[[str], bool] | None) -> None:
+def _show(address: str, *, open_browser: bool) -> None:
     is_open = False
-    if opened is not None:
+    if open_browser:
         with contextlib.suppress(webbrowser.Error, OSError):
-            is_open = opened(address)
+            is_open = webbrowser.open(address)
     note("log in in your browser" + (", which opens now, or here:" if is_open else ":"))
     typer.echo(address, err=True)
     note("(over SSH the browser cannot come back: use `flora login --token -` there)")

@@ -167,7 +167,7 @@ def test_a_stream_that_breaks_goes_on_where_it_was(api: PlayedApi, client: Api, 
 
 
 def test_following_ends_when_it_may_not_go_on(api: PlayedApi, client: Api) -> None:
-    api.streams["/s"] = deque([Stream(lines("1-0"), ends=False)])
+    api.streams["/s"] = deque([Stream(lines("1-0"), ends=False), Stream("")])
     following = client.follow("/s", {}, on_break=lambda _why: None)
     assert next(following).id == "1-0"
     api.faults += [refusal(503, "GONE", "restarting"), refusal(401, "UNAUTHORIZED", "revoked")]
