@@ -89,7 +89,9 @@ def test_an_answer_to_another_login_is_not_taken(api: PlayedApi, monkeypatch: py
 
     def attacker(address: str) -> bool:
         back = parse_qs(urlsplit(address).query)["redirect"][0]
-        wrong = [f"{back}?{query}" for query in ("code=theirs&state=guess", "code=theirs", "state=", "error=no")]
+        wrong = [
+            f"{back}?{query}" for query in ("code=theirs&state=guess", "code=theirs", "state=", "error=no")
+        ]
         seen.extend(httpx.get(each).status_code for each in (*wrong, back.replace("/callback", "/")))
         return True
 
