@@ -35,6 +35,11 @@ class Bulk(Struct, frozen=True):
     deleted: int = 0
 
 
+class _Removed(Struct, frozen=True):
+    removed: int = 0
+    complete: bool = True
+
+
 class _Maybe(Struct, frozen=True):
     """A value as the API answers it."""
 
@@ -55,7 +60,9 @@ class ApiGuild:
         return self.api.get("/kv/stores", list[Store], guild_id=self.guild)
 
     def keys(self, store: str, *, prefix: str = "", limit: int = 100, cursor: str = "") -> KeyPage:
-        return self.api.get(self._store(store), KeyPage, prefix=prefix, limit=limit, cursor=cursor)
+        page = self.api.get(self._store(store), KeyPage, prefix=prefix, limit=limit, cursor=cursor)
+        keys = [{name: value for name, value in key.items() if value is not None} for key in page.keys]
+        return msgspec.structs.replace(page, keys=keys)
 
     def get(self, store: str, key: str) -> Kept | None:
         try:
@@ -77,12 +84,19 @@ class ApiGuild:
 
     def clear(self, store: str, *, prefix: str = "") -> int:
         if not prefix:
-            answer = self.api.call("DELETE", f"/kv/stores/{self._at}/{segment(store)}", dict[str, Any])
-            return int(answer.get("removed", 0))
+            return self._clear_whole(store)
         removed = 0
         while names := [key["name"] for key in self.keys(store, prefix=prefix, limit=BULK).keys]:
             self.bulk(store, delete=names)
             removed += len(names)
+        return removed
+
+    def _clear_whole(self, store: str) -> int:
+        """A large store takes several requests."""
+        removed, complete = 0, False
+        while not complete:
+            answer = self.api.call("DELETE", f"/kv/stores/{self._at}/{segment(store)}", _Removed)
+            removed, complete = removed + answer.removed, answer.complete
         return removed
 
     def bulk(self, store: str, *, put: list[Put] | None = None, delete: list[str] | None = None) -> Bulk:

@@ -8,10 +8,12 @@ followed: a token goes to the address that was configured and to no other.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import random
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote
 
@@ -37,6 +39,9 @@ SILENCE_SECONDS: Final = 60.0
 """Of a stream, beats included, before it counts as broken."""
 ANSWER_LIMIT: Final = 64 << 20
 """Bytes of an answer that is held in memory."""
+
+SHA256_HEADER: Final = "X-Flora-SHA256"
+"""What downloads should come to."""
 
 _IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
 _LATER: Final = frozenset({429, 502, 503, 504})
@@ -98,27 +103,33 @@ class Api:
         body: object = None,
         query: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
+        seconds: float = ANSWER_SECONDS,
     ) -> T:
         """Make a call and decode its answer; ``into`` the type of None when there is none to decode.
 
-        ``body`` is sent as JSON, bytes as they are. What is empty or None in ``query`` is left out.
+        ``body`` is sent as JSON; bytes, and what is in a file, as they are. What is empty or None in
+        ``query`` is left out. ``seconds`` is how long the answer may take.
         """
-        content = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
-        sent = {"Content-Type": "application/octet-stream" if isinstance(body, bytes) else "application/json"}
-        answer = self._send(
-            method, path, query or {}, {**(sent if content else {}), **(headers or {})}, content
-        )
+        raw = isinstance(body, (bytes, Path))
+        content = body if isinstance(body, (bytes, Path)) or body is None else msgspec.json.encode(body)
+        sent = {"Content-Type": "application/octet-stream" if raw else "application/json"} if content else {}
+        answer = self._send(method, path, query or {}, {**sent, **(headers or {})}, content, seconds=seconds)
         return self._decoded(answer, into)
 
     def download(self, path: str) -> Generator[bytes]:
-        """The bytes of ``path`` in pieces."""
+        """The bytes of ``path`` in pieces; raises Broken when they are not all, or not as they should be."""
         import httpx  # noqa: PLC0415
 
+        digest = hashlib.sha256()
         try:
             with self._http.stream("GET", path) as response:
                 if response.status_code != 200:
                     raise self._refusal(response)
-                yield from response.iter_bytes(1 << 16)
+                for piece in response.iter_bytes(1 << 16):
+                    digest.update(piece)
+                    yield piece
+                if response.headers.get(SHA256_HEADER, "") not in {"", digest.hexdigest()}:
+                    raise Broken("what came down is not what the API sent; try again")
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
 
@@ -172,18 +183,23 @@ class Api:
         path: str,
         query: Mapping[str, object],
         headers: Mapping[str, str],
-        content: bytes | None,
+        content: bytes | Path | None,
+        *,
+        seconds: float,
     ) -> httpx.Response:
         """A successful answer, after as many attempts as it takes."""
         import httpx  # noqa: PLC0415
 
+        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         attempt = 1
         while True:
             wanted: float | None = None
             try:
-                answer = self._http.request(
-                    method, path, params=_query(query), headers=headers, content=content
-                )
+                with contextlib.ExitStack() as stack:
+                    body = stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
+                    answer = self._http.request(
+                        method, path, params=_query(query), headers=headers, content=body, timeout=timeout
+                    )
                 if answer.is_success:
                     return answer
                 failure = self._refusal(answer)

@@ -1,7 +1,7 @@
 """Which API to speak to, and with which token.
 
-The address comes from ``--api``, else FLORA_API_URL, else ``flora.toml`` (of the environment that ``--env``
-or FLORA_ENV names, then of the project), else the last ``flora login``. The token comes from FLORA_TOKEN,
+The address comes from ``--api``, else FLORA_API_URL, else from the environment of ``flora.toml`` that
+``--env`` or FLORA_ENV names, else from the last ``flora login``. The token comes from FLORA_TOKEN,
 else from a login at exactly that address: one that was given at one API is never shown to another.
 
 What a login leaves is ``flora/config.json`` in XDG_CONFIG_HOME, for its user alone (0600). The token itself
@@ -23,9 +23,9 @@ from msgspec import Struct
 
 from flora_cli import keys
 from flora_cli.errors import CliError
+from flora_cli.project_file import CONFIG, Environment, read_project_file
 from flora_core.errors import InvalidInput
 from flora_core.files import CannotRead, read_kept
-from flora_core.project_config import CONFIG, Environment, ProjectConfig, find_project, read_project_config
 
 API_URL: Final = "FLORA_API_URL"
 TOKEN: Final = "FLORA_TOKEN"  # noqa: S105  a variable's name
@@ -86,7 +86,7 @@ def resolve(
     ``folder`` is where a project is looked for, upwards; else the working directory. Raises InvalidInput for
     an address that is none, an environment that ``flora.toml`` does not have, or a file that is wrong.
     """
-    project, environment = _project(folder or Path.cwd(), env or environ.get(ENVIRONMENT))
+    environment = _environment(folder or Path.cwd(), env or environ.get(ENVIRONMENT))
     user = read_user()
     found = next(
         (
@@ -95,7 +95,6 @@ def resolve(
                 (api, "--api"),
                 (environ.get(API_URL), API_URL),
                 (environment.api, CONFIG),
-                (project.api, CONFIG),
                 (user.api, "flora login"),
             )
             if url
@@ -157,14 +156,24 @@ def user_file() -> Path:
     return (Path(base) if base else Path.home() / ".config") / "flora" / "config.json"
 
 
-def _project(folder: Path, env: str | None) -> tuple[ProjectConfig, Environment]:
+def find_project(start: Path) -> Path | None:
+    """The nearest folder with a ``flora.toml``, from ``start`` upwards. Blocks."""
+    here = start.resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / CONFIG).is_file()), None)
+
+
+def _environment(folder: Path, name: str | None) -> Environment:
+    """The environment of that name, of the project around ``folder``; an empty one without a name."""
+    if not name:
+        return Environment()
     found = find_project(folder)
     if found is None:
-        if env:
-            raise InvalidInput(f"--env: there is no {CONFIG} here or above that could have [env.{env}]")
-        return ProjectConfig(), Environment()
-    config = read_project_config(found)
-    return config, config.environment(env) if env else Environment()
+        raise InvalidInput(f"--env: there is no {CONFIG} here or above that could have [env.{name}]")
+    environments = read_project_file(found).env
+    if name not in environments:
+        there = ", ".join(sorted(environments)) or "none"
+        raise InvalidInput(f"--env: there is no [env.{name}] in {CONFIG}; there are: {there}")
+    return environments[name]
 
 
 def _stored(user: UserConfig, url: str) -> str:

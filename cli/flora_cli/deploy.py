@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,8 +18,8 @@ from flora_cli.deploying import SOURCE, Deployed, Ready, Step, explained, follow
 from flora_cli.errors import CliError
 from flora_cli.options import ApiUrl, AsJson, Env, connect, several_guilds
 from flora_cli.output import note, print_json, warn
+from flora_cli.project_file import entrypoint_of
 from flora_core.errors import BundleFailed, FloraError, InvalidInput
-from flora_core.project_config import chosen_entrypoint
 from flora_core.toolchain import Diagnostic, Project, Toolchain, render_all
 
 BUNDLE_MAP: Final = "bundle.js.map"
@@ -26,6 +27,9 @@ BUNDLE_MAP: Final = "bundle.js.map"
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 Guilds = Annotated[
     list[str] | None, typer.Option("--guild", "-g", help="A guild's id; may be given several times.")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Take it over from whoever manages it in the cluster, as kubectl.")
 ]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the script runs.")]
 
@@ -53,6 +57,7 @@ def deploy(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and bundle; change nothing.")] = False,
     wait: Wait = True,
+    force: Force = False,
     api: ApiUrl = None,
     json: AsJson = False,
 ) -> None:
@@ -63,7 +68,7 @@ def deploy(
 
     Example: flora deploy my-bot --guild 123456789012345678 -m "greets newcomers"
     """
-    project = Project.from_folder(folder, entrypoint=chosen_entrypoint(folder, entrypoint))
+    project = Project.from_folder(folder, entrypoint=entrypoint_of(folder, entrypoint))
     with connect(api, env, folder=folder) as known:
         guilds = several_guilds(known, guild)
         if expected_revision is not None and len(guilds) > 1:
@@ -75,10 +80,11 @@ def deploy(
             **({"expected_revision": expected_revision} if expected_revision else {}),
         }
         body = msgspec.json.encode(request)
+        query = {"dry_run": dry_run, "force": force}
         failures: list[FloraError] = []
         for each in guilds:
             try:
-                _deploy(known, each, body, dry_run=dry_run, wait=wait, json=json)
+                _deploy(known, each, body, query, wait=wait, json=json)
             except FloraError as error:
                 if len(guilds) == 1:
                     raise
@@ -90,18 +96,15 @@ def deploy(
         raise CliError(f"{len(failures)} of {len(guilds)} guilds failed")
 
 
-def _deploy(api: Api, guild: str, body: bytes, *, dry_run: bool, wait: bool, json: bool) -> None:
+def _deploy(api: Api, guild: str, body: bytes, query: Mapping[str, bool], *, wait: bool, json: bool) -> None:
     headers = {**SOURCE, "Content-Type": "application/json"}
     path = f"/deployments/{segment(guild)}"
     try:
-        if dry_run:
-            _tell_checked(
-                guild,
-                api.call("POST", path, Checked, body=body, headers=headers, query={"dry_run": True}),
-                json=json,
-            )
+        if query["dry_run"]:
+            checked = api.call("POST", path, Checked, body=body, headers=headers, query=query)
+            _tell_checked(guild, checked, json=json)
             return
-        deployed = api.call("POST", path, Deployed, body=body, headers=headers)
+        deployed = api.call("POST", path, Deployed, body=body, headers=headers, query=query)
     except FloraError as error:
         raise explained(error) from None
     finish(api, deployed, wait=wait, json=json)

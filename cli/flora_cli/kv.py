@@ -20,6 +20,9 @@ from flora_cli.output import note, print_json, standard_input
 from flora_core.errors import InvalidInput
 from flora_core.wire import UNREADABLE
 
+RESTORE_SECONDS: Final = 330.0
+"""A pod that restores half a gigabyte has five minutes."""
+
 app: Final = typer.Typer(
     name="kv", help="Look into what a guild's script keeps, and change it.", no_args_is_help=True
 )
@@ -304,7 +307,7 @@ def import_(
     Example: flora kv import backup.flora --replace --yes
     """
     try:
-        content = file.read_bytes()
+        file.open("rb").close()
     except OSError as error:
         raise InvalidInput(f"{file}: cannot be read: {error.strerror or error}") from None
     with _at_api(guild, env, api) as access:
@@ -314,7 +317,8 @@ def import_(
             "POST",
             f"/kv/restore/{access.guild}",
             dict[str, Any],
-            body=content,
+            body=file,
+            seconds=RESTORE_SECONDS,
             query={"mode": "replace" if replace else "merge"},
         )
     if json:

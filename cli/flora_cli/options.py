@@ -14,6 +14,7 @@ from msgspec import Struct
 from flora_cli import config
 from flora_cli.client import Api
 from flora_cli.errors import CliError
+from flora_cli.project_file import CONFIG
 from flora_core.errors import InvalidInput
 from flora_core.ids import parse_guild_id
 
@@ -68,7 +69,7 @@ def one_guild(api: Api, guild: str | None) -> str:
     if len(named) > 1:
         raise InvalidInput(f"which guild? Name it with --guild; the environment has {', '.join(named)}")
     if named:
-        return named[0]
+        return parse_guild_id(named[0], field=f"{CONFIG}: guilds")
     return _choose(api.get("/guilds", list[GuildChoice]))
 
 

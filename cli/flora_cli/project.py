@@ -11,7 +11,6 @@ import typer
 
 from flora_cli.scaffold import create_project, write_text, write_types
 from flora_core.errors import InvalidInput
-from flora_core.project_config import chosen_entrypoint
 from flora_core.toolchain import Built, Diagnostic, Project, Toolchain, render_all
 
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
@@ -34,7 +33,7 @@ def check(folder: Folder = Path(), *, entrypoint: Entrypoint = None, json: AsJso
 
     Example: flora check my-bot
     """
-    project = Project.from_folder(folder, entrypoint=chosen_entrypoint(folder, entrypoint))
+    project = Project.from_folder(folder, entrypoint=entrypoint)
     diagnostics = asyncio.run(_check(project))
     if json:
         typer.echo(msgspec.json.encode(diagnostics).decode())
@@ -59,9 +58,7 @@ def bundle(
     """
     if output.is_dir() or not output.parent.is_dir():
         raise InvalidInput(f"{output}: name a file in a folder that exists")
-    built = asyncio.run(
-        _bundle(Project.from_folder(folder, entrypoint=chosen_entrypoint(folder, entrypoint)))
-    )
+    built = asyncio.run(_bundle(Project.from_folder(folder, entrypoint=entrypoint)))
     code, source_map = output, output.with_name(f"{output.name}.map")
     write_text(code, built.bundle.code)
     write_text(source_map, built.bundle.source_map)

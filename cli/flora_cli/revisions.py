@@ -13,13 +13,13 @@ from rich.text import Text
 
 from flora_cli import show
 from flora_cli.client import Api, segment
-from flora_cli.deploy import Wait, finish
+from flora_cli.deploy import Force, Wait, finish
 from flora_cli.deploying import SOURCE, Deployed, explained
 from flora_cli.errors import NotThere
 from flora_cli.options import ApiUrl, AsJson, Env, Guild, Yes, confirm, connect, one_guild
 from flora_cli.output import note, print_json
+from flora_cli.project_file import entrypoint_of
 from flora_core.errors import FloraError, InvalidInput
-from flora_core.project_config import chosen_entrypoint
 from flora_core.toolchain import Project
 
 NOT_ROLLED_BACK: Final = "What scripts keep in KV, and secrets, stay as they are now."
@@ -137,7 +137,7 @@ def diff(
             )
             files: list[dict[str, Any]] = found["files"]
         else:
-            project = Project.from_folder(folder, entrypoint=chosen_entrypoint(folder, entrypoint))
+            project = Project.from_folder(folder, entrypoint=entrypoint_of(folder, entrypoint))
             files = list(compare(_deployed_files(known, chosen, old), project.files))
             found = {"from": old, "to": "", "files": files}
     if json:
@@ -155,8 +155,10 @@ def rollback(
     ] = "",
     *,
     guild: Guild = None,
+    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the history.")] = "",
     yes: Yes = False,
     wait: Wait = True,
+    force: Force = False,
     api: ApiUrl = None,
     env: Env = None,
     json: AsJson = False,
@@ -173,7 +175,9 @@ def rollback(
         confirm(f"Roll guild {chosen} back to {to}? {NOT_ROLLED_BACK}", yes=yes)
         path = f"/deployments/{segment(chosen)}/rollback" + (f"/{segment(revision)}" if revision else "")
         try:
-            deployed = known.call("POST", path, Deployed, headers=SOURCE)
+            deployed = known.call(
+                "POST", path, Deployed, body={"message": message}, headers=SOURCE, query={"force": force}
+            )
         except FloraError as error:
             raise explained(error) from None
         finish(known, deployed, wait=wait, json=json)

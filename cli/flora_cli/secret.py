@@ -11,12 +11,14 @@ import typer
 
 from flora_cli import show
 from flora_cli.client import Api, segment
+from flora_cli.config import find_project
+from flora_cli.dotenv import read_values
 from flora_cli.errors import NotThere
 from flora_cli.options import ApiUrl, AsJson, Env, Guild, connect, one_guild
 from flora_cli.output import note, print_json, standard_input, warn
+from flora_cli.project_file import CONFIG, ProjectFile, read_project_file
 from flora_core.allowed_hosts import parse_allowed_hosts
 from flora_core.errors import InvalidInput
-from flora_core.project_config import CONFIG, ProjectConfig, find_project, read_project_config, read_values
 
 app: Final = typer.Typer(
     name="secret", help="Set a guild's secrets; their values are never shown.", no_args_is_help=True
@@ -135,7 +137,7 @@ def _asked_for_value(name: str) -> str:
     return value
 
 
-def _from_dotenv(file: Path, names: Sequence[str] | None, project: ProjectConfig) -> dict[str, str]:
+def _from_dotenv(file: Path, names: Sequence[str] | None, project: ProjectFile) -> dict[str, str]:
     """Values by the secrets' names; raises InvalidInput for one that is not there."""
     if not file.is_file():
         raise InvalidInput(f"--from-dotenv: there is no file {file}")
@@ -155,7 +157,7 @@ def _from_dotenv(file: Path, names: Sequence[str] | None, project: ProjectConfig
 
 
 def _hosts(
-    api: Api, guild: str, names: Sequence[str], given: Sequence[str] | None, project: ProjectConfig
+    api: Api, guild: str, names: Sequence[str], given: Sequence[str] | None, project: ProjectFile
 ) -> dict[str, list[str]]:
     """Who may see each: what was said, else what the project says, else as it is."""
     said = {name: list(given) for name in names} if given else {}
@@ -168,10 +170,11 @@ def _hosts(
     present = {
         row["name"]: row.get("allowed_hosts") or []
         for row in api.get(f"/secrets/{segment(guild)}", list[dict[str, Any]])
+        if row.get("source") != "kubernetes"
     }
     return {name: said.get(name) or present.get(name, []) for name in names}
 
 
-def _project() -> ProjectConfig:
+def _project() -> ProjectFile:
     folder = find_project(Path.cwd())
-    return read_project_config(folder) if folder is not None else ProjectConfig()
+    return read_project_file(folder) if folder is not None else ProjectFile()

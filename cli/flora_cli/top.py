@@ -74,10 +74,14 @@ def usage_view(usage: dict[str, Any], before: dict[str, Any] | None, seconds: fl
             grown = value - _counters(before).get(name, 0)
             rate = f"{grown / seconds:,.1f}/s" if grown >= 0 else "started anew"
         made.add_row(*show.cells([name, f"{value:,.0f}", rate]))
-    kv = usage.get("kv") or {}
-    used, limit = show.size(kv.get("bytes", 0)), show.size(kv.get("limit_bytes", 0))
-    made.add_row(*show.cells(["storage", f"{used} of {limit}, {kv.get('keys', 0):,} keys", ""]))
+    made.add_row(*show.cells(["storage", _storage(usage.get("kv")), ""]))
     return Group(_headline(usage), made)
+
+
+def _storage(kv: dict[str, int] | None) -> str:
+    if kv is None:
+        return "cannot be read now"
+    return f"{show.size(kv['bytes'])} of {show.size(kv['limit_bytes'])}, {kv['keys']:,} keys"
 
 
 def _headline(usage: dict[str, Any]) -> Text:

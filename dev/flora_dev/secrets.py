@@ -1,7 +1,11 @@
 """Secrets of a script that runs on its author's machine.
 
-``flora.toml`` says which there are and which hosts may see them (``flora_core.project_config``). The values
-are in ``.env`` beside it, or come with ``--secret NAME``.
+``flora.toml`` says which there are and which hosts may see them; it can be checked in. The values are in
+``.env`` beside it, which is not, or come with ``--secret NAME``:
+
+    [secrets.WEATHER_KEY]
+    allowed_hosts = ["api.example.com"]
+    env = "MY_KEY"                       # its name in .env, when that is another
 
 The environment of ``flora dev`` itself is not searched: a project that somebody else wrote could name any
 variable of it, and a host of its own.
@@ -12,9 +16,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from flora_cli.dotenv import read_values
+from flora_cli.project_file import CONFIG, SecretEntry, read_project_file
 from flora_core.manifest import SecretSpec
-from flora_core.project_config import CONFIG, VALUES, SecretEntry, read_project_config, read_values
+
+VALUES: Final = ".env"
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,7 +47,7 @@ def read_secrets(folder: Path, given: Mapping[str, str]) -> DevSecrets:
 
     Raises InvalidInput when one of the files is not what it should be; no value is ever in its text.
     """
-    entries = read_project_config(folder).secrets
+    entries = read_project_file(folder).secrets
     values = read_values(folder / VALUES)
     known: list[DevSecret] = []
     notes: list[str] = []

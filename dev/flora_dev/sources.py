@@ -16,10 +16,9 @@ from watchfiles import DefaultFilter, awatch
 from flora_core.errors import InvalidInput
 from flora_core.ids import GuildId
 from flora_core.manifest import GuildDeployment, InvalidManifest, parse_manifest
-from flora_core.project_config import VALUES, chosen_entrypoint, read_values
 from flora_core.toolchain import Project
 from flora_core.wire.control import DEFAULT_LIMITS, Limits
-from flora_dev.secrets import DevSecrets, manifest_secrets, read_secrets
+from flora_dev.secrets import VALUES, DevSecrets, manifest_secrets, read_secrets, read_values
 
 QUIET_MILLISECONDS: Final = 50
 """Changes closer together than this are one: editors write a file in several steps."""
@@ -80,7 +79,7 @@ class FolderSource:
         return [Wanted(self._guild, name, self._read, secrets=secrets)]
 
     def _read(self) -> Project:
-        return Project.from_folder(self.folder, entrypoint=chosen_entrypoint(self.folder, self._entrypoint))
+        return Project.from_folder(self.folder, entrypoint=self._entrypoint)
 
 
 class ManifestSource:

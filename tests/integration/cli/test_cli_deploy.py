@@ -178,7 +178,7 @@ def test_an_environment_names_its_guilds(known: Command, takes: PlayedApi, proje
     assert len(takes.requests("POST", f"/deployments/{GUILD}")) == 1
     assert len(takes.requests("POST", f"/deployments/{OTHER}")) == 1
     wrong = known("deploy", project, "--env", "prod")
-    assert (wrong.code, "there are production" in wrong.err) == (2, True)
+    assert (wrong.code, "there are: production" in wrong.err) == (2, True)
 
 
 def test_the_only_guild_is_the_one(
@@ -314,8 +314,11 @@ def test_going_back_says_what_does_not_go_back(known: Command, api: PlayedApi) -
     ended = known("rollback", "-g", GUILD, "--yes")
     assert (ended.code, "KV, and secrets, stay as they are" in ended.err) == (0, True)
     assert ended.out == f"{GUILD} ready on flora-runtime-2 in 0.8 s, revision {REVISION}\n"
+    assert api.last("POST", f"/deployments/{GUILD}/rollback").json == {"message": ""}
     rolled_back(api, "/abc")
-    assert known("rollback", "abc", "-g", GUILD, "--yes", "--json").json["ok"]
+    assert known("rollback", "abc", "-g", GUILD, "--yes", "--force", "-m", "too loud", "--json").json["ok"]
+    asked = api.last("POST", f"/deployments/{GUILD}/rollback/abc")
+    assert (asked.json, asked.query) == ({"message": "too loud"}, {"force": "true"})
 
 
 @pytest.mark.parametrize("command", ["rollback", "undeploy"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,29 @@ def test_a_download_that_broke_off_is_no_file(known: Command, api: PlayedApi, tm
     assert (tmp_path / "x.flora").read_text() == "before"
     assert not list(tmp_path.glob("*.part"))
     assert api.requests("DELETE", f"/kv/export/{GUILD}/b1") == [], "it can still be fetched"
+
+
+def test_a_download_that_is_not_what_was_sent_is_no_file(
+    known: Command, api: PlayedApi, tmp_path: Path
+) -> None:
+    exports(api)
+    api.faults_at[f"/kv/export/{GUILD}/b1"] = Fault(
+        200, b"bytez", {"X-Flora-SHA256": sha256(b"bytes").hexdigest()}
+    )
+    broken = known("kv", "export", "-o", "x.flora")
+    assert (broken.code, "is not what the API sent" in broken.err) == (5, True)
+    assert list(tmp_path.iterdir()) == []
+    api.faults_at[f"/kv/export/{GUILD}/b1"] = Fault(
+        200, b"bytes", {"X-Flora-SHA256": sha256(b"bytes").hexdigest()}
+    )
+    assert known("kv", "export", "-o", "x.flora", "--id", "b1").code == 0
+
+
+def test_a_large_store_is_cleared_in_several_requests(known: Command, api: PlayedApi) -> None:
+    api.stores["notes"] = {"a": {"value": ""}}
+    answers = iter([{"removed": 7, "complete": False}, {"removed": 2, "complete": True}])
+    api.answers[f"DELETE /kv/stores/{GUILD}/notes"] = lambda _asked: next(answers)
+    assert known("kv", "clear", "-s", "notes", "--yes").out == "9 keys deleted\n"
 
 
 def test_an_export_is_restored(known: Command, api: PlayedApi, tmp_path: Path) -> None:
@@ -338,6 +362,11 @@ def test_usage_is_shown_once_where_there_is_no_terminal(known: Command, api: Pla
         ["storage", "2.0", "KiB", "of", "1.0", "MiB,", "4", "keys"]
     ]
     assert known("top", "--json").json["events"] == {"messageCreate": 100}
+
+
+def test_storage_that_cannot_be_read_is_said(known: Command, api: PlayedApi) -> None:
+    api.answers[f"GET /usage/{GUILD}"] = usage(kv=None)
+    assert "cannot be read now" in known("top").out
 
 
 @pytest.mark.parametrize(

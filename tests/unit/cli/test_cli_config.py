@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flora_cli import config, keys
-from flora_cli.config import Login, Target, parse_url, resolve
+from flora_cli.config import Login, Target, find_project, parse_url, resolve
 from flora_cli.errors import CliError
 from flora_core.errors import InvalidInput
 
-FLAG, VARIABLE, PROJECT, STAGING, USER = (
-    f"https://{name}.example.com" for name in ("flag", "variable", "project", "staging", "user")
+FLAG, VARIABLE, STAGING, USER = (
+    f"https://{name}.example.com" for name in ("flag", "variable", "staging", "user")
 )
-TOML = f'api = "{PROJECT}"\n[env.staging]\napi = "{STAGING}"\nguilds = ["5"]\n[env.production]\nguilds = ["6", "7"]\n'
+TOML = f'[env.staging]\napi = "{STAGING}"\nguilds = ["5"]\n[env.production]\nguilds = ["6", "7"]\n'
 
 
 @pytest.fixture(autouse=True)
@@ -48,9 +48,8 @@ def test_the_nearest_word_counts(project: Path) -> None:
     assert url(project, env="staging", FLORA_API_URL=VARIABLE) == VARIABLE
     assert url(project, env="staging") == STAGING
     assert url(project, FLORA_ENV="staging") == STAGING
-    assert url(project, env="production") == PROJECT, "an environment without an address"
-    assert url(project) == PROJECT
-    assert url(outside) == USER
+    assert url(project, env="production") == USER, "an environment without an address"
+    assert url(project) == url(outside) == USER
 
 
 def test_without_any_word_there_is_no_api(tmp_path: Path) -> None:
@@ -58,7 +57,7 @@ def test_without_any_word_there_is_no_api(tmp_path: Path) -> None:
 
 
 def test_an_environment_brings_its_guilds(project: Path) -> None:
-    target = resolve(api=None, env="production", environ={}, folder=project)
+    target = resolve(api=FLAG, env="production", environ={}, folder=project)
     assert target is not None
     assert target.guilds == ("6", "7")
 
@@ -66,13 +65,20 @@ def test_an_environment_brings_its_guilds(project: Path) -> None:
 def test_an_environment_without_a_project_is_a_mistake(tmp_path: Path, project: Path) -> None:
     with pytest.raises(InvalidInput, match=r"no flora.toml here or above"):
         resolve(api=None, env="staging", environ={}, folder=tmp_path)
-    with pytest.raises(InvalidInput, match="there are production, staging"):
+    with pytest.raises(InvalidInput, match="there are: production, staging"):
         resolve(api=None, env="stagin", environ={}, folder=project)
+
+
+def test_the_project_is_found_from_below(tmp_path: Path, project: Path) -> None:
+    assert find_project(tmp_path) is None
+    assert find_project(project) == (tmp_path / "bot").resolve()
+    (project / "flora.toml").write_text("")
+    assert find_project(project) == project.resolve(), "the nearest"
 
 
 def test_a_token_is_shown_only_where_it_was_given(project: Path) -> None:
     config.remember(USER, Login("ann"), "secret-of-user")
-    config.remember(PROJECT, Login("ann"), "secret-of-project")
+    config.remember(STAGING, Login("ann"), "secret-of-staging")
 
     def token(api: str) -> str:
         target = resolve(api=api, env=None, environ={}, folder=project)
@@ -80,7 +86,7 @@ def test_a_token_is_shown_only_where_it_was_given(project: Path) -> None:
         return target.token
 
     assert token(USER) == "secret-of-user"
-    assert token(f"{PROJECT}/api/") == "secret-of-project"
+    assert token(f"{STAGING}/api/") == "secret-of-staging"
     assert token(FLAG) == ""
     assert token(USER.replace("https", "http")) == ""
     assert token(f"{USER}:8443") == ""

@@ -10,10 +10,9 @@ from flora_cli.scaffold import create_project
 from flora_core.errors import InvalidInput
 from flora_core.ids import GuildId
 from flora_core.manifest import SecretKeyRef, SecretSpec
-from flora_core.project_config import read_values
 from flora_core.toolchain import Project
 from flora_dev.command import _value_of
-from flora_dev.secrets import DevSecret, manifest_secrets, read_secrets
+from flora_dev.secrets import DevSecret, manifest_secrets, read_secrets, read_values
 from flora_dev.sources import FolderSource, ManifestSource
 
 TOML = '[secrets.KEY]\nallowed_hosts = ["api.example.com"]\n'
