@@ -116,6 +116,10 @@ class Api:
         answer = self._send(method, path, query or {}, {**sent, **(headers or {})}, content, seconds=seconds)
         return self._decoded(answer, into)
 
+    def text(self, path: str) -> str:
+        """What is at ``path``, where that is no JSON; at most 1,000 characters of it."""
+        return self._send("GET", path, {}, {}, None, seconds=ANSWER_SECONDS).text.strip().strip('"')[:1000]
+
     def download(self, path: str) -> Generator[bytes]:
         """The bytes of ``path`` in pieces; raises Broken when they are not all, or not as they should be."""
         import httpx  # noqa: PLC0415

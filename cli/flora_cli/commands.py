@@ -108,6 +108,15 @@ COMMANDS: Final = (
         GUILDS,
     ),
     Row(
-        "open", "flora_cli.revisions:open_page", "Open this installation's page in the browser.", INSTALLATION
+        "health",
+        "flora_cli.installation:health",
+        "Ask whether the API answers. Exits with 5 when it does not.",
+        INSTALLATION,
+    ),
+    Row(
+        "open",
+        "flora_cli.installation:open_page",
+        "Open this installation's page in the browser.",
+        INSTALLATION,
     ),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import webbrowser
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -198,23 +197,6 @@ def undeploy(
         print_json({"guild_id": chosen, "undeployed": True})
     else:
         note(f"{chosen} is undeployed; flora rollback brings it back")
-
-
-def open_page(
-    *,
-    reference: Annotated[bool, typer.Option("--docs", help="The API's reference instead.")] = False,
-    show_only: Annotated[bool, typer.Option("--print", help="Print the address, open nothing.")] = False,
-    api: ApiUrl = None,
-    env: Env = None,
-) -> None:
-    """Open this installation's page in the browser.
-
-    Example: flora open --docs
-    """
-    with connect(api, env) as known:
-        address = f"{known.target.url}/{'api-docs' if reference else ''}"
-    if show_only or not webbrowser.open(address):
-        typer.echo(address)
 
 
 def compare(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[dict[str, Any]]:

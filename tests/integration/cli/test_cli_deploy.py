@@ -71,6 +71,7 @@ def takes(api: PlayedApi) -> PlayedApi:
 # ---------------------------------------------------------------- what is sent
 
 
+@pytest.mark.parity(99)
 def test_a_folder_is_deployed_and_followed_until_it_runs(
     known: Command, takes: PlayedApi, project: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_json_is_one_object_a_guild(known: Command, takes: PlayedApi, project: P
     assert "1 of 2 guilds failed" in ended.err
 
 
+@pytest.mark.parity(99)
 def test_npm_packages_are_bundled_here_as_they_would_be_anywhere(
     known: Command, takes: PlayedApi, project: Path
 ) -> None:
@@ -360,6 +362,7 @@ def test_undeploying_takes_the_script_away(known: Command, api: PlayedApi) -> No
     assert known("undeploy", "-g", GUILD, "--yes", "--json").json == {"guild_id": GUILD, "undeployed": True}
 
 
+@pytest.mark.parity(100)
 def test_deployments_are_listed(known: Command, api: PlayedApi) -> None:
     api.answers["GET /deployments"] = [
         {"guild_id": GUILD, "entry": "src/main.ts", "revision_id": "r2", "ready": True, "reason": "Running"},
@@ -374,6 +377,7 @@ def test_deployments_are_listed(known: Command, api: PlayedApi) -> None:
     assert len(known("list", "--json").json) == 2
 
 
+@pytest.mark.parity(100)
 def test_the_state_of_a_guild_is_shown(known: Command, api: PlayedApi) -> None:
     api.answers[f"GET /deployments/{GUILD}/status"] = {
         "guild_id": GUILD,
@@ -465,6 +469,15 @@ def test_revisions_are_compared_by_the_api(known: Command, api: PlayedApi) -> No
     api.answers[f"GET /deployments/{GUILD}/diff"] = answer
     ended = known("diff", "--from", "a", "--to", "b")
     assert ended.out == "added    x.ts\n+1\\x1b[2J\n"
+
+
+@pytest.mark.parity(100)
+def test_an_api_that_answers_is_well(known: Command, api: PlayedApi) -> None:
+    api.answers["GET /health"] = b"ok"
+    assert known("health").out == f"{api.url} ok\n"
+    assert known("health", "--json").json == {"api": api.url, "health": "ok"}
+    api.faults_at["/health"] = refusal(503, "UNAVAILABLE", "starting")
+    assert known("health").code == 5
 
 
 def test_the_page_is_printed_where_no_browser_is_wanted(known: Command, api: PlayedApi) -> None:

@@ -22,6 +22,7 @@ VALUE = "s3cret-value"
 # ---------------------------------------------------------------- kv
 
 
+@pytest.mark.parity(102)
 def test_a_value_goes_in_and_comes_out(known: Command, api: PlayedApi) -> None:
     put = known("kv", "put", "user/1", "hello", "-s", "notes", "--ttl", "10m", "--metadata", '{"a": [1]}')
     assert put == Ended(0, "", "")
@@ -34,6 +35,7 @@ def test_a_value_goes_in_and_comes_out(known: Command, api: PlayedApi) -> None:
     assert known("kv", "delete", "user/1", "-s", "notes", "--json").json == {"deleted": True}
 
 
+@pytest.mark.parity(102)
 def test_keys_and_stores_are_listed(known: Command, api: PlayedApi) -> None:
     api.stores["notes"] = {f"k{number}": {"value": ""} for number in range(5)}
     assert known("kv", "stores").out.split() == ["STORE", "KEYS", "SIZE", "notes", "5", "50", "B"]
@@ -58,6 +60,7 @@ def test_what_is_not_there_is_named(known: Command, api: PlayedApi) -> None:
         assert (nowhere.code, "there is no store 'other'; there are notes" in nowhere.err) == (4, True)
 
 
+@pytest.mark.parity(102)
 def test_a_store_is_cleared_when_that_is_meant(known: Command, api: PlayedApi) -> None:
     api.stores["notes"] = {f"k{number:04}": {"value": ""} for number in range(1500)} | {"z": {"value": ""}}
     refused = known("kv", "clear", "-s", "notes")

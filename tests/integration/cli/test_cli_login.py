@@ -41,6 +41,7 @@ def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- a browser
 
 
+@pytest.mark.parity(98)
 def test_the_browser_brings_a_token(
     bare: Command, api: PlayedApi, somebody: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_verifier_is_long_and_new_each_time() -> None:
 # ---------------------------------------------------------------- a token
 
 
+@pytest.mark.parity(98, 103)
 def test_a_token_is_taken_from_standard_input(bare: Command, api: PlayedApi, tmp_path: Path) -> None:
     ended = bare("login", "--api", f"{api.url}/api", "--token", "-", stdin=f"{TOKEN}\n".encode())
     assert (ended.code, ended.out) == (0, "")

@@ -34,6 +34,7 @@ def sent(*places: str) -> str:
     return "".join(event(line(place, f"line {place}"), place=place) for place in places)
 
 
+@pytest.mark.parity(101)
 def test_lines_are_shown_with_level_text_and_stack(known: Command, api: PlayedApi) -> None:
     failed = line(
         "2-0",
@@ -72,6 +73,7 @@ def test_a_wrong_question_is_not_asked(known: Command, api: PlayedApi, arguments
     assert api.asked == []
 
 
+@pytest.mark.parity(101)
 def test_following_shows_each_line_once_over_every_break(api: PlayedApi) -> None:
     api.streams[STREAM] = deque(
         [

@@ -41,6 +41,7 @@ def url(folder: Path, *, api: str | None = None, env: str | None = None, **envir
     return target.url if target else None
 
 
+@pytest.mark.parity(103)
 def test_the_nearest_word_counts(project: Path) -> None:
     config.remember(USER, Login(), "token")
     outside = project.parents[1]
