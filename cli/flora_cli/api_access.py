@@ -93,9 +93,10 @@ class ApiGuild:
 
     def _clear_whole(self, store: str) -> int:
         """A large store takes several requests."""
+        path = f"/kv/stores{self._store(store).removeprefix('/kv')}"
         removed, complete = 0, False
         while not complete:
-            answer = self.api.call("DELETE", f"/kv/stores/{self._at}/{segment(store)}", _Removed)
+            answer = self.api.call("DELETE", path, _Removed)
             removed, complete = removed + answer.removed, answer.complete
         return removed
 
@@ -132,8 +133,8 @@ class ApiGuild:
         return self.api.call("POST", f"/crons/{self._at}/run", Ran, body={"name": name})
 
     def _store(self, store: str) -> str:
-        if not store:
-            raise InvalidInput("--store: has no characters; name one")
+        if not store or "/" in store:  # a slash would name another store, and a key
+            raise InvalidInput(f"--store: {store!r} is no store's name; write one without / and .")
         return f"/kv/{self._at}/{segment(store)}"
 
     def _key(self, store: str, key: str) -> str:

@@ -282,7 +282,12 @@ def list_exports(*, guild: Guild = None, env: Env = None, api: ApiUrl = None, js
     elif found:
         made = show.table("ID", "KEYS", "SIZE", "MADE")
         for row in found:
-            cells = [row["backup_id"], row.get("keys"), show.size(row.get("bytes", 0)), row.get("created_at")]
+            cells = [
+                row["backup_id"],
+                row.get("keys"),
+                show.size(row.get("bytes", 0)),
+                show.when(row.get("created_at")),
+            ]
             made.add_row(*show.cells(cells))
         show.console().print(made)
     else:

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Annotated, Any, Final
 
+import msgspec
 import typer
 from msgspec import Struct
 from rich.text import Text
@@ -111,10 +112,10 @@ def whoami(*, api: ApiUrl = None, env: Env = None, json: AsJson = False) -> None
         if not known.target.token:
             raise NotLoggedIn(f"nobody is logged in at {known.target.url}: flora login")
         answer = known.get("/auth/me", dict[str, Any])
-        me = known.get("/auth/me", Me) if not json else None
-    if me is None:
+    if json:
         print_json({"api": known.target.url, **answer})
         return
+    me = msgspec.convert(answer, Me)
     console = show.console()
     console.print(Text(f"{show.plain(me.user.shown)} ({me.user.id}) at {known.target.url}"))
     if me.token:

@@ -41,7 +41,13 @@ def list_deployments(*, api: ApiUrl = None, env: Env = None, json: AsJson = Fals
         table = show.table("GUILD", "READY", "ENTRY", "UPDATED", "REVISION")
         for row in rows:
             state = "yes" if row.get("ready") else f"no: {row.get('reason') or '?'}"
-            cells = [row["guild_id"], state, row.get("entry"), row.get("updated_at"), row.get("revision_id")]
+            cells = [
+                row["guild_id"],
+                state,
+                row.get("entry"),
+                show.when(row.get("updated_at")),
+                row.get("revision_id"),
+            ]
             table.add_row(*show.cells(cells))
         show.console().print(table)
 
@@ -103,7 +109,14 @@ def history(
         actor = row.get("actor") or {}
         who = actor.get("username") or actor.get("user_id") or actor.get("type")
         text = row.get("message") or row.get("error_message")
-        cells = [row["id"], row["status"], row.get("deployed_at"), who, row.get("deploy_source"), text]
+        cells = [
+            row["id"],
+            row["status"],
+            show.when(row.get("deployed_at")),
+            who,
+            row.get("deploy_source"),
+            text,
+        ]
         table.add_row(*show.cells(cells))
     if page["revisions"]:
         show.console().print(table)

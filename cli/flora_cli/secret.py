@@ -100,7 +100,9 @@ def list_secrets(*, guild: Guild = None, env: Env = None, api: ApiUrl = None, js
         made = show.table("NAME", "HOSTS", "FROM", "CHANGED")
         for row in found:
             hosts = ", ".join(row.get("allowed_hosts") or ()) or "none"
-            made.add_row(*show.cells([row["name"], hosts, row.get("source"), row.get("updated_at")]))
+            made.add_row(
+                *show.cells([row["name"], hosts, row.get("source"), show.when(row.get("updated_at"))])
+            )
         show.console().print(made)
 
 

@@ -83,7 +83,10 @@ def list_tokens(*, api: ApiUrl = None, env: Env = None, json: AsJson = False) ->
         made = show.table("ID", "LABEL", "SCOPES", "GUILDS", "LAST USED", "EXPIRES")
         for row in found:
             limits = [", ".join(row.get(name) or ()) or "all" for name in ("scopes", "guilds")]
-            times = [row.get("last_used_at") or "never", row.get("expires_at") or "never"]
+            times = [
+                show.when(row.get("last_used_at")) or "never",
+                show.when(row.get("expires_at")) or "never",
+            ]
             made.add_row(*show.cells([row["token_id"], row.get("label"), *limits, *times]))
         show.console().print(made)
 

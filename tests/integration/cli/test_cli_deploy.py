@@ -420,7 +420,8 @@ def test_history_comes_in_pages(known: Command, api: PlayedApi) -> None:
     assert ended.out.splitlines()[1].split() == [
         REVISION,
         "failed",
-        "2026-01-01T00:00:00Z",
+        "2026-01-01",
+        "00:00:00Z",
         "ann",
         "cli",
         "Error:",
