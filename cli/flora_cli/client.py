@@ -268,9 +268,7 @@ def refusal(status: int, content: bytes, *, url: str, retry_after: float | None 
     if status in {400, 413, 422}:
         return BadRequest(message, code=body.code, details=body.details)
     if status == 401:
-        return NotLoggedIn(
-            f"{message}; log in with: flora login --api {url} (or set {TOKEN})", code=body.code
-        )
+        return NotLoggedIn(f"{message} (flora login --api {url}, or {TOKEN})", code=body.code)
     if status == 403:
         return NotAllowed(message, code=body.code, details=body.details)
     if status == 404:

@@ -60,6 +60,13 @@ def test_what_is_not_there_is_named(known: Command, api: PlayedApi) -> None:
         assert (nowhere.code, "there is no store 'other'; there are notes" in nowhere.err) == (4, True)
 
 
+@pytest.mark.parametrize("store", ["", "a/b", "../x"])
+def test_a_store_that_would_be_another_is_refused(known: Command, api: PlayedApi, store: str) -> None:
+    ended = known("kv", "put", "k", "v", "-s", store, "-g", GUILD)
+    assert (ended.code, "is no store's name" in ended.err) == (2, True)
+    assert api.asked == []
+
+
 @pytest.mark.parity(102)
 def test_a_store_is_cleared_when_that_is_meant(known: Command, api: PlayedApi) -> None:
     api.stores["notes"] = {f"k{number:04}": {"value": ""} for number in range(1500)} | {"z": {"value": ""}}
