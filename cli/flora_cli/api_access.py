@@ -17,6 +17,8 @@ from flora_cli.options import one_guild
 from flora_core.errors import InvalidInput
 from flora_core.wire import UNREADABLE
 
+FIRST: Final = "0-0"
+"""A place before every line."""
 BULK: Final = 1000
 """Entries of one bulk request."""
 
@@ -112,15 +114,13 @@ class ApiGuild:
         return iter(self.api.get(f"/logs/{self._at}", list[Line], **asked))
 
     def follow(self, query: LogQuery, *, on_break: Callable[[str], None]) -> Iterator[Line]:
-        asked: dict[str, object] = {
-            "backfill": query.limit,
-            "level": query.level,
-            "grep": query.grep,
-            "since": query.since,
-        }
-        for event in self.api.follow(
-            f"/logs/{self._at}/stream", asked, on_break=on_break, backfill="backfill"
-        ):
+        """First what is there, for its ids: a log that is quiet at first has a place to go on from, too."""
+        lines = list(self.logs(msgspec.structs.replace(query, limit=max(query.limit, 1))))
+        if query.limit:
+            yield from lines
+        asked: dict[str, object] = {"level": query.level, "grep": query.grep, "since": query.since}
+        last = lines[-1].id if lines else FIRST
+        for event in self.api.follow(f"/logs/{self._at}/stream", asked, last_id=last, on_break=on_break):
             if event.name == "missed":
                 on_break(f"{_missed(event.data)} lines are missing here: they came too fast")
             elif event.name == "message":

@@ -158,19 +158,24 @@ class Api:
             raise Broken(str(self._unreachable(error))) from None
 
     def follow(
-        self, path: str, query: Mapping[str, object], *, on_break: Callable[[str], None], backfill: str = ""
+        self,
+        path: str,
+        query: Mapping[str, object],
+        *,
+        last_id: str = "",
+        on_break: Callable[[str], None],
     ) -> Iterator[Event]:
-        """The events of ``path`` for ever, over breaks of the stream, each once.
+        """The events of ``path`` behind ``last_id`` for ever, over breaks of the stream, each once.
 
-        ``on_break`` is told why a stream broke, before each pause. ``backfill`` names the part of ``query``
-        that is for the first connection alone. Raises when the API says no for a reason that stays.
+        ``on_break`` is told why a stream broke, before each pause; that one ended by itself, as they do after
+        some minutes, is told only when the next one does at once. Raises when the API says no for a reason
+        that stays.
         """
-        last, breaks = "", 0
+        last, breaks = last_id, 0
         while True:
-            asked = {name: value for name, value in query.items() if not (last and name == backfill)}
-            why = "the stream ended"
+            why = ""
             try:
-                for event in self.stream(path, asked, last_id=last):
+                for event in self.stream(path, query, last_id=last):
                     if event.id and last and not _is_newer(event.id, last):
                         continue
                     last, breaks = event.id or last, 0
@@ -178,7 +183,8 @@ class Api:
             except Unavailable as error:
                 why = str(error)
             breaks += 1
-            on_break(why)
+            if why or breaks > 1:
+                on_break(why or "the stream ended")
             self._sleep(reconnect_after(breaks, draw=self._draw()))
 
     def _send(

@@ -155,15 +155,26 @@ def test_a_stream_that_breaks_goes_on_where_it_was(api: PlayedApi, client: Api, 
         ]
     )
     why: list[str] = []
-    following = client.follow(
-        "/s", {"backfill": 5, "level": "warn"}, on_break=why.append, backfill="backfill"
-    )
+    following = client.follow("/s", {"level": "warn"}, last_id="0-5", on_break=why.append)
     seen = [next(following).id for _ in range(5)]
     assert seen == ["1-0", "1-1", "2-0", "3-0", "10-0"], "each once, none missing"
     asked = api.requests("GET", "/s")
-    assert [each.headers.get("Last-Event-ID") for each in asked] == [None, "1-1", "1-1", "2-0"]
-    assert [each.query for each in asked] == [{"backfill": "5", "level": "warn"}] + 3 * [{"level": "warn"}]
+    assert [each.headers.get("Last-Event-ID") for each in asked] == ["0-5", "1-1", "1-1", "2-0"]
+    assert [each.query for each in asked] == 4 * [{"level": "warn"}]
     assert (len(why), pauses) == (3, [1.0, 2.0, 1.0])
+
+
+def test_a_stream_that_ends_by_itself_is_no_break(api: PlayedApi, client: Api) -> None:
+    """They do after some minutes; that it happens again at once is worth a word."""
+    api.streams["/s"] = deque(
+        [Stream(lines("1-0")), Stream(lines("2-0")), Stream(""), Stream(lines("3-0"), ends=False)]
+    )
+    why: list[str] = []
+    following = client.follow("/s", {}, on_break=why.append)
+    assert [next(following).id for _ in range(2)] == ["1-0", "2-0"]
+    assert why == []
+    assert next(following).id == "3-0"
+    assert why == ["the stream ended"]
 
 
 def test_following_ends_when_it_may_not_go_on(api: PlayedApi, client: Api) -> None:

@@ -75,6 +75,7 @@ def test_a_wrong_question_is_not_asked(known: Command, api: PlayedApi, arguments
 
 @pytest.mark.parity(101)
 def test_following_shows_each_line_once_over_every_break(api: PlayedApi) -> None:
+    api.answers[f"GET /logs/{GUILD}"] = [line("0-1"), line("0-2")]
     api.streams[STREAM] = deque(
         [
             Stream(sent("1-0", "1-1"), ends=False),
@@ -89,8 +90,8 @@ def test_following_shows_each_line_once_over_every_break(api: PlayedApi) -> None
     following = subprocess_follow(api)
     try:
         assert following.stdout is not None
-        seen = [msgspec.json.decode(following.stdout.readline())["id"] for _ in range(4)]
-        assert seen == ["1-0", "1-1", "2-0", "3-0"]
+        seen = [msgspec.json.decode(following.stdout.readline())["id"] for _ in range(6)]
+        assert seen == ["0-1", "0-2", "1-0", "1-1", "2-0", "3-0"]
         api.tokens.clear()
         out, err = following.communicate(timeout=60)
     finally:
@@ -101,9 +102,24 @@ def test_following_shows_each_line_once_over_every_break(api: PlayedApi) -> None
     assert "flora login" in err
     assert TOKEN not in err
     asked = api.requests("GET", STREAM)
-    assert asked[0].query == asked[1].query == {"backfill": "2", "level": "debug"}
-    assert [each.headers.get("Last-Event-ID") for each in asked[:5]] == [None, None, "1-1", "1-1", "2-0"]
-    assert all("backfill" not in each.query for each in asked[2:])
+    assert api.last("GET", f"/logs/{GUILD}").query == {"limit": "2", "level": "debug"}
+    assert [each.headers.get("Last-Event-ID") for each in asked[:5]] == ["0-2", "1-1", "1-1", "2-0", "3-0"]
+    assert all(each.query == {"level": "debug"} for each in asked)
+
+
+@pytest.mark.parametrize(
+    ("there", "number", "place", "shown"),
+    [([], "5", "0-0", []), ([], "0", "0-0", []), (["1-0"], "0", "1-0", []), (["1-0"], "5", "1-0", ["1-0"])],
+)
+def test_a_quiet_log_has_a_place_to_go_on_from(
+    known: Command, api: PlayedApi, there: list[str], number: str, place: str, shown: list[str]
+) -> None:
+    """What comes while a connection is broken is not lost, although nothing was seen before."""
+    api.answers[f"GET /logs/{GUILD}"] = [line(each) for each in there]
+    api.streams[STREAM] = deque([Stream(""), Stream(sent("2-0")), Stream("id: 3-0\ndata: {\n\n")])
+    ended = known("logs", "-f", "-n", number, "--json")
+    assert [row["id"] for row in ended.lines] == [*shown, "2-0"]
+    assert [each.headers["Last-Event-ID"] for each in api.requests("GET", STREAM)] == [place, place, "2-0"]
 
 
 def subprocess_follow(api: PlayedApi) -> subprocess.Popen[str]:
@@ -119,6 +135,7 @@ def subprocess_follow(api: PlayedApi) -> subprocess.Popen[str]:
 
 
 def test_control_c_is_how_following_ends(api: PlayedApi) -> None:
+    api.answers[f"GET /logs/{GUILD}"] = []
     api.streams[STREAM] = deque([Stream(sent("1-0"), ends=False)])
     following = subprocess_follow(api)
     try:
@@ -133,6 +150,7 @@ def test_control_c_is_how_following_ends(api: PlayedApi) -> None:
 
 
 def test_a_line_that_cannot_be_read_does_not_end_following_in_silence(known: Command, api: PlayedApi) -> None:
+    api.answers[f"GET /logs/{GUILD}"] = []
     api.streams[STREAM] = deque([Stream("id: 1-0\ndata: {\n\n", ends=False)])
     ended = known("logs", "-f")
     assert (ended.code, "cannot be read" in ended.err) == (5, True)
