@@ -89,7 +89,7 @@ def deploy(
                 if len(guilds) == 1:
                     raise
                 failures.append(error)
-                typer.secho(f"{each}: error: {error}", fg=typer.colors.RED, err=True)
+                typer.secho(f"{each}: error: {show.plain(str(error))}", fg=typer.colors.RED, err=True)
                 if json:
                     print_json({"guild_id": each, "ok": False, "error": str(error)})
     if failures:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
-from flora_cli import config
+from flora_cli import config, show
 from flora_cli.client import Api
 from flora_cli.errors import CliError
 from flora_cli.project_file import CONFIG
@@ -106,17 +106,9 @@ def _choose(guilds: list[GuildChoice]) -> str:
         there = ", ".join(f"{guild.id} ({guild.name})" for guild in guilds[:20])
         raise InvalidInput(f"which guild? Name it with --guild or {config.GUILD}; there are {there}")
     for number, guild in enumerate(guilds, start=1):
-        typer.echo(f"  {number}  {guild.name}  {guild.id}", err=True)
-    number = typer.prompt("Which guild?", type=typer_range(len(guilds)), err=True)
-    return guilds[int(number) - 1].id
-
-
-def typer_range(highest: int) -> object:
-    """A whole number from 1 to ``highest``, for a prompt."""
-
-    def parse(text: str) -> int:
-        if not text.strip().isdecimal() or not 1 <= int(text) <= highest:
-            raise typer.BadParameter(f"a number from 1 to {highest}")
-        return int(text)
-
-    return parse
+        typer.echo(f"  {number}  {show.plain(guild.name)}  {guild.id}", err=True)
+    while True:
+        text = typer.prompt("Which guild?", err=True).strip()
+        if text.isdecimal() and 1 <= int(text) <= len(guilds):
+            return guilds[int(text) - 1].id
+        typer.echo(f"a number from 1 to {len(guilds)}", err=True)

@@ -56,7 +56,8 @@ def _live(look: Any, interval: float) -> None:
                     usage, now = look(), time.monotonic()
                 except Unavailable as error:
                     live.update(
-                        Group(usage_view(before, None, 0.0), Text(str(error), "yellow")), refresh=True
+                        Group(usage_view(before, None, 0.0), Text(show.plain(str(error)), "yellow")),
+                        refresh=True,
                     )
                     continue
                 live.update(usage_view(usage, before, now - at), refresh=True)

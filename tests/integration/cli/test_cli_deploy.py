@@ -239,13 +239,13 @@ def test_code_that_does_not_bundle_is_shown_with_its_line(
 def test_a_script_that_does_not_load_has_its_stack(known: Command, takes: PlayedApi, project: Path) -> None:
     failed = {
         "code": "LOAD_FAILED",
-        "message": "Error: no key",
+        "message": "Error: no key\x1b[2J",
         "stack": "at src/main.ts:4:9\nat src/b.ts:1:1",
     }
     takes.streams[progress_path()] = deque([Stream(PROGRESS + event(failed, name="failed"))])
     ended = known("deploy", project, "-g", GUILD)
     assert ended.code == 1
-    assert "error: Error: no key\n    at src/main.ts:4:9\n    at src/b.ts:1:1\n" in ended.err
+    assert "error: Error: no key\\x1b[2J\n    at src/main.ts:4:9\n    at src/b.ts:1:1\n" in ended.err
 
 
 @pytest.mark.parametrize(
