@@ -1,111 +1,177 @@
-"""Reaching guilds that run: what ``flora kv`` and ``flora logs`` need of whatever serves them.
+"""Reaching a guild that runs: what ``flora kv``, ``logs`` and ``cron`` need of whatever serves it.
 
-``GuildAccess`` is the port; ``RunningDev`` speaks to a ``flora dev`` on this machine, over the paths that a
-cluster's API has, too.
+``GuildAccess`` is the port. Behind it is a guild of an API (``api_access``) where one is configured, and else
+the ``flora dev`` that runs on this machine (``dev_access``). Both speak in the shapes of docs/api.md.
 """
 
 from __future__ import annotations
 
-import http.client
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final, Protocol
-from urllib.parse import urlencode, urlsplit
+from typing import Any, Protocol
 
-import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-from flora_core.errors import FloraError, InvalidInput, WireError
-from flora_core.running import Running, all_running, choose
-from flora_core.wire import UNREADABLE
-from flora_core.wire.gateway import SILENCE_SECONDS, OpError
-from flora_core.wire.guilds import GuildRow, KeptLine, Still, kept_lines
-from flora_core.wire.ndjson import LINE_LIMIT
-
-ANSWER_SECONDS: Final = 60.0
+from flora_cli import config
+from flora_cli.errors import CliError
+from flora_cli.output import note
+from flora_core.errors import InvalidInput
+from flora_core.running import NothingRuns, all_running, choose
+from flora_core.wire.guilds import GuildRow
 
 
-class Unreachable(FloraError):
-    """Nobody answers there, or no longer."""
+class Store(Struct, frozen=True):
+    """A store and its size."""
+
+    guild_id: str
+    store_name: str
+    keys: int
+    bytes: int
 
 
-class Refused(FloraError):
-    """The other side said no; ``code`` says why."""
+class Kept(Struct, frozen=True, omit_defaults=True):
+    """A value, and what is kept beside it."""
 
-    def __init__(self, error: OpError) -> None:
-        again = f"; try again in {error.retry_after:.0f} s" if error.retry_after else ""
-        super().__init__(f"{error.message}{again}")
-        self.code = error.code
+    value: str
+    expiration: float | None = None
+    """Unix seconds."""
+    metadata: Any = None
+
+
+class KeyPage(Struct, frozen=True, omit_defaults=True):
+    """Some keys of a store: ``{name, expiration?, metadata?}``."""
+
+    keys: list[dict[str, Any]]
+    list_complete: bool | UnsetType = UNSET
+    cursor: str | None = None
+    """Where the next page begins; None behind the last."""
+
+
+class Put(Struct, frozen=True, omit_defaults=True):
+    """A value to be stored."""
+
+    key: str
+    value: str
+    ttl: float | None = None
+    """Seconds from now; or instead ``expiration``, Unix seconds."""
+    expiration: float | None = None
+    metadata: Raw | UnsetType = UNSET
+
+
+class Line(Struct, frozen=True, omit_defaults=True):
+    """A line of a guild's log."""
+
+    id: str
+    timestamp: int
+    """Milliseconds since 1970."""
+    level: str
+    target: str
+    """``script`` or ``runtime``."""
+    guild_id: str
+    message: str
+    outcome: str | None = None
+    stack: str | None = None
+    event: str | None = None
+    revision: int | str | None = None
+
+
+class LogQuery(Struct, frozen=True):
+    """Which lines."""
+
+    limit: int = 100
+    level: str = "debug"
+    grep: str = ""
+    since: int | None = None
+    """Milliseconds since 1970; so is ``until``."""
+    until: int | None = None
+
+
+class Job(Struct, frozen=True):
+    """A job by the clock; times in Unix seconds."""
+
+    name: str
+    expression: str
+    next: float | None = None
+    last: float | None = None
+    skip_if_running: bool = False
+
+
+class Ran(Struct, frozen=True):
+    """A job that was run on demand has ended."""
+
+    name: str
+    outcome: str
+    milliseconds: float = 0.0
 
 
 class GuildAccess(Protocol):
-    """Methods raise Unreachable, Refused, or InvalidInput for what was asked wrongly."""
+    """One guild. Methods raise what ``flora_cli.errors`` lists, or InvalidInput for a wrong call."""
 
-    def guilds(self) -> list[GuildRow]:
-        """Those that are served."""
+    guild: str
+
+    def stores(self) -> list[Store]: ...
+
+    def keys(self, store: str, *, prefix: str = "", limit: int = 100, cursor: str = "") -> KeyPage: ...
+
+    def get(self, store: str, key: str) -> Kept | None: ...
+
+    def put(self, store: str, put: Put) -> None: ...
+
+    def delete(self, store: str, key: str) -> bool:
+        """Whether there was something to delete."""
         ...
 
-    def kv(self, guild: str, call: str, **args: Any) -> Any:
-        """A KV op as a script would make it (``kvGet`` …); what it answers."""
+    def clear(self, store: str, *, prefix: str = "") -> int:
+        """Delete all keys that begin so; how many there were."""
         ...
 
-    def logs(self, guild: str, query: Mapping[str, str]) -> Iterator[KeptLine | Still]:
-        """The lines asked for; with ``follow`` in the query also those to come."""
+    def logs(self, query: LogQuery) -> Iterator[Line]:
+        """The newest lines asked for, oldest first."""
+        ...
+
+    def follow(self, query: LogQuery, *, on_break: Callable[[str], None]) -> Iterator[Line]:
+        """The same and those to come, for ever and over breaks, of which ``on_break`` is told."""
+        ...
+
+    def jobs(self) -> list[Job]: ...
+
+    def run_job(self, name: str) -> Ran:
+        """Run a job now and wait for its end."""
         ...
 
 
-class RunningDev:
-    """A ``flora dev`` on this machine."""
+class Asked(Struct, frozen=True):
+    """Where to reach a guild, as the command line says it."""
 
-    def __init__(self, running: Running) -> None:
-        parts = urlsplit(running.url)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port
-        self._headers = {"Authorization": f"Bearer {running.token}"}
+    guild: str | None = None
+    env: str | None = None
+    api: str | None = None
+    project: Path | None = None
 
-    @classmethod
-    def find(cls, project: Path | None) -> RunningDev:
-        """The one for a folder, or the only one; raises NothingRuns or InvalidInput."""
-        return cls(choose(all_running(), here=Path.cwd(), wanted=project))
 
-    def guilds(self) -> list[GuildRow]:
-        return msgspec.json.decode(self._ask("GET", "/v1/guilds"), type=list[GuildRow])
+def reach(asked: Asked) -> AbstractContextManager[GuildAccess]:
+    """The guild that is meant: at the API that is configured, else at the ``flora dev`` of this folder.
 
-    def kv(self, guild: str, call: str, **args: Any) -> Any:
-        return msgspec.json.decode(
-            self._ask("POST", f"/v1/guilds/{guild}/kv/{call}", msgspec.json.encode(args))
-        )
+    ``--project`` means ``flora dev`` in any case.
+    """
+    if asked.project is not None and (asked.api or asked.env):
+        raise InvalidInput("--project means a `flora dev` on this machine; leave out --api and --env, or it")
+    target = None if asked.project is not None else config.resolve(api=asked.api, env=asked.env)
+    if target is not None:
+        if not asked.api and not asked.env:
+            _remark_on_dev(target.url)
+        from flora_cli.api_access import reach_api  # noqa: PLC0415  each side needs what the other does not
 
-    def logs(self, guild: str, query: Mapping[str, str]) -> Generator[KeptLine | Still]:
-        connection = self._connect(SILENCE_SECONDS)
-        try:
-            response = self._send(connection, "GET", f"/v1/guilds/{guild}/logs?{urlencode(query)}")
-            while line := response.readline(LINE_LIMIT):
-                yield kept_lines.decode(line)
-        except (OSError, http.client.HTTPException, WireError) as error:
-            raise _unreachable(error) from None
-        finally:
-            connection.close()
+        return reach_api(target, asked.guild)
+    from flora_cli.dev_access import DevGuild  # noqa: PLC0415
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        connection = self._connect(ANSWER_SECONDS)
-        try:
-            return self._send(connection, method, path, body).read()
-        except (OSError, http.client.HTTPException) as error:
-            raise _unreachable(error) from None
-        finally:
-            connection.close()
-
-    def _connect(self, seconds: float) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self._host, self._port, timeout=seconds)
-
-    def _send(
-        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None
-    ) -> http.client.HTTPResponse:
-        """The answer when it is a good one; raises Refused or InvalidInput."""
-        connection.request(method, path, body, self._headers)
-        response = connection.getresponse()
-        if response.status != 200:
-            raise _refusal(response.status, response.read(64 << 10))
-        return response
+    try:
+        return DevGuild.find(asked.project, asked.guild)
+    except NothingRuns as error:
+        if asked.project is not None:
+            raise
+        raise CliError(f"{error}; or name an API: flora login --api https://flora.example.com") from None
 
 
 def choose_guild(rows: list[GuildRow], wanted: str | None) -> str:
@@ -120,15 +186,10 @@ def choose_guild(rows: list[GuildRow], wanted: str | None) -> str:
     return rows[0].guild
 
 
-def _refusal(status: int, body: bytes) -> FloraError:
-    try:
-        error = msgspec.json.decode(body, type=OpError)
-    except UNREADABLE:
-        text = body.decode(errors="replace").strip()
-        return Unreachable(f"it answered {status}: {text[:200] or 'nothing'}")
-    return InvalidInput(error.message) if error.code == "INVALID_INPUT" else Refused(error)
-
-
-def _unreachable(error: Exception) -> Unreachable:
-    why = str(error) or type(error).__name__
-    return Unreachable(f"`flora dev` does not answer ({why}); is it still running?")
+def _remark_on_dev(url: str) -> None:
+    """Say who is asked, where it could be thought that it is the ``flora dev`` of this folder."""
+    here = Path.cwd().resolve()
+    around = [running for running in all_running() if here.is_relative_to(running.folder)]
+    if around:
+        folder = choose(around, here=here).folder
+        note(f"asking {url}; for the `flora dev` of this folder say --project {folder}")

@@ -16,6 +16,7 @@ PLUGIN: Final = "plugin"
 PLUGIN_GROUP: Final = "flora.commands"
 
 PROJECT: Final = "A project on this machine"
+ACCOUNT: Final = "You, and programs of yours"
 GUILDS: Final = "Guilds and their scripts"
 INSTALLATION: Final = "This installation"
 
@@ -68,14 +69,68 @@ COMMANDS: Final = (
         "Write GuildDeployment documents for a project, to be applied by kubectl or from Git.",
         PROJECT,
     ),
+    Row("login", "flora_cli.login:login", "Log in with Discord, or with a token.", ACCOUNT),
+    Row("logout", "flora_cli.login:logout", "Revoke this machine's token and forget it.", ACCOUNT),
     Row(
-        "logs",
-        "flora_cli.logs:logs",
-        "Show the newest lines of a guild's log (with `flora dev` running).",
+        "whoami",
+        "flora_cli.login:whoami",
+        "Show as whom, where and with which rights you are known.",
+        ACCOUNT,
+    ),
+    Row("token", "flora_cli.token:app", "Make and revoke tokens for programs.", ACCOUNT),
+    Row("deploy", "flora_cli.deploy:deploy", "Deploy a project to a guild, or to several.", GUILDS),
+    Row(
+        "diff",
+        "flora_cli.revisions:diff",
+        "Show what a deploy of this folder would change, or what changed between revisions.",
         GUILDS,
     ),
     Row(
-        "kv", "flora_cli.kv:app", "Look into what a guild's script keeps (with `flora dev` running).", GUILDS
+        "status",
+        "flora_cli.revisions:status",
+        "Show whether a guild's script runs, where, and its last error.",
+        GUILDS,
+    ),
+    Row("list", "flora_cli.revisions:list_deployments", "List the guilds that have a script.", GUILDS),
+    Row(
+        "history",
+        "flora_cli.revisions:history",
+        "List the revisions of a guild's script, newest first.",
+        GUILDS,
+    ),
+    Row(
+        "rollback",
+        "flora_cli.revisions:rollback",
+        "Go back to an earlier revision. What scripts keep in KV, and secrets, are not rolled back.",
+        GUILDS,
+    ),
+    Row(
+        "undeploy",
+        "flora_cli.revisions:undeploy",
+        "Take a guild's script away. Its history and what it keeps stay.",
+        GUILDS,
+    ),
+    Row("logs", "flora_cli.logs:logs", "Show the newest lines of a guild's log.", GUILDS),
+    Row("kv", "flora_cli.kv:app", "Look into what a guild's script keeps, and change it.", GUILDS),
+    Row("secret", "flora_cli.secret:app", "Set a guild's secrets; their values are never shown.", GUILDS),
+    Row("cron", "flora_cli.cron:app", "See and run a guild's jobs by the clock.", GUILDS),
+    Row(
+        "top",
+        "flora_cli.top:top",
+        "Show what a guild's script uses: events, CPU, calls, storage. Live on a terminal.",
+        GUILDS,
+    ),
+    Row(
+        "health",
+        "flora_cli.installation:health",
+        "Ask whether the API answers. Exits with 5 when it does not.",
+        INSTALLATION,
+    ),
+    Row(
+        "open",
+        "flora_cli.installation:open_page",
+        "Open this installation's page in the browser.",
+        INSTALLATION,
     ),
     Row(
         "cluster",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,41 +12,47 @@ import msgspec
 import typer
 
 from flora_cli import show
-from flora_cli.access import GuildAccess, RunningDev, choose_guild
+from flora_cli.access import Asked, GuildAccess, Put, reach
+from flora_cli.errors import NotThere
 from flora_cli.moments import parse_seconds
-from flora_core.errors import FloraError, InvalidInput
+from flora_cli.options import ApiUrl, AsJson, Env, Guild, ProjectFolder, Yes, can_ask, confirm
+from flora_cli.output import note, print_json, standard_input
+from flora_core.errors import InvalidInput
 from flora_core.wire import UNREADABLE
 
+RESTORE_SECONDS: Final = 330.0
+"""A pod that restores half a gigabyte has five minutes."""
+
 app: Final = typer.Typer(
-    name="kv", help="Look into what a guild's script keeps (with `flora dev` running).", no_args_is_help=True
+    name="kv", help="Look into what a guild's script keeps, and change it.", no_args_is_help=True
 )
 
 Key = Annotated[str, typer.Argument(help="The key.")]
 Store = Annotated[str, typer.Option("--store", "-s", help="The store's name.")]
-Guild = Annotated[str | None, typer.Option("--guild", "-g", help="The guild, where there are several.")]
-ProjectFolder = Annotated[
-    Path | None, typer.Option("--project", help="Folder of the `flora dev` to ask, where several run.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-
-
-class NotThere(FloraError):
-    """A key or store that was named is not there."""
 
 
 @app.command()
-def stores(*, guild: Guild = None, project: ProjectFolder = None, json: AsJson = False) -> None:
+def stores(
+    *,
+    guild: Guild = None,
+    env: Env = None,
+    api: ApiUrl = None,
+    project: ProjectFolder = None,
+    json: AsJson = False,
+) -> None:
     """List the stores with their sizes.
 
     Example: flora kv stores
     """
-    found = _Stores.of(guild, project).all()
+    with reach(Asked(guild, env, api, project)) as access:
+        found = access.stores()
     if json:
-        _print_json(found)
+        print_json(found)
     elif found:
-        show.console().print(show.stores_table(found))
+        rows = [{"name": store.store_name, "keys": store.keys, "bytes": store.bytes} for store in found]
+        show.console().print(show.stores_table(rows))
     else:
-        show.console(stderr=True).print("nothing is stored", style="dim")
+        note("nothing is stored")
 
 
 @app.command(name="list")
@@ -55,6 +63,8 @@ def list_keys(
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 100,
     cursor: Annotated[str, typer.Option(help="Go on behind this key.")] = "",
     guild: Guild = None,
+    env: Env = None,
+    api: ApiUrl = None,
     project: ProjectFolder = None,
     json: AsJson = False,
 ) -> None:
@@ -62,36 +72,43 @@ def list_keys(
 
     Example: flora kv list --store counters --prefix user/
     """
-    stores = _Stores.of(guild, project)
-    page = stores.ask("kvList", store=store, prefix=prefix, limit=limit, cursor=cursor)
-    if not page["keys"]:
-        stores.must_exist(store)
+    with reach(Asked(guild, env, api, project)) as access:
+        page = access.keys(store, prefix=prefix, limit=limit, cursor=cursor)
+        if not page.keys:
+            _must_exist(access, store)
     if json:
-        _print_json(page)
+        print_json(page)
         return
-    if page["keys"]:
-        show.console().print(show.keys_table(page["keys"]))
-    if "cursor" in page:
-        show.console(stderr=True).print(f"… and more: --cursor {page['cursor']!r}", style="dim")
+    if page.keys:
+        show.console().print(show.keys_table(page.keys))
+    if page.cursor is not None:
+        note(f"… and more: --cursor {page.cursor!r}")
 
 
 @app.command()
 def get(
-    key: Key, *, store: Store, guild: Guild = None, project: ProjectFolder = None, json: AsJson = False
+    key: Key,
+    *,
+    store: Store,
+    guild: Guild = None,
+    env: Env = None,
+    api: ApiUrl = None,
+    project: ProjectFolder = None,
+    json: AsJson = False,
 ) -> None:
-    """Print a value. Exits with 1 when there is none.
+    """Print a value. Exits with 4 when there is none.
 
     Example: flora kv get clicks --store counters
     """
-    stores = _Stores.of(guild, project)
-    entry = stores.ask("kvGet", store=store, key=key)
-    if entry is None:
-        stores.must_exist(store)
-        raise _no_key(key, store)
+    with reach(Asked(guild, env, api, project)) as access:
+        entry = access.get(store, key)
+        if entry is None:
+            _must_exist(access, store)
+            raise _no_key(key, store)
     if json:
-        _print_json(entry)
+        print_json(entry)
         return
-    sys.stdout.write(entry["value"] + ("\n" if sys.stdout.isatty() else ""))
+    sys.stdout.write(entry.value + ("\n" if sys.stdout.isatty() else ""))
 
 
 @app.command()
@@ -104,6 +121,8 @@ def put(
     expiration: Annotated[float | None, typer.Option(help="Gone at this time, in Unix seconds.")] = None,
     metadata: Annotated[str | None, typer.Option(help="JSON to keep beside the value.")] = None,
     guild: Guild = None,
+    env: Env = None,
+    api: ApiUrl = None,
     project: ProjectFolder = None,
     json: AsJson = False,
 ) -> None:
@@ -113,33 +132,40 @@ def put(
     """
     if ttl is not None and expiration is not None:
         raise InvalidInput("--ttl and --expiration say the same thing twice; use one")
-    options: dict[str, Any] = {}
-    if ttl is not None:
-        options["ttl"] = parse_seconds(ttl, option="--ttl")
-    if expiration is not None:
-        options["expiration"] = expiration
-    if metadata is not None:
-        options["metadata"] = _metadata(metadata)
-    text = _standard_input() if value == "-" else value
-    written = _Stores.of(guild, project).ask("kvSet", store=store, key=key, value=text, options=options)
+    entry = Put(
+        key,
+        standard_input() if value == "-" else value,
+        None if ttl is None else parse_seconds(ttl, option="--ttl"),
+        expiration,
+        msgspec.UNSET if metadata is None else _metadata(metadata),
+    )
+    with reach(Asked(guild, env, api, project)) as access:
+        access.put(store, entry)
     if json:
-        _print_json({"written": written})
+        print_json({"written": True})
 
 
 @app.command()
 def delete(
-    key: Key, *, store: Store, guild: Guild = None, project: ProjectFolder = None, json: AsJson = False
+    key: Key,
+    *,
+    store: Store,
+    guild: Guild = None,
+    env: Env = None,
+    api: ApiUrl = None,
+    project: ProjectFolder = None,
+    json: AsJson = False,
 ) -> None:
-    """Delete a key. Exits with 1 when there was none.
+    """Delete a key. Exits with 4 when there was none.
 
     Example: flora kv delete clicks --store counters
     """
-    stores = _Stores.of(guild, project)
-    if not stores.ask("kvDelete", store=store, key=key):
-        stores.must_exist(store)
-        raise _no_key(key, store)
+    with reach(Asked(guild, env, api, project)) as access:
+        if not access.delete(store, key):
+            _must_exist(access, store)
+            raise _no_key(key, store)
     if json:
-        _print_json({"deleted": True})
+        print_json({"deleted": True})
 
 
 @app.command()
@@ -147,8 +173,10 @@ def clear(
     *,
     store: Store,
     prefix: Annotated[str, typer.Option(help="Only keys that begin so.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     guild: Guild = None,
+    env: Env = None,
+    api: ApiUrl = None,
     project: ProjectFolder = None,
     json: AsJson = False,
 ) -> None:
@@ -156,47 +184,182 @@ def clear(
 
     Example: flora kv clear --store counters --yes
     """
-    stores = _Stores.of(guild, project)
-    stores.must_exist(store)
-    count = stores.ask("kvCount", store=store, prefix=prefix)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise InvalidInput(f"this deletes {count} keys of {store}: say --yes when nobody can be asked")
-        typer.confirm(f"Delete {count} keys of {store}?", abort=True)
-    removed, complete = 0, False
-    while not complete:
-        answer = stores.ask("kvClear", store=store, prefix=prefix)
-        removed, complete = removed + answer["removed"], answer["complete"]
+    with reach(Asked(guild, env, api, project)) as access:
+        found = _must_exist(access, store)
+        what = f"{found.keys} keys" if not prefix else f"all keys that begin with {prefix!r}"
+        if not yes and not can_ask():
+            raise InvalidInput(f"this deletes {what} of {store}: say --yes when nobody can be asked")
+        confirm(f"Delete {what} of {store} in guild {access.guild}?", yes=yes)
+        removed = access.clear(store, prefix=prefix)
     if json:
-        _print_json({"removed": removed})
+        print_json({"removed": removed})
     else:
         typer.echo(f"{removed} keys deleted")
 
 
-class _Stores:
-    """The stores of one guild."""
+@app.command()
+def bulk(
+    file: Annotated[str, typer.Argument(help="JSON with what to do; - reads standard input.")],
+    *,
+    store: Store,
+    guild: Guild = None,
+    env: Env = None,
+    api: ApiUrl = None,
+    json: AsJson = False,
+) -> None:
+    """Store and delete many values: [{"key", "value", "ttl"?, …}], or {"put": […], "delete": […]}.
 
-    def __init__(self, access: GuildAccess, guild: str) -> None:
-        self._access = access
-        self._guild = guild
+    They go up in parts of 1,000; a part is stored as a whole.
 
-    @classmethod
-    def of(cls, guild: str | None, project: Path | None) -> _Stores:
-        access = RunningDev.find(project)
-        return cls(access, choose_guild(access.guilds(), guild))
+    Example: flora kv bulk people.json --store people
+    """
+    changes = _changes(file)
+    written = deleted = 0
+    with _at_api(guild, env, api) as access:
+        from flora_cli.api_access import BULK  # noqa: PLC0415  only this command needs its size
 
-    def ask(self, call: str, **args: Any) -> Any:
-        return self._access.kv(self._guild, call, **args)
+        todo: list[tuple[Put | None, str]] = [(entry, "") for entry in changes.put]
+        todo += [(None, key) for key in changes.delete]
+        for start in range(0, len(todo), BULK):
+            part = todo[start : start + BULK]
+            answer = access.bulk(
+                store,
+                put=[entry for entry, _ in part if entry is not None],
+                delete=[key for entry, key in part if entry is None],
+            )
+            written, deleted = written + answer.written, deleted + answer.deleted
+            if len(todo) > BULK:
+                note(f"{min(start + BULK, len(todo)):,} of {len(todo):,}")
+    if json:
+        print_json({"written": written, "deleted": deleted})
+    else:
+        typer.echo(f"{written} written, {deleted} deleted")
 
-    def all(self) -> list[dict[str, Any]]:
-        return self.ask("kvStores")
 
-    def must_exist(self, store: str) -> None:
-        """Raises NotThere for a store that holds nothing."""
-        known = [found["name"] for found in self.all()]
-        if store not in known:
-            there = f"there are {', '.join(known)}" if known else "nothing is stored"
-            raise NotThere(f"there is no store {store!r}; {there}")
+@app.command()
+def export(
+    *,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to put it.")] = None,
+    backup: Annotated[
+        str | None, typer.Option("--id", help="One that was made before (flora kv exports).", metavar="ID")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it at the API, too.")] = False,
+    guild: Guild = None,
+    env: Env = None,
+    api: ApiUrl = None,
+    json: AsJson = False,
+) -> None:
+    """Save all stores of a guild in a file, as they are at one moment.
+
+    Example: flora kv export -o backup.flora
+    """
+    with _at_api(guild, env, api) as access:
+        made: dict[str, Any] = {"backup_id": backup}
+        path = f"/kv/export/{access.guild}"
+        if backup is None:
+            made = access.api.call("POST", path, dict[str, Any])
+        one = f"{path}/{_segment(made['backup_id'])}"
+        file = output or Path(f"kv-{access.guild}-{made['backup_id']}.flora")
+        size = _save(access.api.download(one), file)
+        if backup is None and not keep:
+            access.api.call("DELETE", one, type(None))
+    if json:
+        print_json({**made, "file": str(file), "bytes": size})
+    else:
+        typer.echo(f"{file}  {show.size(size)}")
+
+
+@app.command(name="exports")
+def list_exports(*, guild: Guild = None, env: Env = None, api: ApiUrl = None, json: AsJson = False) -> None:
+    """List the exports that are kept at the API.
+
+    Example: flora kv exports
+    """
+    with _at_api(guild, env, api) as access:
+        found = access.api.get(f"/kv/export/{access.guild}", list[dict[str, Any]])
+    if json:
+        print_json(found)
+    elif found:
+        made = show.table("ID", "KEYS", "SIZE", "MADE")
+        for row in found:
+            cells = [
+                row["backup_id"],
+                row.get("keys"),
+                show.size(row.get("bytes", 0)),
+                show.when(row.get("created_at")),
+            ]
+            made.add_row(*show.cells(cells))
+        show.console().print(made)
+    else:
+        note("there are none")
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="What `flora kv export` saved.")],
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete everything else; otherwise it is kept.")
+    ] = False,
+    yes: Yes = False,
+    guild: Guild = None,
+    env: Env = None,
+    api: ApiUrl = None,
+    json: AsJson = False,
+) -> None:
+    """Store what an export holds: all of it, or nothing when something is wrong.
+
+    Example: flora kv import backup.flora --replace --yes
+    """
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise InvalidInput(f"{file}: cannot be read: {error.strerror or error}") from None
+    with _at_api(guild, env, api) as access:
+        if replace:
+            confirm(f"Replace everything that guild {access.guild} keeps by {file}?", yes=yes)
+        answer = access.api.call(
+            "POST",
+            f"/kv/restore/{access.guild}",
+            dict[str, Any],
+            body=file,
+            seconds=RESTORE_SECONDS,
+            query={"mode": "replace" if replace else "merge"},
+        )
+    if json:
+        print_json(answer)
+    else:
+        typer.echo(f"{answer.get('keys', 0)} keys restored")
+
+
+class _Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    put: list[Put] = []
+    delete: list[str] = []
+
+
+@contextmanager
+def _at_api(guild: str | None, env: str | None, api: str | None) -> Generator[Any]:
+    """The guild at an API, for what ``flora dev`` does not do."""
+    from flora_cli.api_access import ApiGuild  # noqa: PLC0415
+    from flora_cli.options import connect, one_guild  # noqa: PLC0415
+
+    with connect(api, env) as known:
+        yield ApiGuild(known, one_guild(known, guild))
+
+
+def _segment(text: str) -> str:
+    from flora_cli.client import segment  # noqa: PLC0415
+
+    return segment(text)
+
+
+def _must_exist(access: GuildAccess, store: str) -> Any:
+    """The store, if it holds something; else raises NotThere."""
+    known = {found.store_name: found for found in access.stores()}
+    if store not in known:
+        there = f"there are {', '.join(known)}" if known else "nothing is stored"
+        raise NotThere(f"there is no store {store!r}; {there}")
+    return known[store]
 
 
 def _no_key(key: str, store: str) -> NotThere:
@@ -211,12 +374,32 @@ def _metadata(text: str) -> msgspec.Raw:
     return msgspec.Raw(text.encode())
 
 
-def _standard_input() -> str:
+def _changes(file: str) -> _Changes:
+    """What ``flora kv bulk`` is given; raises InvalidInput."""
     try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError:
-        raise InvalidInput("standard input should be text in UTF-8: values are text") from None
+        content = standard_input().encode() if file == "-" else Path(file).read_bytes()
+        is_list = content.lstrip()[:1] == b"["
+        if is_list:
+            return _Changes(put=msgspec.json.decode(content, type=list[Put]))
+        return msgspec.json.decode(content, type=_Changes)
+    except OSError as error:
+        raise InvalidInput(f"{file}: cannot be read: {error.strerror or error}") from None
+    except UNREADABLE as error:
+        raise InvalidInput(
+            f'{file}: should be [{{"key": …, "value": …}}] or {{"put": […], "delete": […]}}: {error}'
+        ) from None
 
 
-def _print_json(value: Any) -> None:
-    typer.echo(msgspec.json.encode(value).decode())
+def _save(pieces: Generator[bytes], file: Path) -> int:
+    """Write by renaming, so that what broke off is no backup; its size. Raises InvalidInput."""
+    size, part = 0, file.with_name(f"{file.name}.part")
+    try:
+        with part.open("wb") as out:
+            for piece in pieces:
+                size += out.write(piece)
+        part.replace(file)
+    except OSError as error:
+        raise InvalidInput(f"{file}: cannot be written: {error.strerror or error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return size

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
-import msgspec
 import typer
 from rich.console import Console
 
 from flora_cli import show
-from flora_cli.access import GuildAccess, RunningDev, Unreachable, choose_guild
-from flora_cli.kv import AsJson, Guild, ProjectFolder
+from flora_cli.access import Asked, Line, LogQuery, reach
 from flora_cli.moments import parse_moment
-from flora_core.running import NothingRuns
-from flora_core.wire.guilds import KeptLine, Still
+from flora_cli.options import ApiUrl, AsJson, Env, Guild, ProjectFolder
+from flora_cli.output import note, print_json
+from flora_core.errors import InvalidInput
+from flora_core.wire.control import LogLine, Outcome
 
 Level = Literal["debug", "info", "warn", "error"]
-PAUSE_SECONDS: Final = 0.5
-"""Between attempts to reach again what is followed."""
 
 
 def logs(
@@ -30,83 +26,59 @@ def logs(
     level: Annotated[Level, typer.Option(help="This level and the more serious ones.")] = "debug",
     grep: Annotated[str, typer.Option(help="Only lines with this text, in any case.")] = "",
     since: Annotated[str | None, typer.Option(help="10m, 2h, or a time as 2026-01-31T09:00.")] = None,
+    until: Annotated[str | None, typer.Option(help="The same; not with --follow.")] = None,
     guild: Guild = None,
+    env: Env = None,
+    api: ApiUrl = None,
     project: ProjectFolder = None,
     json: AsJson = False,
 ) -> None:
-    """Show the newest lines of a guild's log (with `flora dev` running).
+    """Show the newest lines of a guild's log.
 
-    With --follow it goes on, and finds a `flora dev` that was started anew.
+    With --follow it goes on, over breaks of the connection too, with each line once.
 
     Example: flora logs -f --level warn
     """
-    query = {"limit": str(number), "level": level, "grep": grep}
-    if since is not None:
-        query["since"] = str(max(0, int(parse_moment(since, now=time.time(), option="--since") * 1000)))
-    printed = _Printer(json=json)
-
-    def reach() -> tuple[GuildAccess, str]:
-        access = RunningDev.find(project)
-        return access, choose_guild(access.guilds(), guild)
-
-    access, chosen = reach()
-    if not follow:
-        printed.all(access.logs(chosen, query))
-        return
-    try:
-        _follow(reach, access, chosen, query, printed)
-    except KeyboardInterrupt:
-        return
+    if follow and until is not None:
+        raise InvalidInput("--until: following has no end; leave out one of them")
+    query = LogQuery(
+        number, level, grep, _milliseconds(since, option="--since"), _milliseconds(until, option="--until")
+    )
+    printer = _Printer(json=json)
+    with reach(Asked(guild, env, api, project)) as access:
+        if not follow:
+            for line in access.logs(query):
+                printer.show(line)
+            return
+        try:
+            for line in access.follow(query, on_break=lambda why: note(f"… {why}")):
+                printer.show(line)
+        except KeyboardInterrupt:
+            return
 
 
 class _Printer:
-    """Prints lines, and remembers the last one's id."""
+    """Prints lines."""
 
     def __init__(self, *, json: bool) -> None:
-        self.last = 0
         self._json = json
         self._console: Console = show.console()
 
-    def all(self, lines: Iterator[KeptLine | Still]) -> None:
-        for line in lines:
-            if isinstance(line, KeptLine):
-                self._print(line)
-                self.last = line.id
-
-    def _print(self, line: KeptLine) -> None:
+    def show(self, line: Line) -> None:
         if self._json:
-            fields = {name: value for name, value in msgspec.structs.asdict(line).items() if value}
-            self._console.file.write(msgspec.json.encode(fields).decode() + "\n")
-            self._console.file.flush()
+            print_json(line)
             return
-        self._console.print(show.log_line(line, date=True))
-        for frame in show.stack_lines(line.stack):
+        self._console.print(show.log_line(_as_logged(line), date=True))
+        for frame in show.stack_lines(line.stack or ""):
             self._console.print(frame)
 
 
-def _follow(
-    reach: Callable[[], tuple[GuildAccess, str]],
-    access: GuildAccess,
-    guild: str,
-    query: dict[str, str],
-    printed: _Printer,
-) -> None:
-    """Print for ever; what was printed is not asked for again after a break."""
-    query = {**query, "follow": "1"}
-    remarks = show.console(stderr=True)
-    while True:
-        with contextlib.suppress(Unreachable):
-            printed.all(access.logs(guild, query))
-        remarks.print("… the log ended; waiting for `flora dev` to come back", style="dim")
-        access, guild = _reach_again(reach)
-        if printed.last:
-            query = {**query, "after": str(printed.last), "limit": "1000"}
+def _as_logged(line: Line) -> LogLine:
+    outcome = Outcome(line.outcome) if line.outcome in set(Outcome) else None
+    return LogLine(line.guild_id, line.timestamp, line.level, line.message, line.target, outcome)
 
 
-def _reach_again(reach: Callable[[], tuple[GuildAccess, str]]) -> tuple[GuildAccess, str]:
-    while True:
-        time.sleep(PAUSE_SECONDS)
-        try:
-            return reach()
-        except (Unreachable, NothingRuns):
-            continue
+def _milliseconds(text: str | None, *, option: str) -> int | None:
+    if text is None:
+        return None
+    return max(0, int(parse_moment(text, now=time.time(), option=option) * 1000))

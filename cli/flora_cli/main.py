@@ -66,7 +66,9 @@ def exit_code(error: FloraError) -> int:
 
 
 def _end(error: FloraError) -> None:
-    typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+    from flora_cli.show import plain  # noqa: PLC0415  # brings the drawing library
+
+    typer.secho(f"error: {plain(str(error))}", fg=typer.colors.RED, err=True)
     sys.exit(exit_code(error))
 
 

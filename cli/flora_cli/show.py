@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -18,35 +19,43 @@ LEVEL_STYLES: Final = {"debug": "dim", "info": "default", "warn": "yellow", "err
 VALUE_SHOWN: Final = 60
 """Characters of a value in a table."""
 
+_NO_MARGIN: Final = 10_000
+_WHOLE: Final = frozenset({"GUILD", "REVISION", "ID", "NAME", "STATUS"})
+"""Columns that are copied from: they are never broken."""
+_FRACTION: Final = re.compile(r"\.[0-9]+(?=Z|[+-])")
+
 _CONTROLS: Final = {
     code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
 }
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where to print: nothing is highlighted or wrapped by itself."""
-    return Console(highlight=False, soft_wrap=True, stderr=stderr)
+    """Where to print: nothing is highlighted or wrapped by itself, and a pipe has no right margin."""
+    made = Console(highlight=False, soft_wrap=True, stderr=stderr)
+    if not made.is_terminal:
+        made.width = _NO_MARGIN
+    return made
 
 
 def stores_table(stores: Iterable[Mapping[str, Any]]) -> Table:
     """Stores with their size."""
-    table = _table("STORE", "KEYS", "SIZE")
+    made = table("STORE", "KEYS", "SIZE")
     for store in stores:
-        table.add_row(Text(plain(store["name"])), str(store["keys"]), size(store["bytes"]))
-    return table
+        made.add_row(Text(plain(store["name"])), str(store["keys"]), size(store["bytes"]))
+    return made
 
 
 def keys_table(keys: Iterable[Mapping[str, Any]]) -> Table:
     """Keys, with their values where these are known."""
     rows = list(keys)
     values = any("value" in row for row in rows)
-    table = _table("KEY", *(["VALUE"] if values else []), "EXPIRES", "METADATA")
+    made = table("KEY", *(["VALUE"] if values else []), "EXPIRES", "METADATA")
     for row in rows:
-        cells = [row["name"], *([_short(row.get("value", ""))] if values else [])]
+        row_cells = [row["name"], *([_short(row.get("value", ""))] if values else [])]
         metadata = msgspec.json.encode(row["metadata"]).decode() if "metadata" in row else ""
-        cells += [moment(row["expiration"]) if "expiration" in row else "", _short(metadata)]
-        table.add_row(*(Text(plain(cell)) for cell in cells))
-    return table
+        row_cells += [moment(row["expiration"]) if "expiration" in row else "", _short(metadata)]
+        made.add_row(*(Text(plain(cell)) for cell in row_cells))
+    return made
 
 
 def log_line(line: LogLine, *, date: bool = False, guild: bool = False) -> Text:
@@ -83,11 +92,22 @@ def moment(seconds: float) -> str:
         return f"{seconds:.0f}"
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def table(*columns: str) -> Table:
+    """An empty one with these columns."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+        made.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
+    return made
+
+
+def cells(values: Iterable[object]) -> list[Text]:
+    """A row of a table, whatever is in it; None as nothing."""
+    return [Text("" if value is None else _short(plain(str(value)))) for value in values]
+
+
+def when(text: str | None) -> str:
+    """A time as an API writes it, to the second."""
+    return _FRACTION.sub("", text).replace("T", " ") if text else ""
 
 
 def _short(text: str) -> str:

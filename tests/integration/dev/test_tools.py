@@ -118,6 +118,7 @@ def flora(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tm
     """The ``flora`` command in this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "nothing"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nothing"))
     monkeypatch.setenv("NO_COLOR", "1")
 
     def run(*arguments: str | Path, stdin: bytes = b"") -> Finished:
@@ -166,7 +167,7 @@ def test_keys_and_stores_are_listed(ask: Flora, store: str) -> None:
     assert 500 < page["keys"][0]["expiration"] - time.time() < 700
     table = ask("kv", "list", "-s", store)
     assert [line.split()[0] for line in table.out.splitlines()] == ["KEY", "user/1", "user/2", "zoo"]
-    assert store in [row["name"] for row in ask("kv", "stores", "--json").json]
+    assert store in [row["store_name"] for row in ask("kv", "stores", "--json").json]
     assert ask("kv", "stores").out.splitlines()[0].split() == ["STORE", "KEYS", "SIZE"]
 
 
@@ -177,7 +178,7 @@ def test_a_long_list_comes_in_pages(ask: Flora, store: str) -> None:
     first = ask("kv", "list", "-s", store, "--limit", "3")
     assert "--cursor 'k2'" in first.err
     rest = ask("kv", "list", "-s", store, "--limit", "3", "--cursor", "k2", "--json").json
-    assert ([key["name"] for key in rest["keys"]], rest["listComplete"]) == (["k3", "k4"], True)
+    assert ([key["name"] for key in rest["keys"]], rest["list_complete"]) == (["k3", "k4"], True)
 
 
 @pytest.mark.parametrize("value", ["two\nlines\n", "ümläut 😀", "", " spaces ", "\x00\x1b[31m"])
@@ -200,7 +201,7 @@ def test_a_deleted_key_is_gone_and_said_to_be(ask: Flora, store: str) -> None:
     assert ask("kv", "delete", "a", "-s", store) == Finished(0, "", "")
     for command in ("get", "delete"):
         gone = ask("kv", command, "a", "-s", store)
-        assert (gone.code, gone.out) == (1, "")
+        assert (gone.code, gone.out) == (4, "")
         assert f"there is no key 'a' in store '{store}'; see: flora kv list --store {store}" in gone.err
 
 
@@ -208,7 +209,7 @@ def test_a_store_that_is_not_there_names_those_that_are(ask: Flora, store: str) 
     ask("kv", "put", "a", "1", "-s", store)
     for command in (["get", "a"], ["delete", "a"], ["list"], ["clear", "--yes"]):
         refused = ask("kv", *command, "-s", "nowhere")
-        assert refused.code == 1
+        assert refused.code == 4
         assert "there is no store 'nowhere'; there are" in refused.err
         assert store in refused.err
 
@@ -275,7 +276,7 @@ def test_a_wrong_token_opens_nothing(
     (tmp_path / "flora" / "dev" / file.name).write_bytes(msgspec.json.encode(forged))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     refused = ask("kv", "stores")
-    assert (refused.code, "401" in refused.err) == (1, True)
+    assert (refused.code, "401" in refused.err) == (5, True)
 
 
 # ---------------------------------------------------------------- logs
@@ -290,7 +291,7 @@ def test_logs_are_shown_with_level_and_text(ask: Flora, dev: Dev) -> None:
         "info  something nice",
         "warn  something less nice",
     ]
-    assert [line["text"] for line in ask("logs", "--level", "warn", "--grep", "LESS", "--json").lines] == [
+    assert [line["message"] for line in ask("logs", "--level", "warn", "--grep", "LESS", "--json").lines] == [
         "something less nice"
     ]
     assert ask("logs", "--grep", "no such text") == Finished(0, "", "")
@@ -302,7 +303,11 @@ def test_errors_have_outcome_and_the_authors_line(ask: Flora, dev: Dev) -> None:
     dev.type("!fail for once")
     dev.until("log")
     (error,) = ask("logs", "--level", "error", "--json", "-n", "1").lines
-    assert (error["text"], error["outcome"], error["source"]) == ("Error: for once", "exception", "runtime")
+    assert (error["message"], error["outcome"], error["target"]) == (
+        "Error: for once",
+        "exception",
+        "runtime",
+    )
     assert error["stack"].endswith("src/main.ts:8:31")
     assert "    at src/main.ts:8:31" in ask("logs", "--level", "error", "-n", "1").out
     dev.until("answer")
@@ -310,7 +315,7 @@ def test_errors_have_outcome_and_the_authors_line(ask: Flora, dev: Dev) -> None:
 
 def test_since_leaves_out_what_is_older(ask: Flora, dev: Dev) -> None:
     dev.say("!say recent")
-    assert ask("logs", "--since", "1h", "--json").lines[-1]["text"] == "recent"
+    assert ask("logs", "--since", "1h", "--json").lines[-1]["message"] == "recent"
     assert ask("logs", "--since", "2100-01-01").out == ""
 
 
@@ -321,8 +326,8 @@ def test_a_deploy_that_fails_is_in_the_log(ask: Flora, dev: Dev, project: Path) 
     dev.until("error")
     source.write_text(SCRIPT)
     (line,) = ask("logs", "--level", "error", "--json", "-n", "1").lines
-    assert line["text"].startswith("not deployed: ")
-    assert "src/main.ts:1:11" in line["text"]
+    assert line["message"].startswith("not deployed: ")
+    assert "src/main.ts:1:11" in line["message"]
 
 
 class Follower:
@@ -366,18 +371,33 @@ def test_a_follower_hears_what_comes_and_finds_the_next_session(project: Path, t
     first.say("!say before")
     follower = Follower(tmp_path)
     try:
-        assert follower.next()["text"] == "before"
+        assert follower.next()["message"] == "before"
         first.say("!say live")
-        assert follower.next()["text"] == "live"
+        assert follower.next()["message"] == "live"
         first.process.kill()
         first.process.communicate(timeout=SECONDS)
         second = Dev.start(project, tmp_path)
         second.say("!say again")
-        assert follower.next()["text"] == "again"
+        assert follower.next()["message"] == "again"
         assert any("waiting for `flora dev`" in remark for remark in follower.remarks)
         second.stop()
     finally:
         assert follower.stop() == 0, "Ctrl-C is how it ends"
+
+
+# ---------------------------------------------------------------- jobs
+
+
+def test_jobs_are_listed_and_run(ask: Flora, dev: Dev) -> None:
+    (job,) = ask("cron", "list", "--json").json
+    assert (job["name"], job["expression"]) == ("tick", "0 9 * * *")
+    assert job["next"] > time.time()
+    ran = ask("cron", "run", "tick", "--json").json
+    assert (ran["name"], ran["outcome"]) == ("tick", "ok")
+    assert ask("cron", "list").out.splitlines()[1].startswith("tick")
+    missing = ask("cron", "run", "tock")
+    assert (missing.code, "the script has tick" in missing.err) == (4, True)
+    ask("kv", "clear", "-s", "marks", "--yes")
 
 
 # ---------------------------------------------------------------- at the prompt

@@ -101,3 +101,25 @@ def test_there_is_colour_on_a_terminal_only() -> None:
 def test_a_stack_is_a_line_a_frame() -> None:
     assert [text.plain for text in show.stack_lines("at a\n at b")] == ["    at a", "    at b"]
     assert show.stack_lines("") == []
+
+
+def test_a_pipe_gets_whole_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    made = show.table("GUILD", "MESSAGE")
+    made.add_row(*show.cells(["1" * 18, "m" * 50]))
+    show.console().print(made)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_what_is_copied_is_not_broken_on_a_narrow_terminal() -> None:
+    revision = "38d67272-aa63-4e56-8bfb-bd9a819adca5"
+    made = show.table("REVISION", "MESSAGE")
+    made.add_row(*show.cells([revision, "a b " * 10]))
+    out = StringIO()
+    Console(width=50, force_terminal=True, color_system=None, file=out).print(made)
+    assert revision in out.getvalue()
+
+
+def test_times_are_shown_to_the_second() -> None:
+    assert show.when("2026-11-22T21:26:07.686434Z") == "2026-11-22 21:26:07Z"
+    assert show.when("2026-11-22T21:26:07+01:00") == "2026-11-22 21:26:07+01:00"
+    assert show.when(None) == ""
