@@ -42,6 +42,11 @@ EVERYWHERE = refusals(401, 403)
 """What any route may answer that asks who you are; 400, 429, 503 and 504 are added to all."""
 
 
+def of_a_guild(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The same of a route about one guild: also that it may not be yours, or not there."""
+    return refusals(401, 403, 404, *statuses)
+
+
 def refusal(
     status: int, message: str, code: str, *, details: object = None, retry_after: float | None = None
 ) -> JSONResponse:

@@ -26,6 +26,7 @@ from flora_api.edge.protocol import BoundedHttp
 from flora_api.parts import Common, open_parts
 from flora_api.readiness import Readiness
 from flora_api.redis_store import open_redis
+from flora_api.secrets import rotate
 from flora_api.settings import ApiSettings
 from flora_core.database import Database, DatabaseLimits
 from flora_core.errors import FloraError, InvalidInput, InvalidSettings
@@ -48,8 +49,11 @@ _log = logger(__name__)
 
 def main() -> None:
     """Run until SIGTERM or SIGINT. Exit codes: 2 for a wrong setting, 1 when it cannot go on."""
+    if sys.argv[1:] == ["rotate-secrets"]:
+        rotate.main()
     if len(sys.argv) > 1:
-        print("flora-api takes no arguments; its settings are API_… in the environment", file=sys.stderr)  # noqa: T201
+        text = "flora-api [rotate-secrets]; its settings are API_… in the environment"
+        print(text, file=sys.stderr)  # noqa: T201
         raise SystemExit(2)
     try:
         settings, accounts = load(ApiSettings), load(IdentitySettings)
@@ -82,7 +86,7 @@ async def serve(settings: ApiSettings, accounts: IdentitySettings) -> None:
                 per_address=Rate("address", settings.rate_address),
                 trusted_proxies=settings.trusted_proxies,
                 body_bytes=round(settings.body_mib * (1 << 20)),
-                larger_bodies=parts.larger_bodies,
+                allowances=parts.allowances,
                 seconds=settings.request_seconds,
                 https=settings.public_url.startswith("https://"),
             )

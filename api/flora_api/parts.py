@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
 
 import aiohttp
 from aiohttp import web
 from fastapi import APIRouter
 
-from flora_api import installation
+from flora_api import builds, deployments, guilds, installation
 from flora_api.auth.guard import AuthGuard
 from flora_api.auth.open import open_auth
+from flora_api.builds.service import open_builds
+from flora_api.deployments import Deployments, DeploySettings, open_deployments
+from flora_api.deployments.kube import open_kube_deployments
+from flora_api.deployments.store import DeploymentStore
+from flora_api.edge.edge import Allowance
 from flora_api.edge.limits import Limits
+from flora_api.guilds import DeploymentCounts, RouteFollower, open_guilds
+from flora_api.guilds.backups import MAKE_SECONDS, RESTORE_SECONDS
+from flora_api.guilds.jobs import RUN_SECONDS
+from flora_api.logs import routes as log_routes
+from flora_api.logs.service import LogService, open_logs
+from flora_api.logs.store import Keep
 from flora_api.redis_store import Store
+from flora_api.secrets import routes as secret_routes
+from flora_api.secrets.service import open_secrets
 from flora_api.settings import ApiSettings
 from flora_core.database import Database
 from flora_core.identity import Identities
+from flora_core.ids import GuildId, PodName
 from flora_core.streams import Token
+from flora_core.toolchain import Toolchain, ToolLimits
+
+RESTORE_BYTES: Final = 256 << 20
+"""A backup of a guild at its quota, with room; the pod counts exactly."""
+
+AFTERWARDS: Final = 5.0
+"""Seconds by which an answer may come later than what it waits for."""
+
+ALLOWANCES: Final = (
+    Allowance("/api/kv/restore/[0-9]+", RESTORE_BYTES, RESTORE_SECONDS + AFTERWARDS),
+    Allowance("/api/kv/export/[0-9]+", seconds=MAKE_SECONDS + AFTERWARDS),
+    Allowance("/api/crons/[0-9]+/run", seconds=RUN_SECONDS + AFTERWARDS),
+)
+
+OpenStore = Callable[[ApiSettings], AbstractAsyncContextManager[DeploymentStore]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +78,85 @@ class Parts:
 
     guard: AuthGuard
     routers: list[APIRouter]
-    larger_bodies: dict[str, int] = field(default_factory=dict)
-    """See ``edge.with_edge``."""
+    allowances: tuple[Allowance, ...] = ALLOWANCES
+
+
+def in_the_cluster(settings: ApiSettings) -> AbstractAsyncContextManager[DeploymentStore]:
+    """GuildDeployments on the API server."""
+    return open_kube_deployments(settings.namespace)
 
 
 @asynccontextmanager
-async def open_parts(common: Common) -> AsyncGenerator[Parts]:
+async def open_parts(common: Common, open_store: OpenStore = in_the_cluster) -> AsyncGenerator[Parts]:
     """Each part in its line: opened in this order, closed in the other."""
+    settings, database = common.settings, common.database
     async with AsyncExitStack() as stack:
-        auth = await stack.enter_async_context(
+        enter = stack.enter_async_context
+        auth = await enter(
             open_auth(
-                common.settings,
-                database=common.database,
+                settings,
+                database=database,
                 redis=common.redis,
                 http=common.http,
                 limits=common.limits,
                 token=common.token,
             )
         )
-        parts = Parts(auth.guard, [*auth.routers, installation.router()])
-        # Here the other parts join: enter what runs, and append their routers.
-        yield parts
+        fleet = await enter(open_guilds(settings))
+        tools = await enter(Toolchain(ToolLimits(children=settings.bundlers)))
+        store = await enter(open_store(settings))
+        deployed = await enter(
+            open_deployments(database, store, tools, DeploySettings(seconds=settings.deploy_seconds))
+        )
+        built = await enter(open_builds(database, tools))
+        secrets = await enter(open_secrets(database, settings.secret_keys))
+        logs = await enter(open_logs(settings.redis_url, Keep(settings.logs_kept, settings.logs_days)))
+        secrets.add_routes(common.internal, Placement(fleet.routes), common.identities)
+        logs.add_routes(common.internal, common.identities)
+        ending = asyncio.create_task(_end_streams(common.stopping, logs))
+        stack.callback(ending.cancel)
+        yield Parts(
+            auth.guard,
+            [
+                *auth.routers,
+                deployments.router(deployed, built),
+                builds.router(built),
+                guilds.router(fleet, database, count=_counting(deployed)),
+                secret_routes.router(secrets),
+                log_routes.router(logs),
+                installation.router(),
+            ],
+        )
+
+
+class Placement:
+    """The route table as the delivery of secrets wants it: a guild on its way is both pods'."""
+
+    def __init__(self, routes: RouteFollower) -> None:
+        self._routes = routes
+
+    @property
+    def revision(self) -> int:
+        return self._routes.version
+
+    def guilds_of(self, pod: PodName) -> Collection[GuildId] | None:
+        if not self._routes.known.is_set():
+            return None
+        return self._routes.guilds_of(pod) | self._routes.table.coming_to(pod)
+
+    async def wait_beyond(self, revision: int) -> None:
+        while not await self._routes.wait_beyond(revision, seconds=60):
+            pass
+
+
+def _counting(deployed: Deployments) -> Callable[[], Awaitable[DeploymentCounts]]:
+    async def count() -> DeploymentCounts:
+        found = list(deployed.observed.all())
+        return DeploymentCounts(len(found), sum(one.ready for one in found))
+
+    return count
+
+
+async def _end_streams(stopping: asyncio.Event, logs: LogService) -> None:
+    await stopping.wait()
+    logs.stop()

@@ -15,8 +15,9 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -29,6 +30,8 @@ from flora_api.answers import refusal
 from flora_api.edge.addresses import client_address
 from flora_api.edge.limits import Limits, Rate, seconds_to_wait
 from flora_core.telemetry import logger
+
+N = TypeVar("N", int, float)
 
 GZIP_FROM: Final = 1024
 """Bytes below which packing is not worth it."""
@@ -56,6 +59,17 @@ _open = Gauge("flora_api_requests_open", "Requests, and streams, that go on")
 _log = logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one route needs that others may not have; None for what all have."""
+
+    path: str
+    """A regular expression for the whole path."""
+    body_bytes: int | None = None
+    seconds: float | None = None
+    """Until its answer has to begin."""
+
+
 def with_edge(
     app: ASGIApp,
     *,
@@ -63,18 +77,18 @@ def with_edge(
     per_address: Rate,
     trusted_proxies: int = 0,
     body_bytes: int = 8 << 20,
-    larger_bodies: Mapping[str, int] | None = None,
+    allowances: Sequence[Allowance] = (),
     seconds: float = 30.0,
     https: bool = False,
 ) -> ASGIApp:
     """``app`` as the network may meet it.
 
-    ``larger_bodies``: bytes for paths that match a pattern (``/api/kv/restore/[0-9]+``) instead of
-    ``body_bytes``. ``seconds`` until an answer has to begin. ``https``: browsers are told to stay with it.
+    ``body_bytes`` and ``seconds`` (until an answer has to begin) are for all paths without an allowance.
+    ``https``: browsers are told to stay with it.
     """
     app = GZipMiddleware(app, minimum_size=GZIP_FROM, compresslevel=5)
-    app = BodyLimit(app, body_bytes, larger_bodies or {})
-    app = Deadline(app, seconds)
+    app = BodyLimit(app, body_bytes, allowances)
+    app = Deadline(app, seconds, allowances)
     app = Gate(app, limits, per_address, trusted=trusted_proxies)
     return Envelope(app, https=https)
 
@@ -161,15 +175,16 @@ class Gate:
 class Deadline:
     """Ends what has not begun to answer in time; what has begun may be a stream, and goes on."""
 
-    def __init__(self, app: ASGIApp, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, seconds: float, allowances: Sequence[Allowance] = ()) -> None:
         self._app = app
-        self._seconds = seconds
+        self._seconds = _ByPath(seconds, {one.path: one.seconds for one in allowances})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = asyncio.timeout(self._seconds)
+        seconds = self._seconds.of(scope["path"])
+        limit = asyncio.timeout(seconds)
 
         async def send_in_time(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -182,23 +197,22 @@ class Deadline:
         except TimeoutError:
             if not limit.expired():
                 raise
-            text = f"this took longer than {self._seconds:g} s and was given up; look before you repeat it"
+            text = f"this took longer than {seconds:g} s and was given up; look before you repeat it"
             await refusal(504, text, "DEADLINE")(scope, receive, send)
 
 
 class BodyLimit:
     """Refuses larger bodies by what they say, and reads no more of those that do not say."""
 
-    def __init__(self, app: ASGIApp, limit: int, larger: Mapping[str, int]) -> None:
+    def __init__(self, app: ASGIApp, limit: int, allowances: Sequence[Allowance] = ()) -> None:
         self._app = app
-        self._limit = limit
-        self._larger = [(re.compile(pattern), most) for pattern, most in larger.items()]
+        self._limit = _ByPath(limit, {one.path: one.body_bytes for one in allowances})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._limit_of(scope["path"])
+        limit = self._limit.of(scope["path"])
         said = Headers(scope=scope).get("content-length", "")
         if said.isascii() and said.isdecimal() and (len(said) > 18 or int(said) > limit):
             answer = refusal(413, _too_large(limit), "TOO_LARGE")
@@ -217,8 +231,16 @@ class BodyLimit:
 
         await self._app(scope, receive_some, send)
 
-    def _limit_of(self, path: str) -> int:
-        return next((most for pattern, most in self._larger if pattern.fullmatch(path)), self._limit)
+
+class _ByPath(Generic[N]):
+    """A number for most paths, and others for some."""
+
+    def __init__(self, usual: N, others: Mapping[str, N | None]) -> None:
+        self._usual = usual
+        self._others = [(re.compile(path), number) for path, number in others.items() if number is not None]
+
+    def of(self, path: str) -> N:
+        return next((number for pattern, number in self._others if pattern.fullmatch(path)), self._usual)
 
 
 def _too_large(limit: int) -> str:

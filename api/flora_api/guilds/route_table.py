@@ -78,6 +78,10 @@ class GuildPods:
         """Those that ``pod`` has."""
         return frozenset(self._guilds.get(pod, ()))
 
+    def coming_to(self, pod: str) -> frozenset[GuildId]:
+        """Those that are on their way to ``pod``."""
+        return frozenset(GuildId(guild) for guild, hold in self._held.items() if hold.to == pod)
+
     @property
     def sizes(self) -> Mapping[str, int]:
         """How many guilds each pod has that has any."""

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
+from flora_api.answers import of_a_guild
 from flora_api.logs.lines import LONGEST_GREP, Wanted, parse_place
 from flora_api.logs.service import LogService
 from flora_api.logs.sse import Following, events
 from flora_api.principal import MayRead
-from flora_api.refusals import refusals
 from flora_core.wire.control import Outcome
 
 MOST: Final = 1000
@@ -55,7 +55,7 @@ def router(service: LogService) -> APIRouter:
     """The routes."""
     routes = APIRouter(prefix="/logs", tags=["logs"])
 
-    @routes.get("/{guild_id}", response_model=list[LogRow], responses=refusals(400))
+    @routes.get("/{guild_id}", response_model=list[LogRow], responses=of_a_guild(400))
     async def read_logs(
         access: MayRead,
         limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
@@ -74,7 +74,7 @@ def router(service: LogService) -> APIRouter:
             lines = await service.store.newest(access.guild, wanted, limit)
         return Response(b"[%b]" % b",".join(line.json for line in lines), media_type=JSON_TYPE)
 
-    @routes.get("/{guild_id}/stream", response_class=StreamingResponse, responses=_STREAM | refusals(400))
+    @routes.get("/{guild_id}/stream", response_class=StreamingResponse, responses=_STREAM | of_a_guild(400))
     async def follow_logs(
         access: MayRead,
         backfill: Annotated[int, Query(ge=0, le=MOST, description="The newest so many come first.")] = 0,

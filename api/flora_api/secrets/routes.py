@@ -9,8 +9,8 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from flora_api.answers import of_a_guild
 from flora_api.principal import MayRead, MayUseSecrets
-from flora_api.refusals import refusals
 from flora_api.secrets.rules import NewSecret, checked, checked_all, checked_name
 from flora_api.secrets.service import SecretService
 from flora_core.ids import GuildId
@@ -60,8 +60,8 @@ class Deleted(BaseModel):
     deleted: bool
 
 
-_READ: Final = refusals(400)
-_WRITE: Final = refusals(400, 507)
+_READ: Final = of_a_guild(400)
+_WRITE: Final = of_a_guild(400, 507)
 
 
 async def _none(_guild: GuildId) -> Sequence[SecretSpec]:

@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from prometheus_client import REGISTRY
 
 from flora_api.app import make_app
-from flora_api.edge.edge import with_edge
+from flora_api.edge.edge import Allowance, with_edge
 from flora_api.edge.limits import LocalLimits, Rate
 from tests.integration.api.played_guard import PlayedGuard
 from tests.waiting import until
@@ -152,7 +152,7 @@ async def test_a_body_that_does_not_say_is_read_no_further(routes: Routes, path:
 
 
 async def test_a_route_may_take_more(routes: Routes) -> None:
-    async with served(routes, body_bytes=1000, larger_bodies={"/api/raw": 5000}) as client:
+    async with served(routes, body_bytes=1000, allowances=[Allowance("/api/raw", body_bytes=5000)]) as client:
         assert (await client.post("/raw", content=b"x" * 5000)).json() == {"bytes": 5000}
         assert (await client.post("/raw", content=b"x" * 5001)).status_code == 413
         assert (await client.post("/raw/", content=b"x" * 2000)).status_code == 413
