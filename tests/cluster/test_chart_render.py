@@ -11,6 +11,8 @@ import pytest
 from tools.chart import OWN, SETTINGS, variables
 
 from cluster.api import Document
+from flora_simulator.settings import SimulatorSettings
+from flora_simulator.world_spec import WorldSpec
 from tests.cluster.charts import (
     CHART,
     EVERYTHING,
@@ -174,6 +176,14 @@ def test_keys_of_the_api_are_made_and_kept(chart: Helm) -> None:
     name, key = made["stringData"]["secret-keys"].split(":")
     assert (name, len(base64.b64decode(key, validate=True))) == ("k1", 32)
     assert len(made["stringData"]["operator-secret"]) == 40
+
+
+def test_people_can_log_in_to_a_simulated_discord(chart: Helm) -> None:
+    documents = chart.template(WITH_API)
+    config = named(documents, "ConfigMap", "flora-api")["data"]
+    assert config["API_DISCORD_CLIENT_ID"] == WorldSpec().bot.id
+    secret = named(documents, "Secret", "flora-api")["stringData"]
+    assert secret["discord-client-secret"] == SimulatorSettings().client_secret
 
 
 @pytest.mark.parametrize(
