@@ -9,10 +9,11 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from flora_api.answers import of_a_guild
 from flora_api.builds.archive import ARCHIVE_LIMIT
 from flora_api.builds.service import Builds, no_such_build
 from flora_api.builds.table import Build
-from flora_api.deployments.models import MAX_ENTRY, Refusal, shown_time
+from flora_api.deployments.models import MAX_ENTRY, shown_time
 from flora_api.deployments.progress import HEADERS
 from flora_api.errors import TooLarge
 from flora_api.principal import IsPrincipal, Right, guard_of, guild_in
@@ -42,9 +43,7 @@ class BuildShown(BaseModel):
     error: str | None = None
 
 
-_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Refusal} for status in (400, 401, 403, 404, 413, 429, 503)
-}
+_ANSWERS: Final = of_a_guild(400, 413)
 _LOGS: Final[dict[int | str, dict[str, Any]]] = {
     **_ANSWERS,
     200: {"description": "Events `log`, then `done`", "content": {EVENTS: {"schema": {"type": "string"}}}},

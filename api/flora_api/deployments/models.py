@@ -161,14 +161,6 @@ class Diff(BaseModel):
     files: list[FileChange]
 
 
-class Refusal(BaseModel):
-    """Every answer that is no success."""
-
-    message: str
-    code: str
-    details: dict[str, object]
-
-
 def shown_time(at: datetime) -> str:
     """RFC 3339 in microseconds with Z: two revisions of the same millisecond stay apart."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 
+from flora_api.answers import refusals
 from flora_api.deployments import models
 from flora_api.deployments.diff import diff_files
 from flora_api.deployments.progress import HEADERS
@@ -34,23 +35,6 @@ class BuildOf(Protocol):
     async def finished(self, guild: GuildId, build_id: str) -> tuple[str, dict[str, str] | None, Sha256]: ...
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For the OpenAPI document: what else a route may answer."""
-    return {
-        status: {"model": models.Refusal, "description": _SAID[status]} for status in (401, 403, *statuses)
-    }
-
-
-_SAID: Final = {
-    400: "What to write instead",
-    401: "Nobody is logged in",
-    403: "Not allowed in this guild",
-    404: "There is none",
-    409: "Not as things are now",
-    413: "Too large",
-    429: "Too many",
-    503: "Not now; see Retry-After",
-}
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The revision; with `wait`, events `progress`, then `ready` or `failed`",
@@ -86,7 +70,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
             )
         )
 
-    @api.get("", response_model=list[models.Listed], responses=_refusals(503))
+    @api.get("", response_model=list[models.Listed], responses=refusals(401, 403, 503))
     async def list_deployments(request: Request, _somebody: IsPrincipal) -> Response:
         """The deployments that you may see."""
         if not deployments.observed.synced.is_set():
@@ -104,7 +88,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         "/{guild_id}",
         response_model=models.DeploymentShown,
         response_model_exclude_none=True,
-        responses=_refusals(404),
+        responses=refusals(401, 403, 404),
     )
     async def get_deployment(access: MayRead, *, include_bundle: bool = False) -> models.DeploymentShown:
         """The last successful revision, with its sources."""
@@ -125,7 +109,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
             bundle=shown.bundle,
         )
 
-    @api.get("/{guild_id}/status", response_model=models.StatusShown, responses=_refusals(404, 503))
+    @api.get("/{guild_id}/status", response_model=models.StatusShown, responses=refusals(401, 403, 404, 503))
     async def get_status(access: MayRead) -> models.StatusShown:
         """What the operator and the pod say of it."""
         if not deployments.observed.synced.is_set():
@@ -138,7 +122,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
     @api.post(
         "/{guild_id}",
         response_model=models.Deployed | models.DryRun,
-        responses={**_refusals(400, 404, 409, 413, 503), **_STREAM},
+        responses={**refusals(401, 403, 400, 404, 409, 413, 503), **_STREAM},
     )
     async def deploy(
         access: MayDeploy,
@@ -176,7 +160,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         revision = await deployments.deploy(access, asked, order, wait=wait)
         return await answer(revision, access, wait=wait)
 
-    @api.delete("/{guild_id}", status_code=204, response_model=None, responses=_refusals(404, 503))
+    @api.delete("/{guild_id}", status_code=204, response_model=None, responses=refusals(401, 403, 404, 503))
     async def undeploy(access: MayDeploy) -> Response:
         """Have nothing run; what the script stored is kept for the retention time, the history stays."""
         await deployments.undeploy(access)
@@ -186,7 +170,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         "/{guild_id}/history",
         response_model=models.HistoryPage,
         response_model_exclude_none=True,
-        responses=_refusals(400),
+        responses=refusals(401, 403, 400),
     )
     async def get_history(
         access: MayRead,
@@ -210,7 +194,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         "/{guild_id}/revisions/{revision_id}",
         response_model=models.RevisionShown,
         response_model_exclude_none=True,
-        responses=_refusals(400, 404),
+        responses=refusals(401, 403, 400, 404),
     )
     async def get_revision(
         access: MayRead, revision_id: RevisionId, *, include_bundle: bool = False
@@ -221,14 +205,14 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
     @api.get(
         "/{guild_id}/revisions/{revision_id}/progress",
         response_class=StreamingResponse,
-        responses={**_refusals(400, 404, 429), **_STREAM},
+        responses={**refusals(401, 403, 400, 404, 429), **_STREAM},
     )
     async def get_progress(access: MayRead, revision_id: RevisionId) -> StreamingResponse:
         """How that deploy goes, or how it ended."""
         events = await deployments.progress(access.guild, _revision_id(revision_id))
         return StreamingResponse(events, media_type=EVENTS, headers=HEADERS)
 
-    @api.get("/{guild_id}/diff", response_model=models.Diff, responses=_refusals(400, 404))
+    @api.get("/{guild_id}/diff", response_model=models.Diff, responses=refusals(401, 403, 400, 404))
     async def get_diff(
         access: MayRead,
         from_: Annotated[str, Query(alias="from", max_length=40)] = "",
@@ -263,7 +247,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
     @api.post(
         "/{guild_id}/rollback/{revision_id}",
         response_model=models.Deployed,
-        responses={**_refusals(400, 404, 409, 503), **_STREAM},
+        responses={**refusals(401, 403, 400, 404, 409, 503), **_STREAM},
     )
     async def roll_back_to(
         access: MayDeploy,
@@ -281,7 +265,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
     @api.post(
         "/{guild_id}/rollback",
         response_model=models.Deployed,
-        responses={**_refusals(400, 404, 409, 503), **_STREAM},
+        responses={**refusals(401, 403, 400, 404, 409, 503), **_STREAM},
     )
     async def roll_back_one(
         access: MayDeploy,

@@ -10,8 +10,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from flora_api.answers import of_a_guild
 from flora_api.guilds.journal import Journal
-from flora_api.guilds.models import BackupInfo, RestoredKeys, refusals, rfc3339
+from flora_api.guilds.models import BackupInfo, RestoredKeys, rfc3339
 from flora_api.guilds.pods import Pods, Stream
 from flora_api.principal import MayUseKv
 from flora_core.control.handoffs import SHA256_HEADER
@@ -32,20 +33,22 @@ def backup_router(pods: Pods, journal: Journal) -> APIRouter:
     """Before ``kv.key_router``, whose paths are more general."""
     router = APIRouter(prefix="/kv", tags=["kv"])
 
-    @router.post("/export/{guild_id}", response_model=BackupInfo, responses=refusals(507))
+    @router.post("/export/{guild_id}", response_model=BackupInfo, responses=of_a_guild(507))
     async def make_backup(access: MayUseKv) -> BackupInfo:
         """Keep all that the guild's script stored, as it is at this moment. The newest ten are kept."""
         row = await pods.ask_for(access.guild, BackupRow, "POST", "/backups", seconds=MAKE_SECONDS)
         await journal.record(access, "kv.export", backup=row.id, keys=row.keys)
         return _told(row)
 
-    @router.get("/export/{guild_id}", response_model=list[BackupInfo], responses=refusals())
+    @router.get("/export/{guild_id}", response_model=list[BackupInfo], responses=of_a_guild())
     async def list_backups(access: MayUseKv) -> list[BackupInfo]:
         """Those there are, newest first. They lie where the guild is, and do not move with it."""
         rows = await pods.ask_for(access.guild, list[BackupRow], "GET", "/backups", repeatable=True)
         return [_told(row) for row in rows]
 
-    @router.get("/export/{guild_id}/{backup_id}", responses={**refusals(), **_BYTES}, response_class=Response)
+    @router.get(
+        "/export/{guild_id}/{backup_id}", responses=of_a_guild() | _BYTES, response_class=Response
+    )
     async def get_backup(access: MayUseKv, backup_id: BackupId) -> StreamingResponse:
         """One's bytes: NDJSON, with its SHA-256 in X-Flora-SHA256."""
         stack = contextlib.AsyncExitStack()
@@ -61,7 +64,7 @@ def backup_router(pods: Pods, journal: Journal) -> APIRouter:
             headers["Content-Length"] = str(stream.size)
         return StreamingResponse(_passed_on(stream, stack), media_type=CONTENT_TYPE, headers=headers)
 
-    @router.delete("/export/{guild_id}/{backup_id}", status_code=204, responses=refusals())
+    @router.delete("/export/{guild_id}/{backup_id}", status_code=204, responses=of_a_guild())
     async def delete_backup(access: MayUseKv, backup_id: BackupId) -> None:
         """Delete one."""
         await pods.ask(access.guild, "DELETE", f"/backups/{quote(backup_id, safe='')}")
@@ -70,7 +73,7 @@ def backup_router(pods: Pods, journal: Journal) -> APIRouter:
     @router.post(
         "/restore/{guild_id}",
         response_model=RestoredKeys,
-        responses=refusals(413, 507),
+        responses=of_a_guild(413, 507),
         openapi_extra={"requestBody": {"content": {CONTENT_TYPE: {"schema": {"type": "string"}}}}},
     )
     async def restore(

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from fastapi import APIRouter
 
+from flora_api.answers import of_a_guild
 from flora_api.errors import Unavailable
-from flora_api.guilds.models import Fleet, FleetPod, refusals
+from flora_api.guilds.models import Fleet, FleetPod
 from flora_api.guilds.pods import ROUTES_UNKNOWN
 from flora_api.guilds.route_table import RouteFollower
 from flora_api.principal import IsOperator
@@ -25,7 +26,7 @@ def fleet_router(routes: RouteFollower, count: Callable[[], Awaitable[Deployment
     """``/fleet``; ``count`` may raise ApiError."""
     router = APIRouter(tags=["installation"])
 
-    @router.get("/fleet", response_model=Fleet, responses=refusals())
+    @router.get("/fleet", response_model=Fleet, responses=of_a_guild())
     async def fleet(_operator: IsOperator) -> Fleet:
         """Pods that have guilds, and how many of the deployments are ready."""
         if not routes.known.is_set():

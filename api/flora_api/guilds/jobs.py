@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 from fastapi import APIRouter
 
+from flora_api.answers import of_a_guild
 from flora_api.guilds.journal import Journal
-from flora_api.guilds.models import Cron, GuildUsage, JobRan, KvSize, RunJob, refusals, rfc3339
+from flora_api.guilds.models import Cron, GuildUsage, JobRan, KvSize, RunJob, rfc3339
 from flora_api.guilds.pods import Pods
 from flora_api.principal import MayDeploy, MayRead
 from flora_core.ids import GuildId
@@ -22,7 +23,7 @@ def job_router(pods: Pods, journal: Journal) -> APIRouter:
     """``/crons`` and ``/usage``."""
     router = APIRouter(tags=["jobs"])
 
-    @router.get("/crons/{guild_id}", response_model=list[Cron], responses=refusals())
+    @router.get("/crons/{guild_id}", response_model=list[Cron], responses=of_a_guild())
     async def list_crons(access: MayRead) -> list[Cron]:
         """The jobs that the running script has."""
         jobs = await pods.ask_for(access.guild, list[CronJob], "GET", "/crons", repeatable=True)
@@ -37,7 +38,7 @@ def job_router(pods: Pods, journal: Journal) -> APIRouter:
             for job in jobs
         ]
 
-    @router.post("/crons/{guild_id}/run", response_model=JobRan, responses=refusals(409))
+    @router.post("/crons/{guild_id}/run", response_model=JobRan, responses=of_a_guild(409))
     async def run_cron(access: MayDeploy, body: RunJob) -> JobRan:
         """Run a job now, by the way it would come by itself, and wait for its end."""
         asked = msgspec.json.encode(RunCron(body.name))
@@ -45,7 +46,7 @@ def job_router(pods: Pods, journal: Journal) -> APIRouter:
         await journal.record(access, "cron.run", name=body.name, outcome=str(ran.outcome))
         return JobRan(name=ran.name, outcome=ran.outcome, milliseconds=ran.milliseconds)
 
-    @router.get("/usage/{guild_id}", response_model=GuildUsage, responses=refusals())
+    @router.get("/usage/{guild_id}", response_model=GuildUsage, responses=of_a_guild())
     async def usage(access: MayRead) -> GuildUsage:
         """What the guild has used since its pod has it."""
         row = await pods.ask_for(access.guild, UsageRow, "GET", "/usage", repeatable=True)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from msgspec import Raw, Struct
 
+from flora_api.answers import of_a_guild
 from flora_api.guilds.journal import Journal
 from flora_api.guilds.models import (
     Bulk,
@@ -25,7 +26,6 @@ from flora_api.guilds.models import (
     Removed,
     Store,
     Value,
-    refusals,
 )
 from flora_api.guilds.pods import Pods
 from flora_api.principal import GuildAccess, MayUseKv, Right, guard_of, guild_in
@@ -120,13 +120,13 @@ def store_router(pods: Pods, journal: Journal) -> APIRouter:
     router = APIRouter(prefix="/kv", tags=["kv"])
     stores = Stores(pods)
 
-    @router.get("/stores", response_model=list[Store], responses=refusals())
+    @router.get("/stores", response_model=list[Store], responses=of_a_guild())
     async def list_stores(request: Request, guild_id: Annotated[str, Query()]) -> list[Store]:
         """The stores that hold something, with their sizes."""
         access = await _access(request, guild_id)
         return await stores.sizes(access.guild)
 
-    @router.post("/stores", response_model=MadeStore, responses=refusals())
+    @router.post("/stores", response_model=MadeStore, responses=of_a_guild())
     async def make_store(request: Request, body: NewStore) -> MadeStore:
         """Check a store's name. A store is there with its first key, and gone with its last."""
         access = await _access(request, body.guild_id)
@@ -135,7 +135,7 @@ def store_router(pods: Pods, journal: Journal) -> APIRouter:
         there = await stores.sizes(access.guild)
         return MadeStore(store=next((store for store in there if store.store_name == body.store_name), empty))
 
-    @router.delete("/stores/{guild_id}/{store}", response_model=Removed, responses=refusals())
+    @router.delete("/stores/{guild_id}/{store}", response_model=Removed, responses=of_a_guild())
     async def clear_store(access: MayUseKv, store: StoreName) -> Removed:
         """Delete a store with all of its keys."""
         removed = await stores.clear(access.guild, store)
@@ -150,7 +150,7 @@ def key_router(pods: Pods, journal: Journal) -> APIRouter:
     router = APIRouter(prefix="/kv", tags=["kv"])
     stores = Stores(pods)
 
-    @router.get("/{guild_id}/{store}", response_model=KeyPage, responses=refusals(413))
+    @router.get("/{guild_id}/{store}", response_model=KeyPage, responses=of_a_guild(413))
     async def list_keys(
         access: MayUseKv,
         store: StoreName,
@@ -165,7 +165,7 @@ def key_router(pods: Pods, journal: Journal) -> APIRouter:
         page = msgspec.json.decode(answer, type=_Page)
         return _json(msgspec.json.encode(_OurPage(page.keys, page.list_complete, page.cursor)))
 
-    @router.post("/{guild_id}/{store}/bulk", response_model=BulkDone, responses=refusals(413, 507))
+    @router.post("/{guild_id}/{store}/bulk", response_model=BulkDone, responses=of_a_guild(413, 507))
     async def change_many(access: MayUseKv, store: StoreName, body: Bulk) -> Response:
         """Up to 1,000 changes, all or none. A hundred values count as one write of the minute's 120."""
         puts = [{"key": put.key, **_kept(Put(**put.model_dump(exclude={"key"})))} for put in body.put]
@@ -173,20 +173,20 @@ def key_router(pods: Pods, journal: Journal) -> APIRouter:
         await journal.record(access, "kv.bulk", store=store, written=len(body.put), deleted=len(body.delete))
         return _json(answer)
 
-    @router.get("/{guild_id}/{store}/{key:path}", response_model=Value, responses=refusals())
+    @router.get("/{guild_id}/{store}/{key:path}", response_model=Value, responses=of_a_guild())
     async def get_key(access: MayUseKv, store: StoreName, key: KeyName) -> Response:
         """What is at a key."""
         answer = await stores.read(access.guild, "kvGet", store=store, key=key)
         return _json(answer if answer != b"null" else b'{"value":null}')
 
-    @router.put("/{guild_id}/{store}/{key:path}", response_model=Done, responses=refusals(413, 507))
+    @router.put("/{guild_id}/{store}/{key:path}", response_model=Done, responses=of_a_guild(413, 507))
     async def put_key(access: MayUseKv, store: StoreName, key: KeyName, body: Put) -> Done:
         """Write one value."""
         await stores.write(access.guild, "kvSet", store=store, key=key, **_kept(body))
         await journal.record(access, "kv.put", store=store, key=key)
         return Done()
 
-    @router.delete("/{guild_id}/{store}/{key:path}", response_model=Deleted, responses=refusals())
+    @router.delete("/{guild_id}/{store}/{key:path}", response_model=Deleted, responses=of_a_guild())
     async def delete_key(access: MayUseKv, store: StoreName, key: KeyName) -> Deleted:
         """Delete what is at a key."""
         deleted = await stores.write(access.guild, "kvDelete", store=store, key=key) == b"true"

@@ -16,14 +16,6 @@ PUTS_MOST = 1000
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Error(BaseModel):
-    """What every answer is that is no success."""
-
-    message: str = Field(description="For people: what is wrong and what to do.")
-    code: str = Field(description="For programs; never changes.")
-    details: dict[str, Any] = Field(default={})
-
-
 class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -161,25 +153,6 @@ class Fleet(BaseModel):
     guilds: int
     deployments: int
     ready: int
-
-
-_TEXTS = {
-    400: "What to write instead",
-    401: "Nobody is logged in",
-    403: "Not allowed",
-    404: "There is none",
-    409: "Not as things are now",
-    413: "Too large",
-    429: "Too often; Retry-After says when",
-    503: "Not to be had now; Retry-After says when",
-    507: "A quota is full",
-}
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For ``responses=``: these, and those that every route of a guild has."""
-    wanted = sorted({400, 401, 403, 404, 429, 503, *statuses})
-    return {status: {"model": Error, "description": _TEXTS[status]} for status in wanted}
 
 
 def rfc3339(seconds: float) -> str:
