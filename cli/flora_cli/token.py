@@ -115,6 +115,6 @@ def _as_session(api: Api, method: str, path: str, into: type[T], body: object = 
         return api.call(method, path, into, body=body)
     except NotAllowed as error:
         raise NotAllowed(
-            f"{error}; tokens are made and revoked by a person, in the browser: {api.target.url}",
+            f"{error}; what you use now was made for a program",
             code=error.code,
         ) from None

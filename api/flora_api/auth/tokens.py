@@ -82,6 +82,8 @@ class ApiToken:
     token_id: str
     user_id: str
     label: str
+    login: bool
+    """A CLI got it by its person's login; it manages other tokens."""
     guilds: frozenset[str] | None
     """None for all guilds of its person."""
     scopes: frozenset[Right]
@@ -143,6 +145,7 @@ class Tokens:
         guilds: Sequence[GuildId] | None = None,
         scopes: Sequence[Right] = tuple(Right),
         days: int = DAYS_USUAL,
+        login: bool = False,
     ) -> tuple[TokenParts, ApiToken]:
         """A new token of ``actor``'s. Raises Conflict when he has too many, DatabaseError."""
         parts = make_token()  # outside of what may be tried twice: the second try must be the same token
@@ -171,8 +174,8 @@ class Tokens:
                 row = await connection.fetchrow(
                     """
                     INSERT INTO api_tokens
-                        (token_id, user_id, label, secret_sha256, guilds, scopes, expires_at)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *
+                        (token_id, user_id, label, secret_sha256, guilds, scopes, expires_at, login)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *
                     """,
                     parts.id,
                     actor.user_id,
@@ -181,6 +184,7 @@ class Tokens:
                     None if guilds is None else list(dict.fromkeys(guilds)),
                     [right.value for right in dict.fromkeys(scopes)],
                     expires_at,
+                    login,
                 )
                 told = {"token_id": parts.id, "label": label, "scopes": sorted(scopes)}
                 await record(connection, NO_GUILD, actor, "token.create", **told)
@@ -262,6 +266,7 @@ def _read(row: Any) -> ApiToken:
         row["token_id"],
         row["user_id"],
         row["label"],
+        row["login"],
         None if row["guilds"] is None else frozenset(row["guilds"]),
         frozenset(Right(scope) for scope in row["scopes"]),
         row["created_at"],

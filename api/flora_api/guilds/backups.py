@@ -46,9 +46,7 @@ def backup_router(pods: Pods, journal: Journal) -> APIRouter:
         rows = await pods.ask_for(access.guild, list[BackupRow], "GET", "/backups", repeatable=True)
         return [_told(row) for row in rows]
 
-    @router.get(
-        "/export/{guild_id}/{backup_id}", responses=of_a_guild() | _BYTES, response_class=Response
-    )
+    @router.get("/export/{guild_id}/{backup_id}", responses=of_a_guild() | _BYTES, response_class=Response)
     async def get_backup(access: MayUseKv, backup_id: BackupId) -> StreamingResponse:
         """One's bytes: NDJSON, with its SHA-256 in X-Flora-SHA256."""
         stack = contextlib.AsyncExitStack()

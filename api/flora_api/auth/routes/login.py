@@ -195,7 +195,7 @@ def router(
                 "the code is not good (any more); begin anew: flora login", code="CLI_CODE_INVALID"
             )
         person = Principal(ActorType.SESSION, code.user.id, code.user.username)
-        shown, token = await tokens.create(person, label=wish.label)
+        shown, token = await tokens.create(person, label=wish.label, login=True)
         return CliToken(token=str(shown), token_id=token.token_id, user=UserModel.of(code.user))
 
     @routes.get("/me", responses=EVERYWHERE, summary="Who I am")

@@ -1,4 +1,4 @@
-"""``/tokens``: a person's API tokens. Tokens do not make tokens."""
+"""``/tokens``: a person's API tokens. Those for programs do not make others; a CLI's login does."""
 
 from __future__ import annotations
 
@@ -57,10 +57,9 @@ def router(guard: AuthGuard, tokens: Tokens) -> APIRouter:
 
     async def person(request: Request) -> Principal:
         principal = await guard.principal(request)
-        if principal.type is not ActorType.SESSION:
-            raise Forbidden(
-                "tokens are managed by people who are logged in: open /api/auth/login", code="SESSION_NEEDED"
-            )
+        token = (await guard.caller(request)).token
+        if principal.type is not ActorType.SESSION and not (token is not None and token.login):
+            raise Forbidden("tokens are managed by people who log in: flora login", code="SESSION_NEEDED")
         return principal
 
     @routes.get("", responses=EVERYWHERE, summary="My tokens")

@@ -48,6 +48,25 @@ async def test_a_cli_gets_a_token_for_its_code(browser: Browser, program: httpx.
     assert me["token"]["scopes"] == ["deploy", "kv", "read", "secrets"]
 
 
+async def test_a_cli_that_logged_in_manages_tokens_and_those_do_not(
+    browser: Browser, program: httpx.AsyncClient
+) -> None:
+    code = said(await come_back(browser))["code"]
+    got = (await program.post("/api/auth/cli/token", json={"code": code, "verifier": VERIFIER})).json()
+    login = bearer(got["token"])
+    made = (
+        await program.post("/api/tokens", headers=login, json={"label": "ci", "scopes": ["deploy"]})
+    ).json()
+    assert (made["label"], made["scopes"]) == ("ci", ["deploy"])
+    listed = (await program.get("/api/tokens", headers=login)).json()
+    assert {row["token_id"] for row in listed} == {got["token_id"], made["token_id"]}
+    refused = await program.get("/api/tokens", headers=bearer(made["token"]))
+    assert (refused.status_code, refused.json()["code"]) == (403, "SESSION_NEEDED")
+    path = f"/api/tokens/{made['token_id']}"
+    assert (await program.delete(path, headers=login)).status_code == 204
+    assert (await program.get("/api/auth/me", headers=bearer(made["token"]))).status_code == 401
+
+
 async def test_a_cli_leaves_no_session_and_nothing_at_discord(
     browser: Browser, people: SimulatorClient
 ) -> None:

@@ -25,6 +25,7 @@ def upgrade() -> None:
             token_id text PRIMARY KEY CHECK (token_id ~ '^[a-z2-7]{16}$'),
             user_id text NOT NULL REFERENCES people (user_id) ON DELETE CASCADE,
             label text NOT NULL DEFAULT '',
+            login boolean NOT NULL DEFAULT false,
             secret_sha256 bytea NOT NULL UNIQUE CHECK (length(secret_sha256) = 32),
             guilds text[],
             scopes text[] NOT NULL CHECK (scopes <@ ARRAY['read', 'deploy', 'kv', 'secrets']),
