@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from tests.integration.api.empty_cluster import empty_cluster
 from tests.integration.database.conftest import empty_url, postgres  # noqa: F401
 from tests.integration.loopback import listening
 from tests.integration.postgres_server import ESCAPED, PASSWORD, PostgresServer
@@ -56,12 +58,15 @@ async def environment(
     empty_url: str,  # noqa: F811
     redis_server: RedisServer,
     neighbour: Neighbour,
+    tmp_path: Path,
 ) -> AsyncIterator[dict[str, str]]:
     app = web.Application()
     app.router.add_get("/healthz", neighbour.answer)
-    async with listening(app) as url:
+    async with listening(app) as url, empty_cluster(tmp_path) as kubeconfig:
         yield {
             "PATH": os.environ["PATH"],
+            "KUBECONFIG": str(kubeconfig),
+            "API_SECRET_KEYS": f"k1:{base64.b64encode(bytes(32)).decode()}",
             "FLORA_CONFIG": "",
             "API_HOST": "127.0.0.1",
             "API_PORT": "0",

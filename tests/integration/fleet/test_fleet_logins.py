@@ -12,6 +12,7 @@ import pytest
 from flora_dev.processes import Component
 from flora_simulator import SimulatorSettings
 from flora_simulator.world_spec import DEV_GUILD, DEV_USER
+from tests.integration.api.empty_cluster import empty_cluster
 from tests.integration.database.conftest import empty_url, postgres  # noqa: F401
 from tests.integration.fleet.fleet import GATEWAY_TOKEN, Fleet
 from tests.integration.redis_server import RedisServer
@@ -47,9 +48,11 @@ async def api(
     tmp_path: Path,
 ) -> AsyncIterator[Component]:
     assert gateway.gateway is not None
+    cluster = empty_cluster(tmp_path)
     started = await Component.start(
         "api",
         {
+            "KUBECONFIG": str(await cluster.__aenter__()),
             "API_HOST": "127.0.0.1",
             "API_PORT": "0",
             "API_INTERNAL_PORT": "0",
@@ -67,6 +70,7 @@ async def api(
     )
     yield started
     await started.stop()
+    await cluster.__aexit__(None, None, None)
 
 
 async def test_the_gateway_tells_the_api_how_people_stand(gateway: Fleet) -> None:

@@ -1,0 +1,46 @@
+"""An API server without GuildDeployments, as far as ``flora-api`` asks one when it starts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import yaml
+from aiohttp import web
+
+from tests.integration.loopback import listening
+
+PATH = "/apis/flora.uwu.network/v1alpha1/namespaces/{namespace}/guilddeployments"
+
+
+async def _answer(request: web.Request) -> web.StreamResponse:
+    if "watch" not in request.query:
+        return web.json_response({"items": [], "metadata": {"resourceVersion": "1"}})
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await asyncio.Event().wait()  # nothing ever happens
+    return response
+
+
+@asynccontextmanager
+async def empty_cluster(folder: Path) -> AsyncIterator[Path]:
+    """Its kubeconfig, for as long as the block lasts."""
+    app = web.Application()
+    app.router.add_get(PATH, _answer)
+    async with listening(app) as url:
+        path = folder / "kubeconfig"
+        path.write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "clusters": [{"name": "it", "cluster": {"server": url}}],
+                    "users": [{"name": "us", "user": {"token": "t"}}],
+                    "contexts": [{"name": "here", "context": {"cluster": "it", "user": "us"}}],
+                    "current-context": "here",
+                }
+            )
+        )
+        yield path
