@@ -23,6 +23,7 @@ from tests.cluster.pods import log
 NAMESPACE: Final = "flora"
 PODS: Final = 3
 NODE_PORT: Final = 30410
+API_NODE_PORT: Final = 30404
 READY_SECONDS: Final = 120.0
 LAST_LINES: Final = 25
 
@@ -44,6 +45,7 @@ VALUES: Final[Values] = {
         "config": {"RUNTIME_MAX_WORKERS": 1},
         "terminationGracePeriodSeconds": 60,
     },
+    "api": {"enabled": True, "replicas": 1, "resources": LITTLE},
     "simulator": {
         "resources": LITTLE,
         "config": {"SIMULATOR_RATE_LIMITS": False, "SIMULATOR_IDENTIFY_WINDOW_SECS": 0},
@@ -81,8 +83,16 @@ class Installed:
     @property
     def url(self) -> str:
         """The simulated Discord's, from this machine."""
-        host = self.cluster.access.server.split("//")[1].split(":")[0]
-        return f"http://{host}:{NODE_PORT}"
+        return f"http://{self._host}:{NODE_PORT}"
+
+    @property
+    def api_url(self) -> str:
+        """The API's, from this machine."""
+        return f"http://{self._host}:{API_NODE_PORT}"
+
+    @property
+    def _host(self) -> str:
+        return self.cluster.access.server.split("//")[1].split(":")[0]
 
     def install(self, values: Values = VALUES) -> None:
         """Install or upgrade it. Raises HelmFailed. Blocks."""
@@ -95,6 +105,7 @@ class Installed:
             ("Deployment", "flora-gateway"): 1,
             ("Deployment", "flora-operator"): 1,
             ("Deployment", "flora-simulator"): 1,
+            ("Deployment", "flora-api"): 1,
             ("StatefulSet", "flora-postgres"): 1,
             ("StatefulSet", "flora-redis"): 1,
             ("StatefulSet", "flora-runtime"): runtime,
@@ -240,17 +251,17 @@ class Installed:
         return "\n".join(lines)
 
 
-def outside_service() -> Document:
-    """The simulator, for this machine."""
-    labels = {"app.kubernetes.io/instance": "flora", "app.kubernetes.io/component": "simulator"}
+def outside_service(component: str, port: int, node_port: int) -> Document:
+    """A component, for this machine."""
+    labels = {"app.kubernetes.io/instance": "flora", "app.kubernetes.io/component": component}
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": "outside", "namespace": NAMESPACE},
+        "metadata": {"name": f"outside-{component}", "namespace": NAMESPACE},
         "spec": {
             "type": "NodePort",
             "selector": labels,
-            "ports": [{"port": 8410, "nodePort": NODE_PORT, "protocol": "TCP"}],
+            "ports": [{"port": port, "nodePort": node_port, "protocol": "TCP"}],
         },
     }
 
@@ -263,7 +274,8 @@ def install(cluster: Cluster, api: Api, program: Path, folder: Path) -> Installe
     except HelmFailed as error:
         raise AssertionError(f"{error}\n{release.told()}") from None
     release.wait_ready()
-    api.apply(outside_service())
+    api.apply(outside_service("simulator", 8410, NODE_PORT))
+    api.apply(outside_service("api", 8404, API_NODE_PORT))
     release.until(lambda: [] if release.is_reached() else [release.url], seconds=30)
     release.guilds = [f"20000000000000{number:04}" for number in range(1, 10)]
     for guild in release.guilds:

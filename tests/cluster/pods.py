@@ -10,7 +10,7 @@ from cluster.api import Api, Document
 from cluster.images import version
 from cluster.node import condition
 
-PORTS = {"gateway": 8401, "operator": 8402, "runtime": 8403, "simulator": 8410}
+PORTS = {"gateway": 8401, "operator": 8402, "runtime": 8403, "api": 8405, "simulator": 8410}
 USER = 65532
 
 

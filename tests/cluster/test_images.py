@@ -24,11 +24,13 @@ LISTENS = {"tcpSocket": {"port": 8410}}
 RUNS = {
     "gateway": "import flora_gateway.main, flora_core",
     "runtime": "import flora_runtime.supervisor.main, flora_core",
+    "api": "import flora_api.main, flora_core",
     "simulator": "import flora_simulator.main, flora_core",
 }
 OTHERS = {
     "gateway": ["flora_runtime", "flora_simulator", "flora_sdk", "flora_cli", "mini_racer", "plyvel"],
     "runtime": ["flora_gateway", "flora_simulator", "flora_cli", "discord", "redis"],
+    "api": ["flora_gateway", "flora_runtime", "flora_operator", "flora_cli", "discord", "plyvel", "kopf"],
     "simulator": ["flora_gateway", "flora_runtime", "flora_sdk", "flora_cli", "mini_racer", "redis"],
 }
 TOOLS = ["pip", "pip3", "uv", "gcc", "make", "flora", "curl"]
