@@ -85,15 +85,19 @@ def find_cluster(environment: Mapping[str, str] = os.environ, *, account: Path =
     """The cluster of ``KUBECONFIG``, else the one this pod is in; raises InvalidSettings for neither."""
     if named := environment.get("KUBECONFIG"):
         return read_kubeconfig(Path(named))
-    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT", "443")
-    token = account / "token"
-    if not host or not token.exists():
+    host = environment.get("KUBERNETES_SERVICE_HOST")
+    if not host or not (account / "token").exists():
         raise InvalidSettings(
             "KUBECONFIG: is not set, and this is no pod with a ServiceAccount's token; "
             "FLORA_SERVICE_ACCOUNTS needs an API server to ask"
         )
+    return own_cluster(host, environment.get("KUBERNETES_SERVICE_PORT", "443"), account=account)
+
+
+def own_cluster(host: str, port: str, *, account: Path) -> KubeAccess:
+    """The cluster that a pod is in, as the ServiceAccount that is mounted at ``account``."""
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    return KubeAccess(server, token=Token(file=token), authorities=account / "ca.crt")
+    return KubeAccess(server, token=Token(file=account / "token"), authorities=account / "ca.crt")
 
 
 def read_kubeconfig(path: Path) -> KubeAccess:

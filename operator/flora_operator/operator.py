@@ -39,7 +39,7 @@ from flora_operator.retirement import Retirements
 from flora_operator.secret_values import SELECTOR
 from flora_operator.server import make_app
 from flora_operator.settings import OperatorSettings
-from flora_operator.sinks import ConfigMaps, RuntimePods, Secrets, pods_of_statefulset
+from flora_operator.sinks import RuntimePods, config_maps, pods_of_statefulset, secrets
 from flora_operator.starter import Starter
 from flora_operator.status import READY
 from flora_operator.workqueue import WorkQueue
@@ -185,12 +185,12 @@ class Operator:
 
     def _reflectors(self) -> list[Reflector]:
         settings = self._settings
-        config_maps = [
-            Reflector(self.kube, path, ConfigMaps(self.fleet), bare=True)
+        sources = [
+            Reflector(self.kube, path, config_maps(self.fleet), bare=True)
             for path in all_of("/api/v1", "configmaps", settings.namespaces)
         ]
-        secrets = [
-            Reflector(self.kube, path, Secrets(self.fleet), query={"labelSelector": SELECTOR})
+        values = [
+            Reflector(self.kube, path, secrets(self.fleet), query={"labelSelector": SELECTOR})
             for path in all_of("/api/v1", "secrets", settings.namespaces)
         ]
         pods = Reflector(
@@ -199,7 +199,7 @@ class Operator:
             RuntimePods(settings.statefulset, self._reconciler.on_pods),
             query=self._of_our_name,
         )
-        return [*config_maps, *secrets, pods]
+        return [*sources, *values, pods]
 
     # ---------------------------------------------------------------- what is told
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from flora_core.ids import PodName
 from flora_core.telemetry import logger
@@ -13,17 +14,21 @@ from flora_operator.placement import pods_of
 
 _log = logger(__name__)
 
+T = TypeVar("T")
 
-class ConfigMaps:
-    """Of one namespace, or all."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
+class Named(Generic[T]):
+    """Objects that GuildDeployments name, of one namespace or of all."""
+
+    def __init__(self, know: Callable[[Key, T | None], None], value: Callable[[Document], T]) -> None:
+        """``know`` is told the ``value`` of each object, and None once it is gone."""
+        self._know = know
+        self._value = value
         self._mine: set[Key] = set()
 
     def replace(self, objects: list[Document]) -> None:
         for key in self._mine - {key_of(document) for document in objects}:
-            self._fleet.know_config_map(key, None)
+            self._know(key, None)
         self._mine = set()
         for document in objects:
             self.put(document)
@@ -31,37 +36,22 @@ class ConfigMaps:
     def put(self, document: Document) -> None:
         key = key_of(document)
         self._mine.add(key)
-        self._fleet.know_config_map(key, document["metadata"]["resourceVersion"])
+        self._know(key, self._value(document))
 
     def drop(self, document: Document) -> None:
         key = key_of(document)
         self._mine.discard(key)
-        self._fleet.know_config_map(key, None)
+        self._know(key, None)
 
 
-class Secrets:
-    """Those with the label, of one namespace, or all."""
+def config_maps(fleet: Fleet) -> Named[str]:
+    """By their versions."""
+    return Named(fleet.know_config_map, lambda document: document["metadata"]["resourceVersion"])
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-        self._mine: set[Key] = set()
 
-    def replace(self, objects: list[Document]) -> None:
-        for key in self._mine - {key_of(document) for document in objects}:
-            self._fleet.know_secret(key, None)
-        self._mine = set()
-        for document in objects:
-            self.put(document)
-
-    def put(self, document: Document) -> None:
-        key = key_of(document)
-        self._mine.add(key)
-        self._fleet.know_secret(key, document.get("data") or {})
-
-    def drop(self, document: Document) -> None:
-        key = key_of(document)
-        self._mine.discard(key)
-        self._fleet.know_secret(key, None)
+def secrets(fleet: Fleet) -> Named[dict[str, str]]:
+    """Those with the label, by their values."""
+    return Named(fleet.know_secret, lambda document: document.get("data") or {})
 
 
 class RuntimePods:

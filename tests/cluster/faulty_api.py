@@ -14,7 +14,7 @@ from aiohttp import web
 
 from cluster.api import tls
 from cluster.control_plane import Cluster
-from flora_core.streams import Token
+from flora_core.kube_access import KubeAccess
 from flora_operator.kube.access import Access
 from tests.integration.loopback import listening
 
@@ -34,7 +34,7 @@ class FaultyApi:
         """Resources whose next watch is told that it is too late."""
         self.requests = Counter[str]()
         """By method, and by ``METHOD resource``."""
-        self.access = Access("", tls=True, token=Token(""))
+        self.access = Access(KubeAccess(""))
         self._server = cluster.access.server
         self._session = session
         self._open = set[asyncio.Task[None]]()
@@ -121,5 +121,5 @@ async def faulty_api(cluster: Cluster) -> AsyncIterator[FaultyApi]:
         app = web.Application(client_max_size=8 << 20)
         app.router.add_route("*", "/{path:.*}", api.handle)
         async with listening(app) as url:
-            api.access = Access(url, tls=True, token=Token(""))
+            api.access = Access(KubeAccess(url))
             yield api

@@ -369,8 +369,9 @@ class RuntimePod:
     def on_event(self, event: Event) -> None:
         metrics.events[event.type].inc()
         if not event.guild:
+            body = _body(event)
             for guild in self._guilds.values():
-                guild.add_broadcast(_body(event))
+                guild.add_broadcast(body)
             self.safe(event.offset)
             return
         guild = self._guilds.get(event.guild)
