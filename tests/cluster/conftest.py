@@ -22,7 +22,7 @@ from cluster.errors import Refused, Unavailable
 from cluster.images import components, stores
 from cluster.node import condition
 from tests.cluster.installed import Installed, install
-from tests.cluster.waiting import eventually
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "guilddeployments.flora.uwu.network.yaml"

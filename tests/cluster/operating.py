@@ -27,8 +27,9 @@ from flora_operator.kube.access import Access
 from flora_operator.operator import Operator, Parts
 from flora_operator.ports import BundleInfo, NoMoves, NoRetention
 from flora_operator.settings import OperatorSettings
-from tests.cluster.played_pods import PlayedPod, until
+from tests.cluster.played_pods import PlayedPod
 from tests.integration.loopback import listening
+from tests.waiting import until
 
 STATEFULSET = "flora-runtime"
 PODS = [PodName(f"{STATEFULSET}-{ordinal}") for ordinal in range(4)]

@@ -7,7 +7,6 @@ fails to load.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from types import TracebackType
 from typing import Any, Self
 
@@ -150,15 +149,6 @@ class PlayedPod:
 
 def _wrong(error: WireError) -> None:
     raise AssertionError(f"the operator wrote a frame that cannot be read: {error}")
-
-
-async def until(true: Any, *, seconds: float = 20.0) -> None:
-    """Until ``true()``; fails after ``seconds``."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while not true():
-                await asyncio.sleep(0.02)
-    assert true(), f"not within {seconds:g} s"
 
 
 async def get(url: str, *, token: str = "") -> tuple[int, str]:

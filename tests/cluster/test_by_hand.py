@@ -20,7 +20,7 @@ from cluster.kubeconfig import read
 from cluster.processes import Processes, processes_in
 from cluster.versions import KUBERNETES
 from tests.cluster.conftest import ROOT
-from tests.cluster.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("programs")
 

@@ -11,7 +11,7 @@ from cluster.api import Api, Document
 from cluster.errors import Refused
 from cluster.node import condition
 from tests.cluster.charts import MINIMAL, SETS, Helm, Values, named
-from tests.cluster.waiting import eventually
+from tests.waiting import eventually
 
 FOREIGN = {
     "monitoring.coreos.com/v1": ["PodMonitor", "ServiceMonitor", "PrometheusRule"],

@@ -13,7 +13,7 @@ from cluster.api import Api, Document
 from cluster.control_plane import Cluster
 from cluster.errors import Refused
 from tests.cluster.charts import CHART, MINIMAL, SIMULATED, Helm, HelmFailed, Values
-from tests.cluster.waiting import eventually
+from tests.waiting import eventually
 
 STORES: Values = {**SIMULATED, "database": {"inCluster": {"enabled": True}}, "crds": {"install": False}}
 

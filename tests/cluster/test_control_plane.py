@@ -15,7 +15,7 @@ from cluster.binaries import Binaries
 from cluster.control_plane import Cluster
 from cluster.errors import Refused
 from cluster.processes import Processes
-from tests.cluster.waiting import eventually
+from tests.waiting import eventually
 
 AUDIENCE = "flora"
 

@@ -24,7 +24,7 @@ from cluster.node import PROBE_IMAGE, condition
 from cluster.place import Place, name_of
 from cluster.processes import Processes, processes_in
 from tests.cluster.conftest import ROOT
-from tests.cluster.waiting import eventually
+from tests.waiting import eventually
 
 PARTS = [
     "etcd",

@@ -14,7 +14,7 @@ from cluster.control_plane import Cluster
 from flora_operator import reconciler
 from flora_operator.ports import NoMoves, NoRetention
 from tests.cluster.operating import PODS, Stage, current, home
-from tests.cluster.played_pods import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("crd")
 

@@ -18,7 +18,7 @@ from cluster.api import Api
 from cluster.control_plane import Cluster
 from tests.cluster.faulty_api import FaultyApi, faulty_api
 from tests.cluster.operating import Stage, current, home
-from tests.cluster.played_pods import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("crd")
 

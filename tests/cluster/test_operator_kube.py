@@ -25,7 +25,7 @@ from flora_operator.status import Status
 from flora_operator.writer import Writer
 from tests.cluster.faulty_api import FaultyApi, faulty_api
 from tests.cluster.operating import Stage
-from tests.cluster.played_pods import until
+from tests.waiting import until
 
 GUILD = "123456789012345678"
 

@@ -14,7 +14,7 @@ from flora_core.streams import KeptWriter, Token, make_session
 from flora_core.wire.control import Beat, GatewayReport, Guilds, Joined, Left, gateway_reports
 from flora_operator.ports import NoRetention
 from tests.cluster.operating import Stage, current
-from tests.cluster.played_pods import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("crd")
 

@@ -12,7 +12,8 @@ from cluster.api import Api, Document
 from cluster.control_plane import Cluster
 from tests.cluster.faulty_api import FaultyApi, faulty_api
 from tests.cluster.operating import PODS, Stage, current, home
-from tests.cluster.played_pods import get, until
+from tests.cluster.played_pods import get
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("crd")
 
@@ -231,11 +232,10 @@ async def test_a_half_written_status_is_made_whole(stage: Stage) -> None:
     half = {"observedGeneration": 1, "revision": 7, "conditions": [condition], "cronJobs": 3}
     stage.api.apply_status({**stage.named(GUILD), "status": half}, manager="somebody")
     async with stage.operating(), stage.pods():
-        document = await stage.ready(GUILD)
-        ready = current(document, "Ready")
-        assert ready
-        assert ready["message"] == f"revision 1 is live on {home(GUILD)}"
-        assert {c["type"] for c in document["status"]["conditions"]} == {"Bundled", "Assigned", "Ready"}
+        message = f"revision 1 is live on {home(GUILD)}"  # its reason is there from the beginning
+        await until(lambda: (current(stage.get(GUILD), "Ready") or {}).get("message") == message)
+        conditions = stage.get(GUILD)["status"]["conditions"]
+        assert {c["type"] for c in conditions} == {"Bundled", "Assigned", "Ready"}
 
 
 async def test_a_bundle_that_was_lost_is_made_again_for_whoever_asks(stage: Stage) -> None:

@@ -14,7 +14,7 @@ from cluster.control_plane import Cluster
 from cluster.kubeconfig import Access
 from tests.cluster.conftest import ROOT
 from tests.cluster.operating import Stage
-from tests.cluster.played_pods import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("crd")
 

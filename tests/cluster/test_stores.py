@@ -11,7 +11,7 @@ from cluster.control_plane import Cluster
 from cluster.errors import Refused
 from cluster.execute import execute
 from cluster.node import condition
-from tests.cluster.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("images")
 

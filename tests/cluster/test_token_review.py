@@ -35,8 +35,8 @@ from flora_core.token_review import (
     identities,
     parse_accounts,
 )
-from tests.cluster.waiting import eventually
 from tests.integration.loopback import listening
+from tests.waiting import eventually
 
 RUNTIME_0 = Identity(Role.RUNTIME, "flora-runtime-0")
 QUICK = ReviewLimits(seconds=1.5)

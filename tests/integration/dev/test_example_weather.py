@@ -18,8 +18,8 @@ from flora_dev.sources import FolderSource
 from flora_dev.talk import speak
 from flora_dev.view import View
 from flora_simulator.world_spec import DEV_GUILD
-from tests.integration.fetch.world import until
 from tests.integration.loopback import listening
+from tests.waiting import until
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "weather"
 REAL = "https://api.weatherapi.com"

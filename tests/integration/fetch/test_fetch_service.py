@@ -14,7 +14,8 @@ from flora_core.wire.control import SECRET_PREFIX, Secret
 from flora_runtime.fetch import limits, metrics
 from flora_runtime.fetch.attachments import names_urls
 from flora_runtime.fetch.body import BodyBudget
-from tests.integration.fetch.world import Fetcher, Refused, Site, until
+from tests.integration.fetch.world import Fetcher, Refused, Site
+from tests.waiting import until
 
 MARK = SECRET_PREFIX + "ef" * 16
 NewFetcher = Callable[..., Fetcher]

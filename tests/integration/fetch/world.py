@@ -7,7 +7,6 @@ import gzip
 import json
 import ssl
 import subprocess
-import time
 import zlib
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -295,10 +294,3 @@ def certificate(folder: Path, *names: str) -> tuple[ssl.SSLContext, Path]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(crt, key)
     return context, crt
-
-
-async def until(ready: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not ready():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.005)

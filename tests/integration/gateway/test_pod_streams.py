@@ -24,6 +24,7 @@ from flora_gateway.server import GatewayServer
 from flora_gateway.shards.sessions import LowWater
 from flora_gateway.shards.shard import Dispatch
 from tests.integration.loopback import listening
+from tests.waiting import until
 
 POD, OTHER = "flora-runtime-0", "flora-runtime-1"
 TOKENS = {POD: "token-0", OTHER: "token-1"}
@@ -107,12 +108,6 @@ class Stream:
         assert self.task is not None
         async with asyncio.timeout(PATIENCE):
             await self.task
-
-
-async def until(ready: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not ready():
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from flora_core.ids import GuildId
 from flora_runtime.kv.calls import parse_call
 from flora_runtime.kv.database import Database, Job, KvUnavailable
 from tests.integration.kv.writer import GUILDS
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.parity(22, 75)
 
@@ -63,13 +63,6 @@ def asking(tmp_path: Path) -> Iterator[Asking]:
     opened = Asking(tmp_path / "kv")
     yield opened
     opened.database.close()
-
-
-def until(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not check():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.01)
 
 
 def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
@@ -123,7 +116,7 @@ def test_expired_keys_are_swept_without_being_asked_for(tmp_path: Path) -> None:
         asking.set(str(number), ttl=10)
     asking.set("stays")
     now[0] += 60
-    until(lambda: asking.ask("kvStores") == [{"name": "s", "keys": 1, "bytes": len("stays") + 1}])
+    eventually(lambda: asking.ask("kvStores") == [{"name": "s", "keys": 1, "bytes": len("stays") + 1}])
     asking.database.close()
 
 
@@ -132,7 +125,7 @@ def test_a_clock_that_jumps_back_brings_nothing_back(tmp_path: Path) -> None:
     asking = Asking(tmp_path, clock=lambda: now[0])
     asking.set("k", ttl=10)
     now[0] += 60
-    until(lambda: asking.ask("kvStores") == [])
+    eventually(lambda: asking.ask("kvStores") == [])
     now[0] -= 60
     assert asking.get("k") is None
     asking.database.close()

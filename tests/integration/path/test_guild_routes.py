@@ -176,7 +176,8 @@ async def test_a_run_that_loops_or_never_ends_is_answered_all_the_same(outside: 
         "cron('loop', '0 9 * * *', () => { for (;;); });"
         "cron('never', '0 9 * * *', () => new Promise(() => {}));",
     )
-    assert (await outside.run("loop"))[1]["outcome"] == "exceededCpu"
+    # On a machine that has no CPU time to give the run's five seconds are over before the turn's CPU time is.
+    assert (await outside.run("loop"))[1]["outcome"] in ("exceededCpu", "canceled")
     assert (await outside.run("never"))[1]["outcome"] == "canceled"
 
 

@@ -13,9 +13,10 @@ from msgspec import Raw
 from flora_core.hashing import worker_of
 from flora_core.ids import GuildId
 from flora_core.wire.control import SECRET_PREFIX, Secret
-from tests.integration.fetch.world import Site, until
+from tests.integration.fetch.world import Site
 from tests.integration.path.path_under_test import PathUnderTest
 from tests.integration.path.test_path_kv import script
+from tests.waiting import until
 
 MARK = SECRET_PREFIX + "12" * 16
 PORT = "PORT"

@@ -40,6 +40,7 @@ from flora_runtime.supervisor import control
 from flora_runtime.supervisor.control import BundleCorrupt, BundleMissing, BundleStore, ControlLink
 from flora_runtime.supervisor.reporting import Logs, Reports
 from tests.integration.loopback import listening
+from tests.waiting import until
 
 
 class Control:
@@ -140,13 +141,6 @@ async def running(work: Any) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-async def until(ready: Any, *, seconds: float = 10.0) -> Any:
-    async with asyncio.timeout(seconds):
-        while not (value := ready()):
-            await asyncio.sleep(0.003)
-        return value
 
 
 def assignment(guild: str, revision: int = 1) -> Assignment:

@@ -28,6 +28,7 @@ from flora_runtime.supervisor.workers import (
     WorkerLimits,
 )
 from flora_runtime.worker.script import generation_of
+from tests.waiting import until
 
 PONG = "on('messageCreate', async (ctx) => { await ctx.reply('pong'); });"
 
@@ -74,13 +75,6 @@ class Owner:
 
     def of(self, kind: Kind, guild: str) -> list[bytes]:
         return [frame.body for frame in self.frames if frame.kind is kind and frame.guild == guild]
-
-
-async def until(ready: Callable[[], Any], *, seconds: float = 10.0) -> Any:
-    async with asyncio.timeout(seconds):
-        while not (value := ready()):
-            await asyncio.sleep(0.003)
-        return value
 
 
 def restarts(reason: Ended) -> float:

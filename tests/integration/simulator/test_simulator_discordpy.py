@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import Callable
 
 import aiohttp
 import discord
@@ -14,12 +13,7 @@ from discord import app_commands
 from simulator_kit import GENERAL, GUILD, PATIENCE, Bot, RunningBots
 
 from flora_simulator import Attachment, Simulator, SimulatorClient, SimulatorRefused
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not holds():
-            await asyncio.sleep(0.01)
+from tests.waiting import until
 
 
 class Everything(Bot):
@@ -231,7 +225,7 @@ async def test_a_cut_connection_is_resumed_without_a_loss(bot: Bot, people: Simu
     await people.post("while away")
     await asyncio.wait_for(bot.resumed.wait(), PATIENCE)
     await people.post("after")
-    await eventually(lambda: "after" in bot.seen)
+    await until(lambda: "after" in bot.seen)
     assert bot.seen == ["before", "while away", "after"]
     stats = await people.stats()
     assert (stats.identifies, stats.resumes, stats.resumes_elsewhere) == (1, 1, 0)
@@ -248,7 +242,7 @@ async def test_an_invalid_session_makes_it_identify_again(bot: Bot, people: Simu
     await people.invalidate()
     await asyncio.wait_for(bot.ready.wait(), PATIENCE)
     await people.post("!ping")
-    await eventually(lambda: "!ping" in bot.seen)
+    await until(lambda: "!ping" in bot.seen)
     assert (await people.stats()).identifies == 2
 
 
@@ -296,4 +290,4 @@ async def test_members_are_chunked_on_request(bot: Bot, people: SimulatorClient)
     found = await guild.query_members("bo")
     assert [member.name for member in found] == ["bob"]
     await people.add_member("garden", "carol")
-    await eventually(lambda: guild.member_count == 4)
+    await until(lambda: guild.member_count == 4)

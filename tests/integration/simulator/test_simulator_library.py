@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import io
-from collections.abc import Callable
 
 import discord
 import pytest
-from simulator_kit import BOB, GENERAL, GUILD, MODS, PATIENCE, Bot, RunningBots
+from simulator_kit import BOB, GENERAL, GUILD, MODS, Bot, RunningBots
 
 from flora_simulator import Simulator, SimulatorClient
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -42,19 +41,12 @@ def bob(guild: discord.Guild) -> discord.Member:
     return member
 
 
-async def eventually(holds: Callable[[], object]) -> None:
-    """The cache follows the gateway, which follows the REST call."""
-    async with asyncio.timeout(PATIENCE):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
 # -------------------------------------------------------------- moderation
 
 
 async def test_kick(guild: discord.Guild, bob: discord.Member) -> None:
     await bob.kick(reason="spam")
-    await eventually(lambda: guild.get_member(bob.id) is None)
+    await until(lambda: guild.get_member(bob.id) is None)
     entries = [entry async for entry in guild.audit_logs(action=discord.AuditLogAction.kick)]
     assert entries[0].reason == "spam"
 
@@ -69,7 +61,7 @@ async def test_ban_and_unban(guild: discord.Guild, bob: discord.Member) -> None:
 
 async def test_timeout_and_nickname(bob: discord.Member) -> None:
     await bob.edit(nick="Bobby", timed_out_until=discord.utils.utcnow() + dt.timedelta(minutes=5))
-    await eventually(bob.is_timed_out)
+    await until(bob.is_timed_out)
     assert bob.nick == "Bobby"
 
 
@@ -82,13 +74,13 @@ async def test_someone_timed_out_cannot_write(bob: discord.Member, people: Simul
 async def test_roles_are_made_given_changed_and_removed(guild: discord.Guild, bob: discord.Member) -> None:
     role = await guild.create_role(name="helpers", colour=discord.Colour.red())
     await bob.add_roles(role)
-    await eventually(lambda: role in bob.roles)
+    await until(lambda: role in bob.roles)
     await role.edit(name="aides", permissions=discord.Permissions(manage_messages=True))
-    await eventually(lambda: guild.get_role(role.id) and guild.get_role(role.id).name == "aides")  # pyright: ignore[reportOptionalMemberAccess]
+    await until(lambda: guild.get_role(role.id) and guild.get_role(role.id).name == "aides")  # pyright: ignore[reportOptionalMemberAccess]
     await bob.remove_roles(role)
-    await eventually(lambda: role not in bob.roles)
+    await until(lambda: role not in bob.roles)
     await role.delete()
-    await eventually(lambda: guild.get_role(role.id) is None)
+    await until(lambda: guild.get_role(role.id) is None)
 
 
 async def test_the_owner_is_out_of_reach(guild: discord.Guild) -> None:
@@ -122,7 +114,7 @@ async def test_channels_are_made_edited_and_deleted(guild: discord.Guild) -> Non
     assert edited is not None
     assert (edited.topic, edited.slowmode_delay) == ("other", 5)
     await channel.delete()
-    await eventually(lambda: guild.get_channel(channel.id) is None)
+    await until(lambda: guild.get_channel(channel.id) is None)
 
 
 async def test_overwrites_decide_who_may_write(
@@ -148,7 +140,7 @@ async def test_threads_of_both_kinds(general: discord.TextChannel) -> None:
 
 async def test_a_forum_post_is_a_thread_with_a_message(guild: discord.Guild, people: SimulatorClient) -> None:
     forum_id = await people.create_channel("garden", "ideas", kind="forum")
-    await eventually(lambda: guild.get_channel(int(forum_id)))
+    await until(lambda: guild.get_channel(int(forum_id)))
     forum = guild.get_channel(int(forum_id))
     assert isinstance(forum, discord.ForumChannel)
     made = await forum.create_thread(name="an idea", content="what if")
@@ -158,19 +150,19 @@ async def test_a_forum_post_is_a_thread_with_a_message(guild: discord.Guild, peo
 
 async def test_the_guild_can_be_renamed(guild: discord.Guild, people: SimulatorClient) -> None:
     await guild.edit(name="park")
-    await eventually(lambda: guild.name == "park")
+    await until(lambda: guild.name == "park")
     assert (await people.world())["guilds"][0]["name"] == "park"
 
 
 async def test_leaving_a_guild(bot: Bot, guild: discord.Guild, people: SimulatorClient) -> None:
     await guild.leave()
-    await eventually(lambda: not bot.guilds)
+    await until(lambda: not bot.guilds)
     assert (await people.world())["guilds"] == []
 
 
 async def test_a_guild_made_while_running_is_seen(bot: Bot, people: SimulatorClient) -> None:
     made = await people.create_guild("lab")
-    await eventually(lambda: bot.get_guild(int(made)))
+    await until(lambda: bot.get_guild(int(made)))
 
 
 async def test_invites(general: discord.TextChannel, bot: Bot) -> None:
@@ -271,7 +263,7 @@ async def test_a_file_can_be_swapped(general: discord.TextChannel) -> None:
 async def test_emojis_and_stickers(guild: discord.Guild) -> None:
     png = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
     emoji = await guild.create_custom_emoji(name="leaf", image=png)
-    await eventually(lambda: guild.emojis)
+    await until(lambda: guild.emojis)
     await emoji.delete()
     sticker = await guild.create_sticker(
         name="tree", description="d", emoji="🌳", file=discord.File(io.BytesIO(png), "t.png")
@@ -305,7 +297,7 @@ async def test_a_direct_message(bot: Bot, people: SimulatorClient) -> None:
 async def test_a_presence_change_is_taken(bot: Bot, people: SimulatorClient) -> None:
     await bot.change_presence(activity=discord.Game("go"))
     await people.post("still here")
-    await eventually(lambda: "still here" in bot.seen)
+    await until(lambda: "still here" in bot.seen)
 
 
 async def test_two_shards_split_the_guilds(

@@ -8,7 +8,6 @@ import resource
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,6 +18,7 @@ from v8_process import V8
 from flora_core.errors import AssetsMissing, ToolBusy, ToolDied, ToolError, ToolTimeout
 from flora_core.toolchain import Project, Toolchain, ToolLimits
 from flora_core.toolchain.process import Child
+from tests.waiting import until
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -31,12 +31,6 @@ ONE = ToolLimits(children=1)
 def the_child(tools: Toolchain) -> Child:
     (child,) = tools._children
     return child
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def busy_with(tools: Toolchain, project: Project = SLOW) -> asyncio.Task[object]:
