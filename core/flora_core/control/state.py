@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import secrets
 from collections import deque
 from dataclasses import dataclass, replace
@@ -284,7 +285,8 @@ class DesiredState:
                     await self._changed.wait()
 
     def _since(self, revision: int) -> list[Change]:
-        return [change for change in self._log if change.revision > revision]
+        newest_first = itertools.takewhile(lambda change: change.revision > revision, reversed(self._log))
+        return list(newest_first)[::-1]
 
     def _place(self, guild: GuildId, now: Placed | None) -> None:
         before = self._placed.get(guild)
