@@ -12,6 +12,7 @@ from typing import Final
 
 from bench.__main__ import main
 from bench.figure_cluster import cluster_figures
+from bench.figure_ready import ready_figures
 from bench.registry import Benchmark
 
 RESULTS: Final = Path(__file__).with_name("results-cluster.json")
@@ -37,6 +38,14 @@ BENCHMARKS: Final = (
         _rows(10_000),
         cluster_figures(10_000),
         longest=2400.0,
+        pinned=False,
+    ),
+    Benchmark(
+        "ready",
+        "from an applied GuildDeployment to a script that is live, on the node of `make cluster-up`",
+        ("cluster-ready-p50", "cluster-ready-p95"),
+        ready_figures,
+        longest=300.0,
         pinned=False,
     ),
 )

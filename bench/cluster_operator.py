@@ -50,7 +50,7 @@ class Running:
 async def bare_loop(world: World, logs: Path) -> AsyncGenerator[Running]:
     """``bench.cluster_bare``."""
     began = time.monotonic()
-    environment = {"KUBECONFIG": str(world.cluster.kubeconfig)}
+    environment = {"KUBECONFIG": str(world.kubeconfig)}
     child = await start(
         "bare", python("bench.cluster_bare", NAMESPACE), core=None, logs=logs, environment=environment
     )
@@ -65,7 +65,7 @@ async def operator(
     """``flora-operator``, and ``pods`` on its streams; ``quiet`` ones never say that they have loaded."""
     began = time.monotonic()
     environment = {
-        "KUBECONFIG": str(world.cluster.kubeconfig),
+        "KUBECONFIG": str(world.kubeconfig),
         "OPERATOR_HOST": "127.0.0.1",
         "OPERATOR_PORT": "0",
         "OPERATOR_NAMESPACE": NAMESPACE,

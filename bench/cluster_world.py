@@ -85,11 +85,18 @@ def document(number: int, *, size: int = SCRIPT_BYTES, **spec: Any) -> Document:
 class World:
     """A cluster, as its administrator."""
 
-    def __init__(self, cluster: Cluster, session: aiohttp.ClientSession, server: str) -> None:
-        self.cluster: Final = cluster
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        server: str,
+        *,
+        kubeconfig: Path,
+        namespace: str = NAMESPACE,
+    ) -> None:
+        self.kubeconfig: Final = kubeconfig
         self._session = session
         self._server = server
-        self.base: Final = f"{server}/apis/{API_VERSION}/namespaces/{NAMESPACE}/guilddeployments"
+        self.base: Final = f"{server}/apis/{API_VERSION}/namespaces/{namespace}/guilddeployments"
 
     async def apply(self, body: Document, url: str = "") -> Document:
         """Server-side, as kubectl does."""
@@ -120,6 +127,10 @@ class World:
     async def get(self, name: str) -> Document:
         async with self._session.get(f"{self.base}/{name}") as response:
             return msgspec.json.decode(await response.read())
+
+    async def delete(self, name: str) -> None:
+        async with self._session.delete(f"{self.base}/{name}") as response:
+            await response.read()
 
     async def statuses(self) -> AsyncIterator[Document]:
         """Of every deployment."""
@@ -177,10 +188,12 @@ class World:
                     writes.take(event)
 
     @asynccontextmanager
-    async def following(self, name: str) -> AsyncGenerator[asyncio.Queue[tuple[float, Document]]]:
-        """One deployment, whole, with when each of its states was seen."""
+    async def following(
+        self, name: str, *, since: Document | None = None
+    ) -> AsyncGenerator[asyncio.Queue[tuple[float, Document]]]:
+        """One deployment, whole, with when each of its states was seen; from ``since`` or from now on."""
         states: asyncio.Queue[tuple[float, Document]] = asyncio.Queue()
-        version = (await self.get(name))["metadata"]["resourceVersion"]
+        version = (since or await self.get(name))["metadata"]["resourceVersion"]
 
         async def watch() -> None:
             after = version
@@ -233,15 +246,22 @@ class Writes:
 async def world() -> AsyncGenerator[World]:
     """A fresh control plane, with the CRD and three runtime pods that nobody runs."""
     with _control_plane() as cluster:
-        access = read_kubeconfig(cluster.kubeconfig)
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=access.tls()),
-            read_bufsize=4 << 20,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
-        ) as session:
-            made = World(cluster, session, access.server)
-            await _prepare(made, access.server)
+        async with reached(cluster.kubeconfig) as (session, server):
+            made = World(session, server, kubeconfig=cluster.kubeconfig)
+            await _prepare(made, server)
             yield made
+
+
+@asynccontextmanager
+async def reached(kubeconfig: Path) -> AsyncGenerator[tuple[aiohttp.ClientSession, str]]:
+    """A session as a kubeconfig's user, and the server's URL."""
+    access = read_kubeconfig(kubeconfig)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=access.tls()),
+        read_bufsize=4 << 20,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+    ) as session:
+        yield session, access.server
 
 
 async def _prepare(made: World, server: str) -> None:
@@ -257,8 +277,7 @@ async def _prepare(made: World, server: str) -> None:
                 break
             await asyncio.sleep(0.2)
     await made.scale(3)
-    async with made._session.delete(f"{made.base}/{name_of(0)}") as response:
-        await response.read()
+    await made.delete(name_of(0))
 
 
 @contextmanager

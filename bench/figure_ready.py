@@ -1,0 +1,73 @@
+"""`cluster-ready-…`: from `kubectl apply` to a script that is live, on a node with pods and containers.
+
+flora must be installed there as docs/cluster.md says ("Try it, without Discord"); its cluster is otherwise
+idle. Each guild has sources that nobody has seen before, so its bundle is built, kept in Postgres, fetched by
+its pod and loaded into a new isolate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, Final
+
+from bench.cluster_world import World, document, name_of, reached
+from bench.machine import median, percentile
+from bench.rows import Row, unmeasured
+
+GUILDS: Final = 60
+NAMESPACE: Final = "flora"
+P50_BAR: Final = 1.5
+P95_BAR: Final = 3.0
+SECONDS: Final = 60.0
+HOW: Final = "set KUBECONFIG to a cluster with flora in it (docs/cluster.md), and run this again"
+
+
+async def ready_figures(_folder: Path) -> AsyncGenerator[Row]:
+    """The two rows."""
+    named = os.environ.get("KUBECONFIG")
+    if not named:
+        yield unmeasured("cluster-ready-p50", why=HOW)
+        yield unmeasured("cluster-ready-p95", why=HOW)
+        return
+    kubeconfig = Path(named)
+    async with reached(kubeconfig) as (session, server):
+        world = World(session, server, kubeconfig=kubeconfig, namespace=NAMESPACE)
+        seconds = [await _seconds_until_ready(world, number) for number in range(GUILDS)]
+        for number in range(GUILDS):
+            await world.delete(name_of(number))
+    note = f"{GUILDS} guilds one after the other, none with sources that were seen before"
+    for name, value, bar in (
+        ("cluster-ready-p50", median(seconds), P50_BAR),
+        ("cluster-ready-p95", percentile(seconds, 0.95), P95_BAR),
+    ):
+        yield Row(
+            name=name, value=value, unit="s", target=f"<= {bar:g} s", ok=value <= bar, runs=seconds, note=note
+        )
+
+
+async def _seconds_until_ready(world: World, number: int) -> float:
+    body = document(number)
+    files = body["spec"]["source"]["files"]
+    files[body["spec"]["source"]["entrypoint"]] += f"// {secrets.token_hex(8)}\n"
+    began = time.monotonic()
+    applied = await world.apply(body)
+    async with asyncio.timeout(SECONDS), world.following(name_of(number), since=applied) as states:
+        while True:
+            seen, state = await states.get()
+            if _is_ready(state):
+                return seen - began
+
+
+def _is_ready(state: dict[str, Any]) -> bool:
+    """Whether it is, as ``kubectl wait --for=condition=Ready`` sees it."""
+    conditions = state.get("status", {}).get("conditions", [])
+    generation = state["metadata"]["generation"]
+    return any(
+        one["type"] == "Ready" and one["status"] == "True" and one["observedGeneration"] >= generation
+        for one in conditions
+    )
