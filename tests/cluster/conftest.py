@@ -1,4 +1,4 @@
-"""The cluster that the tests of this folder share: given by ``FLORA_TEST_KUBECONFIG``, or started here.
+"""The cluster that the tests of this folder share: given by ``FLORA_TEST_KUBECONFIG``, by kind, or our own.
 
 Where there is none to be had the tests are skipped and say why; ``--no-skips`` makes that a failure.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster import binaries, buildah, lifecycle, loading, machine, wheel
+from cluster import binaries, buildah, kind, lifecycle, loading, machine, wheel
 from cluster.api import Api, Document
 from cluster.binaries import Binaries, NodeBinaries
 from cluster.control_plane import Cluster
@@ -64,6 +64,12 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """One with RBAC and controllers, and no nodes when it is ours."""
     if (other := lifecycle.given()) is not None:
         yield other
+        return
+    if (program := kind.find()) is not None:
+        with shown(request):
+            say(f"a cluster by {program}; {kind.CHOSEN}=own for one of our own")
+        with kind.running(program) as theirs:
+            yield theirs
         return
     with lifecycle.running(request.getfixturevalue("programs")) as own:
         yield own
