@@ -76,8 +76,8 @@ def setup_logging(component: str, *, level: str = "INFO", style: LogFormat = "au
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Libraries that log each request or frame at INFO would drown ours.
-    for chatty in ("aiohttp.access", "discord"):
+    # Libraries that log each request, frame or object at INFO would drown ours.
+    for chatty in ("aiohttp.access", "discord", "kopf.objects"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 

@@ -154,10 +154,9 @@ class Operator:
         tasks.create_task(census.run(settings.resync_seconds))
 
     def _make_starter(self) -> Starter | None:
-        namespace, _, name = self._settings.starter_config_map.partition("/")
-        if not name:
+        if (config_map := self._settings.starter) is None:
             return None
-        return Starter(self.kube, self.fleet, (namespace, name), members=lambda: self.members)
+        return Starter(self.kube, self.fleet, config_map, members=lambda: self.members)
 
     def _on_members(self, guilds: frozenset[GuildId]) -> None:
         self._reconciler.on_members(guilds)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Final
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from flora_core.errors import InvalidInput
 from flora_core.ids import parse_pod_name
 from flora_core.settings import LogLevel, Settings
 from flora_core.telemetry import LogFormat
+from flora_operator.deployment import Key
+
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_CONFIG_MAP: Final = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+)
+"""DNS label and DNS subdomain (RFC 1123), which Kubernetes wants such names to be."""
 
 
 class OperatorSettings(Settings):
@@ -64,7 +72,26 @@ class OperatorSettings(Settings):
     @property
     def namespaces(self) -> list[str]:
         """``watch_namespaces`` one by one; empty for all."""
-        return [name for name in self.watch_namespaces.replace(",", " ").split() if name]
+        return _names(self.watch_namespaces)
+
+    @property
+    def starter(self) -> Key | None:
+        """``starter_config_map`` as a key; None for off."""
+        namespace, _, name = self.starter_config_map.partition("/")
+        return (namespace, name) if name else None
+
+    @field_validator("starter_config_map")
+    @classmethod
+    def _names_a_config_map(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            return value
+        namespace, _, name = value.partition("/")
+        if not (_NAMESPACE.fullmatch(namespace) and _CONFIG_MAP.fullmatch(name)):
+            raise ValueError(f"{value[:70]!r} is no namespace/name; write flora/starter, say")
+        watched = _names(info.data.get("watch_namespaces", ""))
+        if watched and namespace not in watched:
+            raise ValueError(f"namespace {namespace} is not among OPERATOR_WATCH_NAMESPACES; add it there")
+        return value
 
     @field_validator("statefulset")
     @classmethod
@@ -73,3 +100,7 @@ class OperatorSettings(Settings):
             return parse_pod_name(name, field="statefulset")
         except InvalidInput as error:
             raise ValueError(str(error)) from None
+
+
+def _names(text: str) -> list[str]:
+    return text.replace(",", " ").split()

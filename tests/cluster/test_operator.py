@@ -58,6 +58,19 @@ async def test_an_applied_script_is_bundled_assigned_loaded_and_ready(stage: Sta
         await until(lambda: {"Bundled", "Assigned", "Loaded"} <= {e["reason"] for e in stage.events(GUILD)})
 
 
+async def test_a_user_without_a_name_may_run_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a pod with runAsUser there is no entry in passwd, and kopf would ask for it."""
+
+    def nameless() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.delenv("POD_ID", raising=False)
+    async with stage.operating(), stage.pods():
+        stage.apply(GUILD, GOOD)
+        await stage.ready(GUILD)
+
+
 async def test_kubectl_wait_never_sees_the_old_generation_as_ready(stage: Stage) -> None:
     """After an apply Ready=True does not come before the new script is live, however slow that is."""
     async with stage.operating(), stage.pods() as pods:

@@ -87,6 +87,10 @@ async def test_it_serves_a_real_bundle_and_ends_in_time_when_told_to(stage: Stag
         async with asyncio.timeout(10):
             assert await process.wait() == 0
         assert asyncio.get_running_loop().time() - began < 8
+        assert process.stderr is not None
+        said = (await process.stderr.read()).decode()
+        assert "synced" in said
+        assert "kopf.objects" not in said, "an object's events are no news"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ kopf is used for its watching alone. Only ``on.event`` handlers: they write noth
 kopf's other handlers keep the whole object in an annotation, for which a large script is too large. kopf
 compares bodies before each handler all the same, hence the storage that stores nothing. Its tasks are made
 by ``spawn_tasks`` and ended here, because ``run`` would end every task that was born after it began, those
-of our HTTP server among them; and signals are taken back, because it takes them for itself.
+of our HTTP server among them; and signals are taken back, because it takes them for itself. It is given a
+name, because it would ask for the user's, which a user id without an entry in passwd has not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import dataclasses
 import itertools
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 import kopf
@@ -21,7 +22,7 @@ import kopf
 from flora_core.errors import FloraError
 from flora_core.manifest import GROUP, VERSION
 from flora_operator.kube.access import Access
-from flora_operator.kube.client import CHUNK, Document
+from flora_operator.kube.client import CHUNK, MANAGER, Document
 
 PLURAL: Final = "guilddeployments"
 STOP_SECONDS: Final = 5.0
@@ -90,6 +91,7 @@ class Deployments:
         tasks = await kopf.spawn_tasks(
             registry=self._registry(),
             settings=settings(),
+            identity=cast("Any", MANAGER),  # its type is private
             standalone=True,
             clusterwide=not self._namespaces,
             namespaces=list(self._namespaces),

@@ -24,12 +24,37 @@ def test_namespaces_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("OPERATOR_PORT", "99999"), ("OPERATOR_STATEFULSET", "Not a name"), ("OPERATOR_BUNDLERS", "0")],
+    [
+        ("OPERATOR_PORT", "99999"),
+        ("OPERATOR_STATEFULSET", "Not a name"),
+        ("OPERATOR_BUNDLERS", "0"),
+        ("OPERATOR_STARTER_CONFIG_MAP", "starter"),
+        ("OPERATOR_STARTER_CONFIG_MAP", "flora/"),
+        ("OPERATOR_STARTER_CONFIG_MAP", "/starter"),
+        ("OPERATOR_STARTER_CONFIG_MAP", "flora/starter/more"),
+        ("OPERATOR_STARTER_CONFIG_MAP", "flora/Starter"),
+    ],
 )
 def test_a_wrong_value_names_its_variable(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(InvalidSettings, match=variable):
         load(OperatorSettings)
+
+
+def test_the_starter_is_off_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(OperatorSettings).starter is None
+    monkeypatch.setenv("OPERATOR_STARTER_CONFIG_MAP", "flora/starter.v2")
+    assert load(OperatorSettings).starter == ("flora", "starter.v2")
+
+
+def test_a_starter_that_no_watch_would_show_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be waited for without end."""
+    monkeypatch.setenv("OPERATOR_STARTER_CONFIG_MAP", "flora/starter")
+    monkeypatch.setenv("OPERATOR_WATCH_NAMESPACES", "team-a,team-b")
+    with pytest.raises(InvalidSettings, match=r"OPERATOR_STARTER_CONFIG_MAP.*OPERATOR_WATCH_NAMESPACES"):
+        load(OperatorSettings)
+    monkeypatch.setenv("OPERATOR_WATCH_NAMESPACES", "team-a,flora")
+    assert load(OperatorSettings).starter == ("flora", "starter")
 
 
 def test_the_database_s_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
