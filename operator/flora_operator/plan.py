@@ -142,6 +142,7 @@ def _serve(seen: Observed) -> Plan:
         revision=verdict.revision,
         loaded_at=verdict.loaded_at,
         subscribed_events=verdict.events,
+        cron_jobs=verdict.cron_jobs,
         last_error=verdict.error,
     )
     return Plan(status, (where.pod, wanted), where.move_to, bool(verdict.loaded_at))

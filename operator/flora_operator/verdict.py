@@ -32,6 +32,7 @@ class Verdict:
     loaded_at: str
     worker: int | None
     events: tuple[str, ...]
+    cron_jobs: int | None
     error: ErrorStatus | None
 
 
@@ -67,6 +68,7 @@ def _loaded(was: Status, pod: PodName, report: Loaded, now: str) -> Verdict:
         loaded_at=was.loaded_at if again else now,
         worker=report.worker,
         events=tuple(sorted(set(report.events)))[:EVENTS_LIMIT],
+        cron_jobs=report.crons,
         error=None,
     )
 
@@ -91,6 +93,7 @@ def _failed(was: Status, report: Failed, now: str) -> Verdict:
         loaded_at=was.loaded_at,
         worker=was.assignment.worker if was.assignment else None,
         events=was.subscribed_events,
+        cron_jobs=was.cron_jobs,
         error=ErrorStatus(message, stack, known_since),
     )
 
@@ -104,6 +107,7 @@ def _as_before(was: Status, status: Truth, reason: str, message: str) -> Verdict
         loaded_at=was.loaded_at,
         worker=was.assignment.worker if was.assignment else None,
         events=was.subscribed_events,
+        cron_jobs=was.cron_jobs,
         error=was.last_error,
     )
 

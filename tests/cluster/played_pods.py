@@ -89,9 +89,9 @@ class PlayedPod:
             )
             self.report(failed)
         else:
-            self.report(
-                Loaded(assignment.guild, assignment.revision, assignment.bundle, 1, 3.0, ["messageCreate"])
-            )
+            told = (assignment.guild, assignment.revision, assignment.bundle)
+            crons = self.script(assignment).count("cron(")
+            self.report(Loaded(*told, 1, 3.0, ["messageCreate"], crons=crons))
 
     def script(self, assignment: Assignment) -> str:
         return self.scripts.get(assignment.bundle, "")

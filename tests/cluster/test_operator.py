@@ -43,12 +43,13 @@ def other_namespace(api: Api) -> Iterator[str]:
 @pytest.mark.parity(62)
 async def test_an_applied_script_is_bundled_assigned_loaded_and_ready(stage: Stage) -> None:
     async with stage.operating(), stage.pods() as pods:
-        stage.apply(GUILD, GOOD)
+        stage.apply(GUILD, GOOD + "; cron('daily', '@daily', () => {})")
         document = await stage.ready(GUILD)
         status = document["status"]
         assert status["assignment"]["pod"] == home(GUILD)
         assert status["revision"] == 1
         assert status["subscribedEvents"] == ["messageCreate"]
+        assert status["cronJobs"] == 1
         assert [GUILD in pod.runs for pod in pods] == [pod.name == home(GUILD) for pod in pods]
         for kind in ("Bundled", "Assigned", "Ready"):
             condition = current(document, kind)

@@ -187,6 +187,8 @@ class Loaded(Struct, frozen=True, tag_field=KIND, tag="loaded"):
     events: list[str] = []
     """What the script handles, by flora's names (``messageCreate``)."""
     commands: int = 0
+    crons: int = 0
+    """Jobs by the clock."""
     handoff: str = ""
     """The handoff whose data it was loaded on; empty once that is over."""
 

@@ -383,6 +383,7 @@ class Guild:
                 milliseconds=loaded.milliseconds,
                 events=loaded.events,
                 commands=len(commands or ()),
+                crons=len(loaded.crons),
                 handoff=self.handoff,
             )
         )

@@ -278,6 +278,19 @@ def test_a_guild_with_our_finalizer_may_have_data_whatever_its_status_says() -> 
     assert made.move_to == owner(GUILD, PODS)
 
 
+def test_it_says_how_many_jobs_the_script_has() -> None:
+    first = plan(seen())
+    assert first.status.cron_jobs is None
+    none = plan(seen(first.status, reports=loaded(first)))
+    assert none.status.cron_jobs == 0
+    some = plan(seen(none.status, reports=loaded(first, crons=2)))
+    assert some.status.cron_jobs == 2
+    broken = plan(seen(some.status, build=BETTER))
+    broken = plan(seen(broken.status, build=BETTER, reports=failed(broken)))
+    assert broken.status.cron_jobs == 2, "those of what runs on"
+    assert plan(seen(some.status, suspended=True)).status.cron_jobs is None
+
+
 def test_a_condition_keeps_its_time_while_its_status_does() -> None:
     before = live()
     made = plan(seen(before.status, build=BETTER, now=LATER))

@@ -105,7 +105,8 @@ def assignment(revision: int = 1, bundle: str = BUNDLE) -> Assignment:
 
 
 def loaded(revision: int = 1, commands: bytes = b"null") -> LoadedIn:
-    return LoadedIn(revision, 4.0, ["messageCreate"], own_messages=False, commands=Raw(commands))
+    crons = [CronIn("daily", "@daily")]
+    return LoadedIn(revision, 4.0, ["messageCreate"], own_messages=False, commands=Raw(commands), crons=crons)
 
 
 def failed(revision: int = 1) -> FailedIn:
@@ -161,6 +162,7 @@ def test_a_load_is_reported_with_what_the_script_handles(guild: Guild, port: Rec
     guild.on_loaded(loaded(commands=b'[{"name":"a"},{"name":"b"}]'))
     report = port.reports[0]
     assert isinstance(report, Loaded)
+    assert (report.events, report.crons) == (["messageCreate"], 1)
     assert (report.revision, report.events, report.commands) == (1, ["messageCreate"], 2)
     assert port.subscriptions == [["messageCreate"]]
     assert port.commands_seen == [b'[{"name":"a"},{"name":"b"}]']
