@@ -82,6 +82,8 @@ class Plan:
     status: Status
     run: tuple[PodName, Assignment] | None = None
     """What its pod should be told; None: that nobody runs it."""
+    rest: PodName | None = None
+    """The pod that has its data, when nobody runs it."""
     move_to: PodName | None = None
     """Where it should go, when it can be moved."""
     has_data: bool = False
@@ -145,7 +147,8 @@ def _serve(seen: Observed) -> Plan:
         cron_jobs=verdict.cron_jobs,
         last_error=verdict.error,
     )
-    return Plan(status, (where.pod, wanted), where.move_to, bool(verdict.loaded_at))
+    has_data = bool(verdict.loaded_at)
+    return Plan(status, (where.pod, wanted), move_to=where.move_to, has_data=has_data)
 
 
 def _left(seen: Observed) -> Plan:
@@ -212,11 +215,11 @@ def _unplaced(
         conditions=_conditions(seen, bundled, assigned, ready),
         bundle=bundle,
     )
-    return Plan(status, None, where.move_to, bool(seen.was.loaded_at))
+    return Plan(status, move_to=where.move_to, has_data=bool(seen.was.loaded_at))
 
 
 def _idle(seen: Observed, reason: str, message: str, *, keep: bool = True) -> Plan:
-    """Nobody is to run it. ``keep``: its place and its data stay."""
+    """Nobody is to run it. ``keep``: its place and its data stay, or go where it would run."""
     was = seen.was
     before = was.condition(BUNDLED)
     bundled: tuple[Truth, str, str] = ("Unknown", reason, "its sources have not been looked at")
@@ -236,7 +239,11 @@ def _idle(seen: Observed, reason: str, message: str, *, keep: bool = True) -> Pl
         last_error=was.last_error if keep else None,
         handoff=was.handoff if keep else None,
     )
-    return Plan(status, has_data=keep and bool(was.loaded_at))
+    has_data = keep and bool(was.loaded_at)
+    if not has_data or told is None or not told.pod:
+        return Plan(status, has_data=has_data)
+    where = place(seen.deployment.guild, told.pod, seen.pods, has_data=True)
+    return Plan(status, rest=where.pod, move_to=where.move_to, has_data=True)
 
 
 def _conditions(

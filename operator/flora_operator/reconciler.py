@@ -114,9 +114,11 @@ class Reconciler:
                 or not (told.pod and told.bundle and told.revision)
                 or self._rival(deployment)
                 or deployment.deleted
-                or deployment.suspended
-                or deployment.problem
             ):
+                continue
+            if deployment.suspended or deployment.problem:
+                if deployment.status.loaded_at:
+                    self._state.rest(PodName(told.pod), deployment.guild)
                 continue
             self._state.know_secrets(deployment.guild, resolve(deployment, self._fleet.secrets)[0])
             self._state.assign(PodName(told.pod), _assignment(deployment.guild, told))
@@ -255,7 +257,11 @@ class Reconciler:
 
     def _tell(self, d: Deployment, made: Plan, pod_before: str, secrets: list[Secret]) -> None:
         """Pods hear what has been written down."""
-        if made.run is None:
+        if made.rest is not None:
+            self._reports.pop(d.guild, None)
+            self._state.know_secrets(d.guild, [])
+            self._state.rest(made.rest, d.guild)
+        elif made.run is None:
             self._release(d.guild)
         else:
             self._state.know_secrets(d.guild, secrets)

@@ -49,7 +49,8 @@ class Retirements:
     async def _answer(self) -> None:
         stay = await self._pods()
         for pod in sorted(self._asking):
-            wait = pod not in stay and self._state.has_guilds(pod)
+            # With no pod to stay there is nowhere to go.
+            wait = bool(stay) and pod not in stay and self._state.has_guilds(pod)
             self._state.retire(pod, wait=wait)
             if not wait:
                 self._asking.discard(pod)

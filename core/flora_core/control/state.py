@@ -57,18 +57,23 @@ class Handoff:
 
 @dataclass(slots=True, frozen=True)
 class Placed:
-    """Where a guild is, and what runs there."""
+    """Where a guild is, and what runs there: nothing, when its assignment names no bundle."""
 
     pod: PodName
     assignment: Assignment
     handoff: Handoff | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing of it runs: its pod has its data, and hears of it only when that is to go."""
+        return not self.assignment.bundle
 
     def on(self, pod: PodName) -> Assignment | None:
         """What ``pod`` should know of it; None for nothing."""
         handoff = self.handoff
         if pod == self.pod:
             if handoff is None or handoff.stage < Stage.LEAVING:
-                return self.assignment
+                return None if self.rests else self.assignment
             return msgspec.structs.replace(self.assignment, leaves=handoff.id)
         if handoff is not None and pod == handoff.to and handoff.stage is Stage.ADOPTING:
             return msgspec.structs.replace(self.assignment, adopts=handoff.id)
@@ -85,9 +90,9 @@ class Placed:
         return Hold(self.handoff.id, self.handoff.to) if self.handoff is not None else None
 
     @property
-    def route(self) -> tuple[PodName, Hold | None]:
-        """Its pod, and what its events wait for."""
-        return self.pod, self.hold
+    def route(self) -> tuple[PodName, Hold | None] | None:
+        """Its pod, and what its events wait for; None: nobody wants them."""
+        return None if self.rests else (self.pod, self.hold)
 
 
 @dataclass(slots=True, frozen=True)
@@ -131,6 +136,15 @@ class DesiredState:
         placed = self._placed.get(guild)
         handoff = placed.handoff if placed is not None and placed.pod == pod else None
         self._place(guild, Placed(pod, assignment, handoff))
+
+    def rest(self, pod: PodName, guild: GuildId) -> None:
+        """Nobody should run ``guild``, whose data is ``pod``'s. A handoff of it goes on, as in ``assign``."""
+        self.assign(pod, Assignment(guild, 0, ""))
+
+    def rests(self, guild: GuildId) -> bool:
+        """Whether it is known where the data of ``guild`` is, and nobody should run it."""
+        placed = self._placed.get(guild)
+        return placed is not None and placed.rests
 
     def know_secrets(self, guild: GuildId, secrets: list[Secret]) -> None:
         """These are all of the guild's secrets; its pod gets them now, or with its assignment."""
@@ -194,7 +208,7 @@ class DesiredState:
         self._draining[pod] = process
 
     def has_guilds(self, pod: PodName) -> bool:
-        """Whether ``pod`` should run any guild, or has part in a handoff."""
+        """Whether ``pod`` should run any guild, has the data of one that rests, or part in a handoff."""
         return any(pod in placed.pods for placed in self._placed.values())
 
     def retire(self, pod: PodName, *, wait: bool = False) -> None:
@@ -226,10 +240,14 @@ class DesiredState:
 
     def routes(self) -> Routes:
         """Every guild's pod now."""
-        held: dict[str, Hold] = {
-            guild: placed.hold for guild, placed in self._placed.items() if placed.hold is not None
-        }
-        pods: dict[str, str] = {guild: placed.pod for guild, placed in self._placed.items()}
+        pods: dict[str, str] = {}
+        held: dict[str, Hold] = {}
+        for guild, placed in self._placed.items():
+            if placed.rests:
+                continue
+            pods[guild] = placed.pod
+            if placed.hold is not None:
+                held[guild] = placed.hold
         return Routes(self.epoch, self.revision, pods, held)
 
     def covers(self, epoch: str, revision: int) -> bool:
@@ -269,13 +287,13 @@ class DesiredState:
 
     def route_changes(self, *, after: int) -> list[Route]:
         """Which guilds moved, or are held, behind revision ``after``; only when ``covers``."""
-        return [
-            Route(change.revision, change.guild, change.now.pod, change.now.hold)
-            if change.now is not None
-            else Route(change.revision, change.guild)
-            for change in self._since(after)
-            if change.now is None or change.before is None or change.now.route != change.before.route
-        ]
+        frames: list[Route] = []
+        for change in self._since(after):
+            now = change.now.route if change.now is not None else None
+            before = change.before.route if change.before is not None else None
+            if now != before:
+                frames.append(Route(change.revision, change.guild, *(now or ())))
+        return frames
 
     async def wait_beyond(self, revision: int, *, seconds: float) -> None:
         """Return when there is a later revision, or after ``seconds``."""

@@ -69,7 +69,7 @@ class Moves:
         patience: Callable[[Move], float | None] = machine.patience,
     ) -> None:
         """``reachable``: whether a pod is up, as far as is known; moves begin only between such pods, and of
-        guilds that run."""
+        guilds of which it is known where they are."""
         self._state = state
         self._spool = spool
         self._persist = persist
@@ -93,6 +93,7 @@ class Moves:
     def want(self, guild: GuildId, *, from_: PodName, to: PodName, known: HandoffStatus | None) -> None:
         """``guild`` should be on ``to``. Told again and again; ``known``: what its status says of a move."""
         self._remember(guild, known)
+        self._skip_gateway(guild)
         move = self.of(guild)
         if move is not None and move.to == to and move.step not in (Step.UNDOING, Step.UNDONE):
             return
@@ -220,6 +221,7 @@ class Moves:
                 began, step = time.monotonic(), move.step
                 backoff.reset()
             self._show(move)
+            self._skip_gateway(guild)
             wanted = machine.record(move)
             if under_way.written != wanted or move.step is Step.UNDOING:  # something may be half written
                 if not await self._write(under_way, wanted):
@@ -270,6 +272,12 @@ class Moves:
             self._spool.drop(move.id)
         if move.step is Step.FORGETTING:
             self._observe_switch(move)
+
+    def _skip_gateway(self, guild: GuildId) -> None:
+        """A guild that rests has no events; nobody has to keep them."""
+        move = self.of(guild)
+        if move is not None and move.step is Step.HOLDING and self._state.rests(guild):
+            self._signal(guild, Signal.HELD)
 
     def _observe_switch(self, move: Move) -> None:
         under_way = self._moves[move.guild]

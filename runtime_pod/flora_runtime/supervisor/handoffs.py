@@ -193,7 +193,9 @@ class Handoffs:
 
     async def _leave(self, assignment: Assignment, handoff: str) -> None:
         began, guild = time.monotonic(), GuildId(assignment.guild)
-        if self._host.parked(guild):  # it was to come back from an earlier handoff, and has not yet
+        if assignment.bundle and self._host.parked(
+            guild
+        ):  # it was to come back from an earlier handoff, and has not yet
             self._host.load(assignment, handoff="", seen={})
         self._host.pause(guild)
         while self._host.occupied(guild) and time.monotonic() - began < self._patience:

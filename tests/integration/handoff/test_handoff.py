@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from flora_core.ids import GuildId
-from flora_operator.handoff.machine import MOVING, SWITCHED
+from flora_operator.handoff.machine import MOVING, SWITCHED, Step
 from flora_simulator.world_spec import ChannelSpec
-from tests.integration.handoff.moving_fleet import A, B, Chat, MovingFleet
+from tests.integration.handoff.moving_fleet import A, B, ECHO, GUILD, Chat, MovingFleet
 
 
 @pytest.mark.parity(53)
@@ -44,3 +44,43 @@ async def test_others_of_the_new_pod_have_had_later_events_meanwhile(fleet: Movi
     await asyncio.sleep(0.3)
     assert (await here.end(), await there.end()) == ((0, 0), (0, 0))
     assert here.written > 20
+
+
+async def test_a_guild_that_rests_moves_with_its_data_and_wakes_there(fleet: MovingFleet) -> None:
+    await fleet.fill()
+    before = await fleet.values(A)
+    fleet.coordinator.state.rest(A, GUILD)
+    fleet.want(B)
+    await fleet.arrived(B)
+    state = fleet.coordinator.state
+    assert (state.has_guilds(A), state.has_guilds(B), state.routes().pods) == (False, True, {})
+    await fleet.place()
+    assert await fleet.values(B) == before
+
+
+async def test_a_guild_that_is_woken_while_its_data_is_on_its_way_is_served_there(fleet: MovingFleet) -> None:
+    await fleet.fill()
+    before = await fleet.values(A)
+    fleet.coordinator.state.rest(A, GUILD)
+    fleet.coordinator.write_seconds = 0.3
+    fleet.want(B)
+    await fleet.reaches(Step.LEAVING)
+    fleet.coordinator.place(GUILD, ECHO, A)
+    chat = Chat(fleet)
+    chat.begin()
+    await fleet.arrived(B)
+    assert await chat.end() == (0, 0)
+    assert await fleet.values(B) == before
+
+
+async def test_a_guild_that_is_put_to_rest_on_its_way_arrives_and_does_not_run(fleet: MovingFleet) -> None:
+    await fleet.fill()
+    before = await fleet.values(A)
+    fleet.want(B)
+    await fleet.reaches(Step.LEAVING)
+    fleet.coordinator.state.rest(A, GUILD)
+    fleet.coordinator.reconcile()
+    await fleet.arrived(B)
+    assert fleet.coordinator.state.routes().pods == {}
+    await fleet.place()
+    assert await fleet.values(B) == before

@@ -311,7 +311,47 @@ def test_a_guild_that_comes_back_is_not_forgotten() -> None:
     assert state.snapshot(A).forgets == []
 
 
+def test_a_guild_that_rests_is_nobodys_but_keeps_its_pod() -> None:
+    state, guild = DesiredState(), GuildId("1")
+    state.assign(A, assignment(guild))
+    before = state.revision
+    state.rest(A, guild)
+    assert (state.snapshot(A).assignments, state.routes().pods) == ([], {})
+    assert [type(frame) for frame in state.changes(A, after=before)] == [Release]
+    assert state.route_changes(after=before) == [Route(before + 1, guild)]
+    assert (state.rests(guild), state.has_guilds(A)) == (True, True)
+    state.release(guild)
+    assert (state.rests(guild), state.has_guilds(A)) == (False, False)
+
+
+def test_a_guild_that_rests_is_handed_over_with_nothing_to_load() -> None:
+    state, guild = DesiredState(), GuildId("1")
+    state.rest(A, guild)
+    before = state.revision
+    state.hand_off(guild, HOLDING)
+    assert (state.changes(A, after=before), state.route_changes(after=before)) == ([], [])
+    state.hand_off(guild, ADOPTING)
+    (of_a,), (of_b,) = state.snapshot(A).assignments, state.snapshot(B).assignments
+    assert (of_a.leaves, of_a.bundle, of_b.adopts, of_b.bundle) == ("h", "", "h", "")
+    assert state.routes().pods == state.routes().held == {}
+    state.switch(guild, B)
+    assert (state.snapshot(A).assignments, state.snapshot(B).assignments) == ([], [])
+    assert (state.has_guilds(A), state.has_guilds(B)) == (False, True)
+
+
+def test_a_guild_that_is_woken_on_its_way_has_its_events_held() -> None:
+    state, guild = DesiredState(), GuildId("1")
+    state.rest(A, guild)
+    state.hand_off(guild, LEAVING)
+    before = state.revision
+    state.assign(A, assignment(guild))
+    assert state.route_changes(after=before) == [Route(before + 1, guild, A, Hold("h", B))]
+    state.rest(A, guild)
+    assert state.handoff(guild) == LEAVING, "and one that is put to rest goes on too"
+
+
 HANDOFF_STEPS = st.one_of(
+    st.tuples(st.just("rest"), st.sampled_from([A, B]), st.none()),
     st.tuples(st.just("assign"), st.sampled_from([A, B]), st.integers(1, 3)),
     st.tuples(st.just("hand_off"), st.sampled_from([A, B]), st.sampled_from([*Stage, None])),
     st.tuples(st.just("switch"), st.sampled_from([A, B]), st.none()),
@@ -334,6 +374,8 @@ def test_changes_of_handoffs_lead_to_the_same_state_as_a_snapshot(
             at = state.revision
         if what == "assign":
             state.assign(pod, assignment(guild, detail))
+        elif what == "rest":
+            state.rest(pod, guild)
         elif what == "hand_off":
             state.hand_off(guild, Handoff(f"h{number}", pod, detail) if detail is not None else None)
         elif what == "switch":

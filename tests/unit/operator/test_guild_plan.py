@@ -187,6 +187,27 @@ def test_suspended_runs_nothing_and_keeps_its_place() -> None:
     assert assigned(resumed) == assigned(before)
 
 
+@pytest.mark.parametrize("why", ["suspended", "left"])
+def test_a_guild_that_runs_nothing_goes_along_when_pods_are_scaled_away(why: str) -> None:
+    """Its data is there, and is wanted once it runs again."""
+    more = pods_of("flora-runtime", 12)
+    before = live(pods=more)
+    home = assigned(before)[0]
+    rests = {"suspended": True} if why == "suspended" else {"member": False, "retention_seconds": 9e9}
+    stays = plan(seen(before.status, pods=more, **rests))
+    assert (stays.run, stays.rest, stays.move_to) == (None, home, None)
+    fewer = [pod for pod in more if pod != home]
+    made = plan(seen(stays.status, pods=fewer, **rests))
+    assert (made.run, made.rest, made.move_to) == (None, home, owner(GUILD, fewer))
+    assert made.status == stays.status, "nothing is written for a wish"
+
+
+def test_a_guild_that_never_ran_has_nothing_that_could_move() -> None:
+    first = plan(seen())
+    made = plan(seen(first.status, suspended=True, pods=pods_of("flora-runtime", 12)))
+    assert (made.rest, made.move_to) == (None, None)
+
+
 def test_suspending_does_not_wait_for_a_bundle() -> None:
     before = live()
     made = plan(seen(before.status, suspended=True, generation=2, build=None))

@@ -315,6 +315,42 @@ async def test_a_guild_that_is_gone_in_the_middle_ends_its_move(begin: Begin) ->
     await c.until(lambda: c.moves.of(ONE) is None)
 
 
+async def test_a_guild_that_rests_moves_without_asking_the_gateway(begin: Begin) -> None:
+    c = begin()
+    c.state.rest(A, ONE)
+    c.want()
+    move = await c.at(Step.LEAVING)
+    assert c.state.routes().pods == {}
+    await c.go_on(Step.ADOPTING)
+    c.moves.on_report(B, Adopted(ONE, move.id))
+    await c.at(Step.FORGETTING)
+    c.moves.on_report(A, Forgotten(ONE))
+    await c.until(lambda: c.moves.of(ONE) is None)
+    assert c.writes == [(ONE, None, MOVING), (ONE, B, SWITCHED), (ONE, None, "")]
+    assert (c.state.has_guilds(A), c.state.has_guilds(B), c.state.rests(ONE)) == (False, True, True)
+
+
+async def test_a_guild_that_is_put_to_rest_while_its_events_are_waited_for_goes_on(begin: Begin) -> None:
+    c = begin()
+    c.want()
+    move = await c.at(Step.HOLDING)
+    c.state.rest(A, ONE)
+    c.want()
+    assert (await c.at(Step.LEAVING)).id == move.id
+
+
+async def test_a_guild_that_is_woken_on_its_way_arrives_running(begin: Begin) -> None:
+    c = begin()
+    c.state.rest(A, ONE)
+    c.want()
+    move = await c.at(Step.LEAVING)
+    c.place(ONE)
+    c.want()
+    assert c.route() == (A, move.id)
+    await c.go_on(Step.FORGETTING)
+    assert c.route() == (B, "")
+
+
 # ---------------------------------------------------------------------------------- after an operator's death
 
 

@@ -74,6 +74,21 @@ async def test_one_that_is_too_many_and_has_no_guild_may_leave(world: World) -> 
     await world.until(A, wait=False)
 
 
+async def test_one_whose_guilds_rest_waits_too(world: World) -> None:
+    world.pods = [A]
+    world.state.rest(B, GuildId("7"))
+    world.drain(B)
+    await world.until(B, wait=True)
+    world.state.rest(A, GuildId("7"))
+    await world.until(B, wait=False)
+
+
+async def test_where_no_pod_stays_nobody_waits_for_guilds_to_move(world: World) -> None:
+    world.pods = []
+    world.drain(B)
+    await world.until(B, wait=False)
+
+
 async def test_scaled_up_again_it_need_not_wait(world: World) -> None:
     world.pods = [A]
     world.drain(B)
