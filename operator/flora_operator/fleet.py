@@ -47,6 +47,11 @@ class Fleet:
     def keys(self) -> set[Key]:
         return set(self._deployments)
 
+    def holders(self) -> set[PodName]:
+        """The pods that have guilds, by what their statuses say."""
+        told = (deployment.status.assignment for deployment in self._deployments.values())
+        return {PodName(assignment.pod) for assignment in told if assignment is not None and assignment.pod}
+
     # ---------------------------------------------------------------- objects
 
     def put(self, deployment: Deployment) -> bool:

@@ -7,7 +7,15 @@ from typing import Literal
 
 from flora_operator.status import READY, Status
 
-_TELLING = {"Suspended", "DuplicateGuild", "NoPods", "SecretMissing", "GuildUnknown", "ConfigMapMissing"}
+_TELLING = {
+    "Suspended",
+    "DuplicateGuild",
+    "NoPods",
+    "PodGone",
+    "SecretMissing",
+    "GuildUnknown",
+    "ConfigMapMissing",
+}
 
 
 @dataclass(slots=True, frozen=True)

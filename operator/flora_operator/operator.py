@@ -8,8 +8,10 @@ newer of two objects would serve, a secret would be missing, a pod would unload 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import REGISTRY
@@ -21,6 +23,7 @@ from flora_core.manifest import API_VERSION
 from flora_core.telemetry import logger
 from flora_core.wire.control import Draining, GatewayNews, LogLine, PodReport
 from flora_operator import metrics
+from flora_operator.absences import Absences
 from flora_operator.builds import Builds
 from flora_operator.census import Census
 from flora_operator.deployment import Deployment, Key, from_document, key_of
@@ -44,6 +47,9 @@ from flora_operator.starter import Starter
 from flora_operator.status import READY
 from flora_operator.workqueue import WorkQueue
 from flora_operator.writer import Writer
+
+LOOK_SECONDS: Final = 5.0
+"""How often pods are looked for that have guilds and should not be there."""
 
 _log = logger(__name__)
 
@@ -82,6 +88,10 @@ class Operator:
             done=self.queue.add,
         )
         self._recorder = Recorder(self.kube)
+        self.app, self.streams = make_app(
+            self.state, self, parts.identities, unsynced=self.unsynced, healthy=lambda: None
+        )
+        self._absences = Absences(self.streams.listens)
         self._reconciler = Reconciler(
             fleet=self.fleet,
             queue=self.queue,
@@ -92,13 +102,11 @@ class Operator:
             retention=self._retention,
             moves=lambda persist: parts.moves(self.state, persist),
             retention_hours=settings.retention_hours,
+            absences=self._absences,
         )
         self._membership = Membership(self._on_members)
         self._retirements = Retirements(self.state, self.wanted_pods)
         self._starter = self._make_starter()
-        self.app, self.streams = make_app(
-            self.state, self, parts.identities, unsynced=self.unsynced, healthy=lambda: None
-        )
 
     @property
     def moves(self) -> Moves:
@@ -149,6 +157,7 @@ class Operator:
         tasks.create_task(self._reconciler.moves.run())
         tasks.create_task(self._recorder.run())
         tasks.create_task(self._retirements.run())
+        tasks.create_task(self._look_for_pods())
         if self._starter is not None:
             tasks.create_task(self._starter.run())
         tasks.create_task(census.run(settings.resync_seconds))
@@ -181,6 +190,13 @@ class Operator:
             _log.warning("statefulset_not_read", error=str(error))
             return self.fleet.pods
         return [pod for document in found for pod in pods_of_statefulset(document)]
+
+    async def _look_for_pods(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            news = self._absences.look(time.monotonic(), holders=self.fleet.holders(), wanted=self.fleet.pods)
+            if news:
+                self._reconciler.on_absences(news)
 
     def _reflectors(self) -> list[Reflector]:
         settings = self._settings

@@ -6,7 +6,7 @@ changed it is what is there already, to the letter: that is how an operator that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -31,6 +31,7 @@ from flora_operator.status import (
 from flora_operator.verdict import Verdict, judge
 
 MESSAGE_LIMIT: Final = 4096
+POD_GONE: Final = "PodGone"
 LONGEST_LOOK_SECONDS: Final = 3600.0
 
 
@@ -70,6 +71,8 @@ class Observed:
     """The older object that serves the guild in place of this one, as namespace/name."""
     member: bool | None = None
     """Whether the bot is in the guild; None: not known."""
+    gone: Collection[PodName] = ()
+    """Pods that were scaled away without handing over what they have (``Absences``)."""
     retention_seconds: float = 0.0
     """How long the data of a guild that the bot has left is kept."""
     now: str
@@ -125,13 +128,15 @@ def _serve(seen: Observed) -> Plan:
         return _unplaced(seen, bundled, bundle, where)
     wanted = _wanted(seen, bundle.sha256, old)
     verdict = judge(was, where.pod, wanted, seen.reports.get(where.pod), now=seen.now)
+    assigned: tuple[Truth, str, str] = ("True", "Assigned", f"revision {wanted.revision} is {where.pod}'s")
     ready = _ready(seen, bundled, verdict)
+    if where.pod in seen.gone:
+        verdict = replace(verdict, revision=0, worker=None)
+        assigned = ready = ("False", POD_GONE, _what_to_do(where.pod))
     status = msgspec.structs.replace(
         was,
         observed_generation=d.generation,
-        conditions=_conditions(
-            seen, bundled, ("True", "Assigned", f"revision {wanted.revision} is {where.pod}'s"), ready
-        ),
+        conditions=_conditions(seen, bundled, assigned, ready),
         assignment=AssignmentStatus(
             pod=where.pod,
             worker=verdict.worker,
@@ -160,6 +165,8 @@ def _left(seen: Observed) -> Plan:
         return waiting
     assigned = seen.was.condition(ASSIGNED)
     since = assigned.last_transition_time if assigned and assigned.reason == "GuildUnknown" else seen.now
+    if told.pod in seen.gone:
+        return waiting  # nobody is there who could delete it
     left = seen.retention_seconds - seconds_between(since, seen.now)
     if left > 0:
         return replace(waiting, look_again=min(left + 1, LONGEST_LOOK_SECONDS))
@@ -221,6 +228,10 @@ def _unplaced(
 def _idle(seen: Observed, reason: str, message: str, *, keep: bool = True) -> Plan:
     """Nobody is to run it. ``keep``: its place and its data stay, or go where it would run."""
     was = seen.was
+    told = was.assignment if keep else None
+    has_data = keep and bool(was.loaded_at)
+    if has_data and told is not None and told.pod in seen.gone:
+        message = f"{message}; {_what_to_do(PodName(told.pod))}"
     before = was.condition(BUNDLED)
     bundled: tuple[Truth, str, str] = ("Unknown", reason, "its sources have not been looked at")
     bundle = was.bundle if keep else None
@@ -229,7 +240,6 @@ def _idle(seen: Observed, reason: str, message: str, *, keep: bool = True) -> Pl
     conditions = _conditions(seen, bundled, ("False", reason, message), ("False", reason, message))
     if seen.build is None and keep and before is not None:  # it speaks of the generation that it was made of
         conditions = tuple(before if condition.type == BUNDLED else condition for condition in conditions)
-    told = was.assignment if keep else None
     status = Status(
         observed_generation=seen.deployment.generation,
         conditions=conditions,
@@ -239,11 +249,20 @@ def _idle(seen: Observed, reason: str, message: str, *, keep: bool = True) -> Pl
         last_error=was.last_error if keep else None,
         handoff=was.handoff if keep else None,
     )
-    has_data = keep and bool(was.loaded_at)
     if not has_data or told is None or not told.pod:
         return Plan(status, has_data=has_data)
     where = place(seen.deployment.guild, told.pod, seen.pods, has_data=True)
     return Plan(status, rest=where.pod, move_to=where.move_to, has_data=True)
+
+
+def _what_to_do(pod: PodName) -> str:
+    """About a pod that is gone and has a guild."""
+    name, _, ordinal = pod.rpartition("-")
+    replicas = int(ordinal) + 1 if ordinal.isdigit() else "…"
+    return (
+        f"{pod} was scaled away before it handed this guild over; its data is on that pod's volume and moves "
+        f"by itself once the pod is back: kubectl scale statefulset {name} --replicas={replicas}"
+    )
 
 
 def _conditions(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,16 +22,17 @@ from flora_core.manifest import Hibernation
 from flora_core.telemetry import logger
 from flora_core.wire.control import DEFAULT_LIMITS, Assignment, Failed, Loaded, PodReport, Secret
 from flora_operator import metrics
+from flora_operator.absences import Absences
 from flora_operator.builds import Builds
 from flora_operator.deployment import FINALIZER, Deployment, Key
 from flora_operator.errors import Conflict, KubeError, Missing, Throttled, Unreachable
 from flora_operator.fleet import Fleet
 from flora_operator.kube.recorder import Recorder
 from flora_operator.notes import transitions
-from flora_operator.plan import Observed, Plan, plan, wants_build
+from flora_operator.plan import POD_GONE, Observed, Plan, plan, wants_build
 from flora_operator.ports import Moves, Retention
 from flora_operator.secret_values import resolve
-from flora_operator.status import AssignmentStatus, HandoffStatus, Status, timestamp
+from flora_operator.status import ASSIGNED, AssignmentStatus, HandoffStatus, Status, timestamp
 from flora_operator.workqueue import Retry, WorkQueue
 from flora_operator.writer import Writer
 
@@ -78,8 +79,10 @@ class Reconciler:
         retention: Retention,
         moves: Callable[[Reconciler], Moves],
         retention_hours: float,
+        absences: Absences,
     ) -> None:
         """``moves`` gets this as its ``Persist``."""
+        self._absences = absences
         self._fleet = fleet
         self._queue = queue
         self._builds = builds
@@ -109,6 +112,8 @@ class Reconciler:
         """Tell pods, before any asks, what they were told by the operator before us."""
         for deployment in self._fleet:
             told = deployment.status.assignment
+            if told is not None and deployment.status.reason(ASSIGNED) == POD_GONE:
+                self._absences.presume([PodName(told.pod)])
             if (
                 told is None
                 or not (told.pod and told.bundle and told.revision)
@@ -144,6 +149,16 @@ class Reconciler:
         self._fleet.know_pods(pods)
         for key in tuple(self._moving):
             self._queue.add(key)
+
+    def on_absences(self, pods: Collection[PodName]) -> None:
+        """These are gone, or there again."""
+        for deployment in self._fleet:
+            told = deployment.status.assignment
+            if told is None or told.pod not in pods:
+                continue
+            if told.pod in self._absences.gone:  # what it said last is of the past
+                self._reports.get(deployment.guild, {}).pop(PodName(told.pod), None)
+            self._queue.add(deployment.key)
 
     def on_members(self, guilds: frozenset[GuildId]) -> None:
         """The bot is in these guilds."""
@@ -215,6 +230,7 @@ class Reconciler:
                 pods=self._fleet.pods,
                 reports=self._reports.get(d.guild, {}),
                 missing_secrets=missing,
+                gone=self._absences.gone,
                 serving=rival,
                 member=None if self._members is None else d.guild in self._members,
                 retention_seconds=self._retention_seconds,

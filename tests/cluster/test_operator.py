@@ -11,9 +11,10 @@ import pytest
 
 from cluster.api import Api
 from cluster.control_plane import Cluster
-from flora_operator import reconciler
+from flora_operator import operator, reconciler
 from flora_operator.ports import NoMoves, NoRetention
 from tests.cluster.operating import PODS, Stage, current, home
+from tests.cluster.played_pods import PlayedPod
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("crd")
@@ -358,6 +359,39 @@ async def test_replicas_from_3_to_4_want_the_fewest_moves_and_nothing_is_moved_b
         await until(lambda: not wanted.keys() & moving)
         assert wanted[new] == (PODS[3], home(new))
         assert {guild: stage.get(guild)["metadata"]["resourceVersion"] for guild in guilds} == versions
+
+
+async def test_a_guild_whose_pod_went_with_its_data_says_so_until_the_pod_is_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator, "LOOK_SECONDS", 0.1)
+    guild = next(str(number) for number in range(200, 300) if home(str(number), PODS) == PODS[3])
+    stage.statefulset(4)
+
+    def fourth_pod() -> PlayedPod:
+        pod = PlayedPod(stage.url, PODS[3], token=PODS[3])
+        pod.scripts = stage.bundler.bundles
+        return pod
+
+    async with stage.operating() as running:
+        running._absences._patience = 0.5
+        async with fourth_pod():
+            stage.apply(guild, GOOD)
+            await stage.ready(guild)
+        stage.statefulset(3)
+        document = await stage.ready(guild, "PodGone")
+        assert document["status"]["assignment"]["pod"] == PODS[3]
+        ready = current(document, "Ready")
+        assert ready is not None
+        assert "kubectl scale statefulset flora-runtime --replicas=4" in ready["message"]
+        await until(lambda: "PodGone" in {event["reason"] for event in stage.events(guild)})
+    before = document["metadata"]["resourceVersion"]
+    async with stage.operating():
+        await stage.settled()
+        assert stage.get(guild)["metadata"]["resourceVersion"] == before, "the next operator knows"
+        stage.statefulset(4)
+        async with fourth_pod():
+            await stage.ready(guild)
 
 
 async def test_a_move_is_written_down_before_anybody_acts_on_it(stage: Stage) -> None:

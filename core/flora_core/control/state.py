@@ -292,7 +292,8 @@ class DesiredState:
             now = change.now.route if change.now is not None else None
             before = change.before.route if change.before is not None else None
             if now != before:
-                frames.append(Route(change.revision, change.guild, *(now or ())))
+                pod, hold = now if now is not None else (None, None)
+                frames.append(Route(change.revision, change.guild, pod, hold))
         return frames
 
     async def wait_beyond(self, revision: int, *, seconds: float) -> None:

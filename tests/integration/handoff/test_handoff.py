@@ -9,7 +9,7 @@ import pytest
 from flora_core.ids import GuildId
 from flora_operator.handoff.machine import MOVING, SWITCHED, Step
 from flora_simulator.world_spec import ChannelSpec
-from tests.integration.handoff.moving_fleet import A, B, ECHO, GUILD, Chat, MovingFleet
+from tests.integration.handoff.moving_fleet import ECHO, GUILD, A, B, Chat, MovingFleet
 
 
 @pytest.mark.parity(53)

@@ -7,7 +7,7 @@ import msgspec
 from flora_operator.notes import transitions
 from flora_operator.plan import Unbuilt, plan
 from flora_operator.status import NOTHING
-from tests.unit.operator.guilds import BETTER, failed, live, loaded, seen
+from tests.unit.operator.guilds import BETTER, assigned, failed, live, loaded, seen
 
 
 def told(was: object, now: object) -> list[tuple[str, str]]:
@@ -55,6 +55,8 @@ def test_suspended_is_no_warning_and_a_missing_secret_is() -> None:
     before = live()
     suspended = plan(seen(before.status, suspended=True))
     assert told(before.status, suspended.status) == [("Normal", "Suspended")]
+    gone = plan(seen(before.status, gone=[assigned(before)[0]]))
+    assert told(before.status, gone.status) == [("Warning", "PodGone")]
     missing = plan(seen(before.status, missing_secrets=["secret KEY: there is no Secret s"]))
     assert told(before.status, missing.status) == [("Warning", "SecretMissing")]
 

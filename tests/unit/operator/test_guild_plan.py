@@ -208,6 +208,54 @@ def test_a_guild_that_never_ran_has_nothing_that_could_move() -> None:
     assert (made.rest, made.move_to) == (None, None)
 
 
+def test_a_guild_whose_pod_went_with_its_data_says_so_and_how_to_get_it_back() -> None:
+    four = pods_of("flora-runtime", 4)
+    before = live(pods=four)
+    home = assigned(before)[0]
+    fewer = [pod for pod in four if pod != home]
+    made = plan(seen(before.status, pods=fewer, gone={home}, now=LATER))
+    condition = ready(made.status)
+    assert (condition.status, condition.reason, made.status.reason(ASSIGNED)) == (
+        "False",
+        "PodGone",
+        "PodGone",
+    )
+    assert f"kubectl scale statefulset flora-runtime --replicas={int(home[-1]) + 1}" in condition.message
+    assert (made.status.revision, made.has_data, made.move_to) == (0, True, owner(GUILD, fewer))
+    assert assigned(made) == assigned(before), "nobody else begins without its data"
+    again = plan(seen(made.status, pods=fewer, gone={home}, now="2030-01-01T00:00:00Z"))
+    assert again == made
+    back = plan(seen(made.status, pods=four))
+    assert ready(back.status).reason == "Loading"
+    assert ready(plan(seen(back.status, pods=four, reports=loaded(before))).status).reason == "Loaded"
+
+
+def test_a_guild_that_rests_on_a_pod_that_is_gone_says_both() -> None:
+    before = live()
+    home = assigned(before)[0]
+    made = plan(seen(before.status, suspended=True, gone={home}))
+    assert ready(made.status).reason == "Suspended"
+    assert f"{home} was scaled away" in ready(made.status).message
+
+
+def test_the_data_of_a_guild_that_the_bot_has_left_waits_for_a_pod_that_is_gone() -> None:
+    before = live()
+    left = plan(seen(before.status, member=False, retention_seconds=1, now=NOW))
+    made = plan(
+        seen(left.status, member=False, retention_seconds=1, gone={assigned(before)[0]}, now=LATER),
+    )
+    assert (made.forget, made.look_again, made.rest) == (None, None, assigned(before)[0])
+
+
+def test_a_guild_that_never_ran_begins_elsewhere_when_its_pod_is_gone() -> None:
+    four = pods_of("flora-runtime", 4)
+    first = plan(seen(pods=four))
+    home = assigned(first)[0]
+    made = plan(seen(first.status, pods=[pod for pod in four if pod != home], gone={home}))
+    assert assigned(made)[0] != home
+    assert ready(made.status).reason == "Loading"
+
+
 def test_suspending_does_not_wait_for_a_bundle() -> None:
     before = live()
     made = plan(seen(before.status, suspended=True, generation=2, build=None))

@@ -48,6 +48,13 @@ def test_news_of_an_object_makes_it_dirty_and_none_does_not(seen: Seen) -> None:
     assert seen.dirty() == {"a/guild-1"}
 
 
+def test_pods_hold_the_guilds_that_statuses_say_are_theirs(seen: Seen) -> None:
+    for number, pod in enumerate([PODS[0], PODS[0], PODS[2], ""]):
+        seen.fleet.put(guild(number + 1, status=Status(assignment=AssignmentStatus(pod=pod))))
+    seen.fleet.put(guild(5))
+    assert seen.fleet.holders() == {PODS[0], PODS[2]}
+
+
 def test_what_is_older_than_what_is_known_is_left_out(seen: Seen) -> None:
     seen.fleet.put(guild(1, resource_version="20"))
     assert not seen.fleet.put(guild(1, resource_version="9", generation=7))
