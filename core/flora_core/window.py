@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 
 class SlidingWindow:
@@ -35,7 +36,11 @@ class SlidingWindow:
 
     def count(self, now: float) -> int:
         """How many marks, at most ``limit``, lie in the window."""
+        return len(self.marks(now))
+
+    def marks(self, now: float) -> Sequence[float]:
+        """The marks in the window, at most ``limit``, oldest first."""
         marks = self._marks
         while marks and marks[0] + self._seconds <= now:
             marks.popleft()
-        return len(marks)
+        return marks

@@ -6,6 +6,7 @@
     {"k":"entry","s":"default","n":"visits","v":"17"}                a value; "e": it expires; "m": metadata
     {"k":"cron","name":"daily","expression":"0 8 * * *","next":…,"last":…,"skip":false}
     {"k":"seen","x":"SESSION","s":42}                                how far its events were handled
+    {"k":"conduct","revision":3,"bundle":"ab…","strikes":[…]}        when its script went over its limits
     {"k":"end","entries":1}                                          last: without it the stream was cut off
 
 Entries come in ascending order of store and key, as UTF-8. Frames are as everywhere (``ndjson``), but a line
@@ -18,6 +19,7 @@ from typing import Final
 
 from msgspec import Raw, Struct, field
 
+from flora_core.wire.control import Outcome
 from flora_core.wire.ndjson import KIND, FrameCodec
 
 VERSION: Final = 1
@@ -65,10 +67,21 @@ class ExportedSeen(Struct, frozen=True, tag_field=KIND, tag="seen"):
     sequence: int = field(name="s")
 
 
+class ExportedConduct(Struct, frozen=True, omit_defaults=True, tag_field=KIND, tag="conduct"):
+    """How the guild's script behaved lately; of another revision it says nothing."""
+
+    revision: int
+    bundle: str
+    strikes: list[float] = []
+    """When it went over its limits; Unix seconds."""
+    quarantined: Outcome | None = None
+    """What it did last, when that was once too often and nothing of it runs any more."""
+
+
 class ExportEnd(Struct, frozen=True, tag_field=KIND, tag="end"):
     entries: int
 
 
-export: Final = FrameCodec[Export | ExportedEntry | ExportedCron | ExportedSeen | ExportEnd](
-    Export, ExportedEntry, ExportedCron, ExportedSeen, ExportEnd
-)
+export: Final = FrameCodec[
+    Export | ExportedEntry | ExportedCron | ExportedSeen | ExportedConduct | ExportEnd
+](Export, ExportedEntry, ExportedCron, ExportedSeen, ExportedConduct, ExportEnd)

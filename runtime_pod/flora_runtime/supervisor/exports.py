@@ -20,6 +20,7 @@ from flora_core.wire.export import (
     EXPORT_LINE_LIMIT,
     VERSION,
     Export,
+    ExportedConduct,
     ExportedCron,
     ExportedEntry,
     ExportedSeen,
@@ -53,6 +54,16 @@ class Besides:
     crons: dict[str, Plan] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     """Discord session -> sequence number of the guild's last event."""
+    conduct: ExportedConduct | None = None
+
+    def lines(self) -> Iterator[bytes]:
+        """As an export has it."""
+        for name, plan in self.crons.items():
+            yield export.encode(ExportedCron(name, plan.expression, plan.next, plan.last, plan.skip))
+        for session, sequence in self.seen.items():
+            yield export.encode(ExportedSeen(session, sequence))
+        if self.conduct is not None:
+            yield export.encode(self.conduct)
 
 
 def write_export(
@@ -72,7 +83,7 @@ def write_export(
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    entries = count - 2 - len(besides.crons) - len(besides.seen)
+    entries = count - 2 - sum(1 for _ in besides.lines())
     return Written(path, size, Sha256(hashed.hexdigest()), entries)
 
 
@@ -82,10 +93,7 @@ def _lines(database: Database, guild: GuildId, besides: Besides, stop: threading
     for entry in transfer.entries(database, guild, stop=stop):
         count += 1
         yield export.encode(entry)
-    for name, plan in besides.crons.items():
-        yield export.encode(ExportedCron(name, plan.expression, plan.next, plan.last, plan.skip))
-    for session, sequence in besides.seen.items():
-        yield export.encode(ExportedSeen(session, sequence))
+    yield from besides.lines()
     yield export.encode(ExportEnd(count))
 
 
@@ -134,6 +142,8 @@ def _entries(
             besides.crons[frame.name] = Plan(frame.expression, frame.next, frame.last, frame.skip)
         elif isinstance(frame, ExportedSeen):
             besides.seen[frame.session] = frame.sequence
+        elif isinstance(frame, ExportedConduct):
+            besides.conduct = frame
         elif isinstance(frame, ExportEnd):
             if frame.entries != count:
                 raise BadImport(f"there are {count} entries instead of {frame.entries}")

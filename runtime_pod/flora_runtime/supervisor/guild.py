@@ -22,6 +22,7 @@ from msgspec import Raw
 from flora_core.events import INTERACTION
 from flora_core.window import SlidingWindow
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
+from flora_core.wire.export import ExportedConduct
 from flora_core.wire.pipe import (
     CronIn,
     Deploy,
@@ -53,6 +54,10 @@ STRIKE_SECONDS: Final = 600.0
 """... within so many seconds, after which a script runs no more until it is deployed anew."""
 
 
+_QUARANTINE: Final = ScriptError(
+    f"quarantined until the next deploy: the script went over its limits {STRIKES} times "
+    f"in {STRIKE_SECONDS / 60:g} minutes"
+)
 _CUT_OFF: Final = frozenset((Outcome.EXCEEDED_CPU, Outcome.EXCEEDED_MEMORY, Outcome.KILLED))
 EXCEEDED: Final = (Outcome.EXCEEDED_CPU, Outcome.EXCEEDED_MEMORY, Outcome.EXCEPTION)
 """How an isolate ends by its script's doing; the last is one that broke its own host code, or whose output
@@ -150,6 +155,7 @@ class Guild:
         """What its script said of itself when it was loaded."""
         self._strikes: SlidingWindow | None = None
         self._quarantined = False
+        self._last_strike = Outcome.OK
         self._deploying = False
         self._waits_for_deploy = False
         self._retry_at = 0.0
@@ -191,6 +197,38 @@ class Guild:
         self._quarantined = False
         self._strikes = None
         self._ask_for_deploy()
+
+    def start(self) -> None:
+        """Have its assignment loaded, unless its script is quarantined."""
+        self._ask_for_deploy()
+
+    def conduct(self, *, wall: float) -> ExportedConduct | None:
+        """How its script behaved lately, for whoever runs it next; None: well.
+
+        ``wall``: now, in Unix seconds.
+        """
+        now = self._port.now()
+        strikes = self._strikes.marks(now) if self._strikes is not None else ()
+        if not strikes and not self._quarantined:
+            return None
+        return ExportedConduct(
+            self.assignment.revision,
+            self.assignment.bundle,
+            [round(wall - (now - at), 3) for at in strikes],
+            self._last_strike if self._quarantined else None,
+        )
+
+    def answer_for(self, conduct: ExportedConduct, *, wall: float) -> None:
+        """Its script behaved like this where it ran before; a deploy since then makes that void."""
+        if (conduct.revision, conduct.bundle) != (self.assignment.revision, self.assignment.bundle):
+            return
+        now = self._port.now()
+        self._strikes = SlidingWindow(STRIKES, seconds=STRIKE_SECONDS)
+        for at in conduct.strikes:
+            self._strikes.mark(now - max(0.0, wall - at))
+        if conduct.quarantined is not None:
+            self._quarantined, self._last_strike = True, conduct.quarantined
+            self._report_failed(self.assignment, conduct.quarantined, _QUARANTINE, quarantined=True)
 
     def remember(self, declared: LoadedIn) -> None:
         """The guild slept when an earlier process of this pod ended: let it sleep on."""
@@ -514,15 +552,12 @@ class Guild:
 
     def _quarantine(self, outcome: Outcome) -> None:
         """Run nothing of this script any more: each time it costs its neighbours a turn's limit."""
-        text = (
-            f"quarantined until the next deploy: the script went over its limits {STRIKES} times "
-            f"in {STRIKE_SECONDS / 60:g} minutes"
-        )
+        self._last_strike = outcome
         self._drop_waiting("quarantined")
         self._port.to_worker(self, Kind.UNLOAD, b"")
         metrics.quarantines.inc()
-        self.log("error", text, source="runtime", outcome=outcome)
-        self._report_failed(self.loaded or self.assignment, outcome, ScriptError(text), quarantined=True)
+        self.log("error", _QUARANTINE.message, source="runtime", outcome=outcome)
+        self._report_failed(self.loaded or self.assignment, outcome, _QUARANTINE, quarantined=True)
 
     def _report_failed(
         self, assignment: Assignment, outcome: Outcome, error: ScriptError, *, quarantined: bool = False

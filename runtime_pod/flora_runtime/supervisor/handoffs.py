@@ -76,11 +76,11 @@ class Host(Protocol):
         """Start none of its jobs any more; what they are planned for is kept."""
         ...
 
-    def let_go(self, guild: str) -> dict[str, int]:
-        """Unload it and keep its data; Discord session -> sequence number of its last event."""
+    def let_go(self, guild: str) -> Besides:
+        """Unload it and keep its data; what it has besides its values and its jobs' plans."""
         ...
 
-    def load(self, assignment: Assignment, *, handoff: str, seen: dict[str, int]) -> None:
+    def load(self, assignment: Assignment, *, handoff: str, besides: Besides) -> None:
         """Run it, but none of its jobs."""
         ...
 
@@ -196,13 +196,13 @@ class Handoffs:
         if assignment.bundle and self._host.parked(
             guild
         ):  # it was to come back from an earlier handoff, and has not yet
-            self._host.load(assignment, handoff="", seen={})
+            self._host.load(assignment, handoff="", besides=Besides())
         self._host.pause(guild)
         while self._host.occupied(guild) and time.monotonic() - began < self._patience:
             await asyncio.sleep(POLL_SECONDS)
-        seen = self._host.let_go(guild)
+        besides = self._host.let_go(guild)
         try:
-            written = await self._export(guild, self._file(guild, handoff), seen)
+            written = await self._export(guild, self._file(guild, handoff), besides)
             await self._until_it_works(lambda: self._put(handoff, written))
         except (FloraError, OSError) as error:
             _log.error("export_failed", guild_id=guild, handoff=handoff, error=str(error))
@@ -213,14 +213,14 @@ class Handoffs:
         _log.info("guild_exported", guild_id=guild, handoff=handoff, bytes=written.bytes, seconds=seconds)
         self._host.report(Exported(guild, handoff, written.bytes))
 
-    async def _export(self, guild: GuildId, path: Path, seen: dict[str, int]) -> Written:
+    async def _export(self, guild: GuildId, path: Path, besides: Besides) -> Written:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_SECONDS):
                 await self._kv.settled(guild)
         database = self._kv.database
 
         def work(stop: threading.Event) -> Written:
-            besides = Besides(self._crons.kept(guild), seen)
+            besides.crons = self._crons.kept(guild)
             return write_export(path, database, guild, besides, stop=stop)
 
         return await _in_thread(work)
@@ -228,7 +228,7 @@ class Handoffs:
     async def _adopt(self, guild: GuildId, handoff: str) -> None:
         began = time.monotonic()
         try:
-            seen = await self._import(guild, handoff)
+            besides = await self._import(guild, handoff)
         except (FloraError, OSError) as error:
             _log.error("import_failed", guild_id=guild, handoff=handoff, error=str(error))
             self._host.report(Adopted(guild, handoff, error=str(error) or type(error).__name__))
@@ -239,14 +239,14 @@ class Handoffs:
         )
         assignment = self._adopting[guild][1]
         if assignment.bundle:
-            self._host.load(assignment, handoff=handoff, seen=seen)
+            self._host.load(assignment, handoff=handoff, besides=besides)
         else:
             self._host.report(Adopted(guild, handoff))
 
-    async def _import(self, guild: GuildId, handoff: str) -> dict[str, int]:
+    async def _import(self, guild: GuildId, handoff: str) -> Besides:
         database = await self._until_it_works(self._database)
         if await asyncio.to_thread(transfer.imported, database, guild) == handoff:
-            return {}
+            return Besides()
         path = self._file(guild, handoff)
 
         def work(stop: threading.Event) -> Besides:
@@ -261,10 +261,9 @@ class Handoffs:
 
         try:
             await self._until_it_works(lambda: self._get(handoff, path))
-            besides = await _in_thread(work)
+            return await _in_thread(work)
         finally:
             path.unlink(missing_ok=True)
-        return besides.seen
 
     async def _database(self) -> Database:
         return self._kv.database
@@ -280,7 +279,7 @@ class Handoffs:
         await self._tidy(guild)
         database = self._kv.database
         if retain_hours:
-            await self._export(guild, self._retention.file(guild, hours=retain_hours), {})
+            await self._export(guild, self._retention.file(guild, hours=retain_hours), Besides())
         await _in_thread(lambda _stop: transfer.wipe(database, guild))
         self._host.erase(guild)
 

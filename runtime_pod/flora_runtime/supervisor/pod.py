@@ -39,6 +39,7 @@ from flora_core.wire.control import (
     ScriptError,
     Secret,
 )
+from flora_core.wire.export import ExportedConduct
 from flora_core.wire.gateway import Event, OpError, Result, Subscribe
 from flora_core.wire.guilds import NOT_RUNNING, CronRan
 from flora_core.wire.pipe import (
@@ -68,6 +69,7 @@ from flora_runtime.supervisor.backlog import Waiting
 from flora_runtime.supervisor.commands import CommandPushes
 from flora_runtime.supervisor.control import BundleMissing, BundleStore, ControlLink
 from flora_runtime.supervisor.crons import CronClock, Plan, Run
+from flora_runtime.supervisor.exports import Besides
 from flora_runtime.supervisor.guild import Guild, Script
 from flora_runtime.supervisor.guild_routes import Refused
 from flora_runtime.supervisor.handoffs import Handoffs
@@ -149,6 +151,8 @@ class RuntimePod:
         self._readiness = Readiness(self.now())
         self._parked: dict[str, list[Event]] = {}
         """Events of guilds that are about to be here, or here again: the gateway may know it first."""
+        self._conducts: dict[str, ExportedConduct] = {}
+        """How the scripts of such guilds behaved, here or where they come from."""
 
     # ---------------------------------------------------------------- life
 
@@ -285,8 +289,11 @@ class RuntimePod:
         guild.handoff, guild.paused = handoff, bool(handoff)
         guild.placeholders = self._fetches.placeholders(GuildId(guild.id))
         declared = self._sleepers.take(assignment)
-        if declared is None:
-            guild.assign(assignment)
+        conduct = self._conducts.pop(guild.id, None)
+        if conduct is not None:
+            guild.answer_for(conduct, wall=time.time())
+        if declared is None or conduct is not None:
+            guild.start()
         else:
             self._asleep.add(guild.id)
             guild.remember(declared)
@@ -302,6 +309,7 @@ class RuntimePod:
     def release(self, guild: str) -> None:
         self._handoffs.stop(guild)
         self._fetches.forget(GuildId(guild))
+        self._conducts.pop(guild, None)
         for event in self._parked.pop(guild, []):
             self._drop_unknown(event)
         if self._unload(guild) is not None:
@@ -352,15 +360,21 @@ class RuntimePod:
             self.to_worker(found, Kind.LEAVE, b"")
         self._crons.pause(GuildId(guild))
 
-    def let_go(self, guild: str) -> dict[str, int]:
-        self._unload(guild)
-        return self._link.seen.of(guild)
+    def let_go(self, guild: str) -> Besides:
+        found = self._unload(guild)
+        conduct = found.conduct(wall=time.time()) if found is not None else self._conducts.get(guild)
+        if conduct is not None:
+            self._conducts[guild] = conduct  # for when it comes back
+        return Besides(seen=self._link.seen.of(guild), conduct=conduct)
 
-    def load(self, assignment: Assignment, *, handoff: str, seen: dict[str, int]) -> None:
-        self._link.seen.know(assignment.guild, seen)
+    def load(self, assignment: Assignment, *, handoff: str, besides: Besides) -> None:
+        self._link.seen.know(assignment.guild, besides.seen)
+        if besides.conduct is not None:
+            self._conducts[assignment.guild] = besides.conduct
         self._run(assignment, handoff=handoff)
 
     def erase(self, guild: str) -> None:
+        self._conducts.pop(guild, None)
         self._crons.forget(GuildId(guild))
         self._sleepers.woke(guild)
 

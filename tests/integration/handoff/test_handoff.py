@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from flora_core.ids import GuildId
+from flora_core.wire.control import Failed
 from flora_operator.handoff.machine import MOVING, SWITCHED, Step
 from flora_simulator.world_spec import ChannelSpec
 from tests.integration.handoff.moving_fleet import ECHO, GUILD, A, B, Chat, MovingFleet
@@ -84,3 +85,33 @@ async def test_a_guild_that_is_put_to_rest_on_its_way_arrives_and_does_not_run(f
     assert fleet.coordinator.state.routes().pods == {}
     await fleet.place()
     assert await fleet.values(B) == before
+
+
+LOOP = (
+    "on('messageCreate', async (ctx) => {"
+    " if (ctx.msg.content === 'loop') for (;;); await ctx.reply('re: ' + ctx.msg.content); });"
+)
+
+
+async def test_what_a_script_did_is_not_forgotten_by_moving_on(fleet: MovingFleet) -> None:
+    def strikes() -> int:
+        return sum("used more than 200 ms" in line.text for line in fleet.coordinator.logs)
+
+    def verdicts() -> int:
+        return sum(isinstance(r, Failed) and r.quarantined for r in fleet.coordinator.reports)
+
+    await fleet.place(LOOP)
+    for number in range(2):
+        await fleet.people.post("loop", channel="general")
+        await fleet.wait(lambda number=number: strikes() > number)
+    fleet.want(B)
+    await fleet.arrived(B)
+    assert verdicts() == 0
+    await fleet.people.post("loop", channel="general")
+    await fleet.wait(lambda: verdicts() == 1)
+    fleet.want(A)
+    await fleet.arrived(A)
+    assert verdicts() > 1, "the first pod has it from the second, and says so"
+    await fleet.place(LOOP + "// mended")
+    await fleet.people.post("hello", channel="general")
+    await fleet.wait_answers({"re: hello"})

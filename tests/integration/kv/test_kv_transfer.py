@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from flora_core.ids import GuildId
-from flora_core.wire.export import NO_METADATA, ExportedCron, ExportedEntry, export
+from flora_core.wire.control import Outcome
+from flora_core.wire.export import NO_METADATA, ExportedConduct, ExportedCron, ExportedEntry, export
 from flora_runtime.kv import layout, transfer
 from flora_runtime.kv.database import Database, KvUnavailable
 from flora_runtime.kv.service import KvService, WriteRates
@@ -267,10 +268,13 @@ def test_a_file_brings_every_key_as_it_was(
     put(database, ONE, *(entry(key) for key in sorted(kept, key=str.encode)))
     file = tmp_path / "file.ndjson"
     plans = {"job": Plan("0 8 * * *", 17.0, 3.0, skip=True)}
-    written = write_export(file, database, ONE, Besides(plans, {"session": 42}), stop=GO)
+    conduct = ExportedConduct(3, "ab" * 32, [1700000000.125], Outcome.EXCEEDED_CPU)
+    besides = Besides(plans, {"session": 42}, conduct)
+    written = write_export(file, database, ONE, besides, stop=GO)
     assert written.bytes == file.stat().st_size
     got = import_file(file, other, ONE, tag="h", keep=lambda _besides: None, stop=GO)
-    assert (got.crons, got.seen) == (plans, {"session": 42})
+    assert got == besides
+    assert written.entries == len(kept)
     brought = {found.key: found for found in everything(other, ONE)}
     assert set(brought) == set(kept)
     for key, (text, expires, metadata) in kept.items():

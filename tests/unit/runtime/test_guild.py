@@ -9,6 +9,7 @@ import pytest
 from msgspec import Raw
 
 from flora_core.wire.control import Assignment, Failed, Loaded, LogLine, Outcome, ScriptError
+from flora_core.wire.export import ExportedConduct
 from flora_core.wire.pipe import (
     Call,
     CronIn,
@@ -390,6 +391,69 @@ def test_a_script_whose_turns_cannot_be_stopped_is_quarantined_at_the_third(
     report = port.reports[-1]
     assert isinstance(report, Failed)
     assert report.quarantined
+
+
+def elsewhere(conduct: ExportedConduct | None, port: RecordingPort, revision: int = 1) -> Guild:
+    """The same guild on another pod, whose clock is another, half a minute later."""
+    assert conduct is not None
+    port.clock = 7.0
+    guild = Guild(assignment(revision), port, worker=0, slot=3, backlog=10)
+    guild.answer_for(conduct, wall=1030.0)
+    guild.start()
+    return guild
+
+
+def test_a_script_that_behaves_has_nothing_to_answer_for(live: Guild) -> None:
+    assert live.conduct(wall=1000.0) is None
+
+
+def test_limits_exceeded_count_on_the_next_pod_too(live: Guild, port: RecordingPort) -> None:
+    live.on_stuck()
+    port.clock += 100
+    live.on_stuck()
+    conduct = live.conduct(wall=1000.0)
+    assert conduct == ExportedConduct(1, BUNDLE, [900.0, 1000.0])
+    there = RecordingPort()
+    guild = elsewhere(conduct, there)
+    assert there.deploys_wanted == 1
+    guild.on_stuck()
+    report = there.reports[-1]
+    assert isinstance(report, Failed)
+    assert report.quarantined
+
+
+def test_limits_exceeded_long_ago_count_no_more(live: Guild, port: RecordingPort) -> None:
+    live.on_stuck()
+    port.clock += 500
+    live.on_stuck()
+    there = RecordingPort()
+    guild = elsewhere(live.conduct(wall=1000.0), there)
+    there.clock += 80  # 610 s after the first
+    guild.on_stuck()
+    assert there.reports == []
+
+
+def test_a_quarantine_goes_along_and_is_reported(live: Guild, port: RecordingPort) -> None:
+    for _ in range(3):
+        live.on_stuck()
+    there = RecordingPort()
+    guild = elsewhere(live.conduct(wall=1000.0), there)
+    assert there.deploys_wanted == 0
+    assert there.reports == [report for report in port.reports if isinstance(report, Failed)]
+    guild.add_event("MESSAGE_CREATE", 5, b"{}")
+    assert there.drops == [("quarantined", 5)]
+    guild.assign(assignment(2))
+    assert there.deploys_wanted == 1, "until the next deploy"
+
+
+def test_a_deploy_in_the_meantime_makes_conduct_void(live: Guild, port: RecordingPort) -> None:
+    for _ in range(3):
+        live.on_stuck()
+    there = RecordingPort()
+    guild = elsewhere(live.conduct(wall=1000.0), there, revision=2)
+    assert (there.deploys_wanted, there.reports) == (1, [])
+    guild.on_stuck()
+    assert there.reports == []
 
 
 def test_a_recycling_that_crosses_lifts_no_quarantine(live: Guild, port: RecordingPort) -> None:
