@@ -41,7 +41,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT. Exit codes: 2 for a wrong setting, 1 when it cannot go on."""
     try:
         settings, identity = load(OperatorSettings), load(IdentitySettings)
-        access = find()
+        access = asyncio.run(find())
     except InvalidSettings as error:
         print(error, file=sys.stderr)  # noqa: T201  logging is not set up yet
         raise SystemExit(2) from None

@@ -32,6 +32,7 @@ from flora_operator.fleet import Fleet
 from flora_operator.kube.access import Access
 from flora_operator.kube.client import Document, Kube
 from flora_operator.kube.deployments import PLURAL, Deployments
+from flora_operator.kube.once import statefulsets
 from flora_operator.kube.paths import all_of
 from flora_operator.kube.recorder import Recorder
 from flora_operator.kube.reflector import Reflector
@@ -183,9 +184,7 @@ class Operator:
     async def wanted_pods(self) -> Sequence[PodName]:
         """As of now: a pod that is ended because it is one too many asks before the watch tells why."""
         try:
-            found: list[Document] = []
-            async for page in self.kube.list(self._statefulsets, query=self._of_our_name):
-                found += page["items"]
+            found = await statefulsets(self._access, self._settings.namespace, self._settings.statefulset)
         except KubeError as error:
             _log.warning("statefulset_not_read", error=str(error))
             return self.fleet.pods

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 import aiohttp
 import msgspec
 from aiohttp import web
+from kubernetes.aio.client import Configuration
 
 from cluster.api import tls
 from cluster.control_plane import Cluster
-from flora_core.kube_access import KubeAccess
 from flora_operator.kube.access import Access
 from tests.integration.loopback import listening
 
@@ -34,7 +34,7 @@ class FaultyApi:
         """Resources whose next watch is told that it is too late."""
         self.requests = Counter[str]()
         """By method, and by ``METHOD resource``."""
-        self.access = Access(KubeAccess(""))
+        self.access = Access(Configuration(host=""))
         self._server = cluster.access.server
         self._session = session
         self._open = set[asyncio.Task[None]]()
@@ -121,5 +121,5 @@ async def faulty_api(cluster: Cluster) -> AsyncIterator[FaultyApi]:
         app = web.Application(client_max_size=8 << 20)
         app.router.add_route("*", "/{path:.*}", api.handle)
         async with listening(app) as url:
-            api.access = Access(KubeAccess(url))
+            api.access = Access(Configuration(host=url))
             yield api

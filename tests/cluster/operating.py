@@ -115,7 +115,7 @@ class Stage:
         )
         given = {"namespace": self.namespace, "watch_namespaces": ",".join(self.namespaces), **settings}
         with kubeconfig_of(self.cluster):
-            way = self.access or access.find()
+            way = self.access or await access.find()
         operator = Operator(OperatorSettings(**given), way, parts, take_signals=give_signals_back)
         async with AsyncExitStack() as stack:
             self.url = await stack.enter_async_context(listening(operator.app, port=port))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,16 +12,21 @@ from typing import Any
 import pytest
 
 from cluster.api import Api, Document
+from cluster.certificates import Authority
 from cluster.control_plane import Cluster
 from flora_core.errors import InvalidSettings
+from flora_core.ids import PodName
 from flora_operator.deployment import Deployment, from_document
 from flora_operator.errors import Conflict, Missing, Refused, Throttled, Unreachable
-from flora_operator.kube import access, client, recorder
+from flora_operator.kube import access, client, deployments, recorder
 from flora_operator.kube.client import METADATA, METADATA_LIST, Kube
+from flora_operator.kube.deployments import Deployments
+from flora_operator.kube.once import statefulsets
 from flora_operator.kube.recorder import Recorder
 from flora_operator.kube.reflector import Reflector
 from flora_operator.notes import Note
 from flora_operator.secret_values import SELECTOR
+from flora_operator.sinks import pods_of_statefulset
 from flora_operator.status import Status
 from flora_operator.writer import Writer
 from tests.cluster.faulty_api import FaultyApi, faulty_api
@@ -28,6 +34,7 @@ from tests.cluster.operating import Stage
 from tests.waiting import until
 
 GUILD = "123456789012345678"
+NAME = "who-we-are"
 
 
 @pytest.fixture
@@ -69,34 +76,144 @@ class Sink:
 async def test_in_a_pod_it_is_its_service_account_with_the_token_of_the_moment(
     cluster: Cluster, api: Api, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default/token"
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    assert cluster.access.authority is not None
-    (tmp_path / "ca.crt").write_bytes(cluster.access.authority)
-    (tmp_path / "token").write_text("of yesterday")
+    account(tmp_path, cluster, monkeypatch, token="of yesterday")
+    rotate(tmp_path, cluster.access.authority)
+    async with Kube(await access.find(), limit=1) as kube:
+        with pytest.raises(Unreachable, match="401"):
+            await kube.call("GET", "/api/v1/namespaces/default/pods")
+        (tmp_path / "token").write_text(token_of(api, namespace))
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        who = await kube.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
+        assert who["status"]["userInfo"]["username"] == f"system:serviceaccount:{namespace}:{NAME}"
+
+
+def account(folder: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, *, token: str) -> None:
+    """What a pod finds mounted; the authority is one that signed nothing here."""
     host, _, port = cluster.access.server.removeprefix("https://").rpartition(":")
-    monkeypatch.setattr(access, "ACCOUNT", tmp_path)
+    monkeypatch.setattr(access, "ACCOUNT", folder)
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
-    async with Kube(access.find(), limit=1) as kube:
+    Authority(folder / "pki")
+    (folder / "ca.crt").write_bytes((folder / "pki" / "ca.crt").read_bytes())
+    (folder / "token").write_text(token)
+
+
+def rotate(folder: Path, authority: bytes | None) -> None:
+    """As the kubelet does: another file in place of the one that is there."""
+    assert authority is not None
+    (folder / "new.crt").write_bytes(authority)
+    (folder / "new.crt").replace(folder / "ca.crt")
+
+
+def token_of(api: Api, namespace: str) -> str:
+    """One of a ServiceAccount of the namespace."""
+    metadata = {"name": NAME, "namespace": namespace}
+    api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}, force=True)
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{NAME}/token"
+    return api.call("POST", path, request)["status"]["token"]
+
+
+async def test_another_authority_is_trusted_as_soon_as_it_is_mounted(
+    cluster: Cluster, api: Api, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account(tmp_path, cluster, monkeypatch, token=token_of(api, namespace))
+    async with Kube(await access.find(), limit=1) as kube:
+        with pytest.raises(Unreachable, match=r"(?i)certificate"):
+            await kube.call("GET", "/version")
+        rotate(tmp_path, cluster.access.authority)
+        assert "gitVersion" in await kube.call("GET", "/version")
+        (tmp_path / "ca.crt").unlink()
+        assert "gitVersion" in await kube.call("GET", "/version"), "the one before will do"
+
+
+async def test_kopf_gets_a_new_session_when_the_authority_is_rotated(
+    cluster: Cluster, api: Api, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session lasts as long as the operator."""
+    rbac, namespace = "rbac.authorization.k8s.io", stage.namespace
+    api.create(
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "all", "namespace": namespace},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
+        }
+    )
+    account(tmp_path, cluster, monkeypatch, token="of yesterday")
+    monkeypatch.setattr(deployments, "RENEW_SECONDS", 0.1)
+    stage.apply(GUILD, "on('ready', () => {})")
+    seen = list[str]()
+    watch = Deployments(
+        await access.find(),
+        [namespace],
+        lambda _kind, document: seen.append(document["metadata"]["name"]),
+        take_signals=lambda: None,
+    )
+    running = asyncio.create_task(watch.run())
+    await asyncio.sleep(1.0)
+    rotate(tmp_path, cluster.access.authority)
+    await asyncio.sleep(1.0)
+    (tmp_path / "token").write_text(token_of(api, namespace))
+    await until(lambda: seen)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    stage.tidy()
+
+
+async def test_a_kubeconfig_s_program_is_asked_for_credentials_and_again_when_they_are_refused(
+    cluster: Cluster, api: Api, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
+    answer = tmp_path / "answer.json"
+    answer.write_text(json.dumps({**credential, "status": {"token": "of yesterday"}}))
+    program = {"apiVersion": credential["apiVersion"], "command": "cat", "args": [str(answer)]}
+    (tmp_path / "ca.crt").write_bytes(cluster.access.authority or b"")
+    reached = {"server": cluster.access.server, "certificate-authority": "ca.crt"}
+    document = {
+        "clusters": [{"name": "c", "cluster": reached}],
+        "users": [{"name": "u", "user": {"exec": {**program, "interactiveMode": "Never"}}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(document))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    async with Kube(await access.find(), limit=1) as kube:
         with pytest.raises(Unreachable, match="401"):
             await kube.call("GET", "/api/v1/namespaces/default/pods")
-        (tmp_path / "token").write_text(api.call("POST", path, request)["status"]["token"])
+        answer.write_text(json.dumps({**credential, "status": {"token": token_of(api, namespace)}}))
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         who = await kube.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
-        assert who["status"]["userInfo"]["username"] == f"system:serviceaccount:{namespace}:default"
+        assert who["status"]["userInfo"]["username"] == f"system:serviceaccount:{namespace}:{NAME}"
+
+
+async def test_the_statefulset_is_read_by_the_client_that_knows_its_kind(
+    stage: Stage, faults: FaultyApi
+) -> None:
+    async def pods() -> list[PodName]:
+        found = await statefulsets(faults.access, stage.namespace, "flora-runtime")
+        return [pod for document in found for pod in pods_of_statefulset(document)]
+
+    assert await pods() == []
+    stage.statefulset(2)
+    assert await pods() == ["flora-runtime-0", "flora-runtime-1"]
+    faults.gone = True
+    with pytest.raises(Unreachable, match="StatefulSet"):
+        await pods()
+    stage.tidy()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "current-context: nowhere\n"])
-def test_a_kubeconfig_that_is_none_is_a_wrong_setting(
+async def test_a_kubeconfig_that_is_none_is_a_wrong_setting(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(text)
     monkeypatch.setenv("KUBECONFIG", str(path))
     with pytest.raises(InvalidSettings, match="KUBECONFIG"):
-        access.find()
+        await access.find()
 
 
 # ---------------------------------------------------------------- requests

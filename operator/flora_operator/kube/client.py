@@ -75,7 +75,7 @@ class Kube:
         code = "none"
         try:
             async with self._session.request(
-                method, url, data=data, params=query, headers=headers
+                method, url, data=data, params=query, headers=headers, ssl=self._access.tls()
             ) as response:
                 answer = await response.read()
                 code = str(response.status)
@@ -110,7 +110,9 @@ class Kube:
         url = self._access.server + path
         code = "none"
         try:
-            async with self._watches.get(url, params=asked, headers={"Accept": accept}) as response:
+            async with self._watches.get(
+                url, params=asked, headers={"Accept": accept}, ssl=self._access.tls()
+            ) as response:
                 code = str(response.status)
                 metrics.requests["WATCH", resource_of(path), code].inc()
                 if response.status >= 400:

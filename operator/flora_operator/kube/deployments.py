@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
+import ssl
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final, cast
 
@@ -26,6 +27,9 @@ from flora_operator.kube.client import CHUNK, MANAGER, Document
 
 PLURAL: Final = "guilddeployments"
 STOP_SECONDS: Final = 5.0
+RENEW_SECONDS: Final = 10.0
+"""How often it is looked whether the API server's authorities have changed."""
+
 
 OnEvent = Callable[[str | None, Document], None]
 """Gets the event's type (None: it was there when the watch began) and the object."""
@@ -85,6 +89,7 @@ class Deployments:
         self._namespaces = namespaces
         self._on_event = on_event
         self._take_signals = take_signals
+        self._session: tuple[aiohttp.ClientSession, ssl.SSLContext] | None = None
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -97,6 +102,7 @@ class Deployments:
             namespaces=list(self._namespaces),
         )
         self._take_signals()
+        tasks = [*tasks, asyncio.create_task(self._renew_session())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             errors = [str(task.exception()) for task in done if not task.cancelled() and task.exception()]
@@ -106,13 +112,23 @@ class Deployments:
                 task.cancel()
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
 
+    async def _renew_session(self) -> None:
+        """Kopf asks for another session once its own is closed, and so trusts the authorities of now."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            if self._session is not None and self._session[1] is not self._access.tls():
+                await self._session[0].close()
+
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
 
         async def login(**_: Any) -> kopf.AiohttpSession:
             # Each namespace has a watch that keeps its connection.
             limit = len(self._namespaces) + 8
-            session = self._access.session(limit=limit, timeout=aiohttp.ClientTimeout(total=None, connect=10))
+            timeout = aiohttp.ClientTimeout(total=None, connect=10)
+            trusted = self._access.tls()
+            session = self._access.session(limit=limit, timeout=timeout)
+            self._session = (session, trusted)
             return kopf.AiohttpSession(server=self._access.server, aiohttp_session=session)
 
         async def on_event(event: kopf.RawEvent, **_: Any) -> None:
