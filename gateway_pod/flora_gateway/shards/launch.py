@@ -61,12 +61,18 @@ class Shards:
                 raise InvalidSettings("DISCORD_TOKEN: Discord does not know this token") from None
             except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
                 _log.warning("login_failed", error=str(error) or repr(error))
+                await self._drop_session()
                 await backoff.pause()
             else:
                 break
         user = self._client.user
         assert user is not None
         return Bot(str(user.id), str(self._client.application_id))
+
+    async def _drop_session(self) -> None:
+        """Each login makes a session and leaves the one before open; one takes its connector along."""
+        await self._client.http.close()
+        self._client.http.connector = discord.utils.MISSING
 
     async def run(self, store: SessionStore) -> None:
         """Connect every shard, under Discord's identify limits; raises ShardRefused."""

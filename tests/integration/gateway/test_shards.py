@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
@@ -284,6 +286,24 @@ async def test_a_token_discord_does_not_know_names_the_setting(simulator: Simula
     with pytest.raises(InvalidSettings, match="DISCORD_TOKEN"):
         await side.shards.log_in()
     await side.shards.end()
+
+
+def open_sessions() -> int:
+    return sum(isinstance(thing, aiohttp.ClientSession) and not thing.closed for thing in gc.get_objects())
+
+
+async def test_logins_that_fail_leave_no_session_open(
+    simulator: Simulator, people: SimulatorClient, tmp_path: Path
+) -> None:
+    """An API that is away for hours would cost a session every thirty seconds."""
+    side = GatewaySide(simulator, tmp_path)
+    before = open_sessions()
+    await people.add_fault(Fault(path="/users/@me", times=2, status=403))
+    await people.add_fault(Fault(path="/oauth2/applications/@me", times=1, status=403))
+    await side.shards.log_in()
+    assert open_sessions() == before + 1
+    await side.shards.end()
+    assert open_sessions() == before
 
 
 async def test_intents_that_were_not_granted_say_what_to_do(tmp_path: Path) -> None:
