@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,9 @@ from cluster.control_plane import Cluster
 from cluster.errors import Refused, Unavailable
 from cluster.images import components, stores
 from cluster.node import condition
+from tests.cluster.faulty_api import FaultyApi, faulty_api
 from tests.cluster.installed import Installed, install
+from tests.cluster.operating import Stage
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -169,6 +171,22 @@ def crd(api: Api) -> Iterator[Document]:
     yield document
     if not had:
         api.delete(document)
+
+
+@pytest.fixture
+async def faults(cluster: Cluster) -> AsyncIterator[FaultyApi]:
+    """The API server, reached by a way that can be broken."""
+    async with faulty_api(cluster) as api:
+        yield api
+
+
+@pytest.fixture
+def stage(cluster: Cluster, api: Api, namespace: str, crd: Document) -> Iterator[Stage]:
+    """A namespace for operators, with a StatefulSet of three."""
+    stage = Stage(cluster, api, namespace)
+    stage.statefulset(3)
+    yield stage
+    stage.tidy()
 
 
 def shown(request: pytest.FixtureRequest) -> contextlib.AbstractContextManager[None]:

@@ -25,14 +25,6 @@ GOOD = "on('messageCreate', (ctx) => ctx.reply('pong'))"
 
 
 @pytest.fixture
-def stage(cluster: Cluster, api: Api, namespace: str) -> Iterator[Stage]:
-    stage = Stage(cluster, api, namespace)
-    stage.statefulset(3)
-    yield stage
-    stage.tidy()
-
-
-@pytest.fixture
 def other_namespace(api: Api) -> Iterator[str]:
     name = f"flora-test-{secrets.token_hex(4)}"
     document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

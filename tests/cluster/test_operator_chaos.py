@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
-from cluster.api import Api
-from cluster.control_plane import Cluster
-from tests.cluster.faulty_api import FaultyApi, faulty_api
+from tests.cluster.faulty_api import FaultyApi
 from tests.cluster.operating import Stage, current, home
 from tests.waiting import until
 
@@ -27,18 +24,10 @@ STEPS = 60
 
 
 @pytest.fixture
-async def faults(cluster: Cluster) -> AsyncIterator[FaultyApi]:
-    async with faulty_api(cluster) as api:
-        yield api
-
-
-@pytest.fixture
-def stage(cluster: Cluster, api: Api, namespace: str, faults: FaultyApi) -> Iterator[Stage]:
-    stage = Stage(cluster, api, namespace)
+def stage(stage: Stage, faults: FaultyApi) -> Stage:
+    """Whose operator reaches the API server by a way that can be broken."""
     stage.access = faults.access
-    stage.statefulset(3)
-    yield stage
-    stage.tidy()
+    return stage
 
 
 class World:

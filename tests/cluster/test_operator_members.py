@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from cluster.api import Api
-from cluster.control_plane import Cluster
 from flora_core.streams import KeptWriter, Token, make_session
 from flora_core.wire.control import Beat, GatewayReport, Guilds, Joined, Left, gateway_reports
 from flora_operator.ports import NoRetention
@@ -46,14 +44,6 @@ class PlayedGateway:
 
     async def tell(self, news: GatewayReport) -> None:
         await until(lambda: self._stream.write(gateway_reports.encode(news)))
-
-
-@pytest.fixture
-def stage(cluster: Cluster, api: Api, namespace: str) -> Iterator[Stage]:
-    stage = Stage(cluster, api, namespace)
-    stage.statefulset(3)
-    yield stage
-    stage.tidy()
 
 
 async def test_a_guild_that_kicks_the_bot_rests_and_runs_again_when_it_is_back(stage: Stage) -> None:

@@ -6,15 +6,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 import pytest
 
-from cluster.api import Api
-from cluster.control_plane import Cluster
 from tests.cluster.operating import PODS, Stage
 from tests.cluster.played_pods import PlayedPod, get
 
@@ -24,11 +22,10 @@ GUILD = "123456789012345678"
 
 
 @pytest.fixture
-def stage(cluster: Cluster, api: Api, namespace: str) -> Iterator[Stage]:
-    stage = Stage(cluster, api, namespace)
+def stage(stage: Stage) -> Stage:
+    """With one pod, which has every guild."""
     stage.statefulset(1)
-    yield stage
-    stage.tidy()
+    return stage
 
 
 @asynccontextmanager

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from cluster.api import Api, Document
-from cluster.control_plane import Cluster
-from tests.cluster.faulty_api import FaultyApi, faulty_api
+from cluster.api import Document
+from tests.cluster.faulty_api import FaultyApi
 from tests.cluster.operating import PODS, Stage, current, home
 from tests.cluster.played_pods import get
 from tests.waiting import until
@@ -23,18 +21,10 @@ SECRET = {"name": "KEY", "secretKeyRef": {"name": "s", "key": "token"}, "allowed
 
 
 @pytest.fixture
-async def faults(cluster: Cluster) -> AsyncIterator[FaultyApi]:
-    async with faulty_api(cluster) as api:
-        yield api
-
-
-@pytest.fixture
-def stage(cluster: Cluster, api: Api, namespace: str, faults: FaultyApi) -> Iterator[Stage]:
-    stage = Stage(cluster, api, namespace)
+def stage(stage: Stage, faults: FaultyApi) -> Stage:
+    """Whose operator reaches the API server by a way that can be broken."""
     stage.access = faults.access
-    stage.statefulset(3)
-    yield stage
-    stage.tidy()
+    return stage
 
 
 def versions(stage: Stage, guilds: list[str]) -> dict[str, str]:
