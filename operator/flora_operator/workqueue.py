@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
@@ -39,7 +40,8 @@ class WorkQueue(Generic[K]):
         self._again: set[K] = set()
         self._failures: dict[K, int] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
-        self._some = asyncio.Event()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        """Workers that wait; a key wakes one of them and not all."""
         if depth is not None:
             depth.set_function(lambda: len(self._waiting))
 
@@ -60,7 +62,7 @@ class WorkQueue(Generic[K]):
             self._again.add(key)
         elif key not in self._waiting:
             self._waiting[key] = None
-            self._some.set()
+            self._wake_one()
 
     def add_after(self, key: K, seconds: float) -> None:
         """``key`` is to be looked at in ``seconds``, or before when it gets dirty."""
@@ -78,8 +80,14 @@ class WorkQueue(Generic[K]):
     async def get(self) -> K:
         """The next key; ``done`` must follow."""
         while not self._waiting:
-            self._some.clear()
-            await self._some.wait()
+            turn = asyncio.get_running_loop().create_future()
+            self._idle.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._wake_one()  # who was woken and leaves passes it on
+                raise
         key = next(iter(self._waiting))
         del self._waiting[key]
         self._active.add(key)
@@ -127,6 +135,13 @@ class WorkQueue(Generic[K]):
                 raise
             else:
                 self.done(key)
+
+    def _wake_one(self) -> None:
+        while self._idle:
+            turn = self._idle.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
 
     def _leave(self, key: K) -> None:
         self._active.discard(key)

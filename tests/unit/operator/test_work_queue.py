@@ -46,6 +46,37 @@ async def test_one_waits_for_a_key(queue: WorkQueue[str]) -> None:
     assert await getting == "a"
 
 
+async def test_a_key_wakes_one_worker_and_not_all(
+    queue: WorkQueue[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = [asyncio.create_task(queue.get()) for _ in range(16)]
+    await asyncio.sleep(0)
+    woken = 0
+    wake = queue._wake_one
+
+    def count() -> None:
+        nonlocal woken
+        woken += 1
+        wake()
+
+    monkeypatch.setattr(queue, "_wake_one", count)
+    queue.add("a")
+    await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
+    assert (woken, sum(worker.done() for worker in workers), len(queue._idle)) == (1, 1, 15)
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def test_a_worker_that_leaves_when_it_was_woken_wakes_another(queue: WorkQueue[str]) -> None:
+    leaves, stays = asyncio.create_task(queue.get()), asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.add("a")
+    leaves.cancel()
+    async with asyncio.timeout(5):
+        assert await stays == "a"
+
+
 async def test_what_failed_waits_longer_each_time(queue: WorkQueue[str]) -> None:
     loop = asyncio.get_running_loop()
     pauses: list[float] = []
