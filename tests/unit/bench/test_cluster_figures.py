@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from bench import figure_ready
 from bench.cluster import BENCHMARKS
 from bench.cluster_bare import TIME, wanted_status
 from bench.cluster_world import SCRIPT_BYTES, Writes, _Event, _Metadata, _Object, document, script
@@ -62,10 +67,34 @@ def test_writes_are_counted_by_object_and_not_by_what_came() -> None:
 
 def test_every_row_that_is_measured_is_listed() -> None:
     side = Side(100.0, 1.0, 1.0, 100.0, 1.0, 0, [10.0] * 5)
-    for benchmark, count in zip(BENCHMARKS, (1000, 10_000), strict=True):
+    by_name = {benchmark.name: benchmark for benchmark in BENCHMARKS}
+    for name, count in (("thousand", 1000), ("ten-thousand", 10_000)):
+        benchmark = by_name[name]
         names = {row.name for row in _rows(count, side, side)}
         assert names < set(benchmark.rows)
         assert all(row.ok for row in _rows(count, side, side))
+
+
+@pytest.mark.parametrize(("seconds", "fine"), [([0.1] * 20, True), ([0.1] * 18 + [3.5] * 2, False)])
+async def test_apply_to_ready_is_judged_by_its_slowest(
+    seconds: list[float], fine: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def measured(_kubeconfig: Path) -> list[float]:
+        return seconds
+
+    monkeypatch.setenv("KUBECONFIG", "somewhere")
+    monkeypatch.setattr(figure_ready, "_measure", measured)
+    p50, p95 = [row async for row in figure_ready.ready_figures(tmp_path)]
+    assert (p50.name, p50.ok) == ("cluster-ready-p50", True)
+    assert (p95.name, p95.ok, p95.value) == ("cluster-ready-p95", fine, seconds[-1])
+
+
+async def test_without_a_cluster_apply_to_ready_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    rows = [row async for row in figure_ready.ready_figures(tmp_path)]
+    assert [(row.value, row.ok, row.note) for row in rows] == [(None, False, figure_ready.HOW)] * 2
 
 
 def test_a_row_that_falls_short_says_so() -> None:
