@@ -72,10 +72,11 @@ def write_export(
     """Write all that ``guild`` has; raises OSError, KvUnavailable or Stopped."""
     part = path.with_suffix(".part")
     path.parent.mkdir(parents=True, exist_ok=True)
+    others = list(besides.lines())
     hashed, size, count = hashlib.sha256(), 0, 0
     try:
         with part.open("wb", buffering=WRITE_BYTES) as file:
-            for line in _lines(database, guild, besides, stop):
+            for line in _lines(database, guild, others, stop):
                 hashed.update(line)
                 file.write(line)
                 size += len(line)
@@ -83,17 +84,16 @@ def write_export(
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    entries = count - 2 - sum(1 for _ in besides.lines())
-    return Written(path, size, Sha256(hashed.hexdigest()), entries)
+    return Written(path, size, Sha256(hashed.hexdigest()), count - 2 - len(others))
 
 
-def _lines(database: Database, guild: GuildId, besides: Besides, stop: threading.Event) -> Iterator[bytes]:
+def _lines(database: Database, guild: GuildId, others: list[bytes], stop: threading.Event) -> Iterator[bytes]:
     yield export.encode(Export(guild, int(time.time() * 1000)))
     count = 0
     for entry in transfer.entries(database, guild, stop=stop):
         count += 1
         yield export.encode(entry)
-    yield from besides.lines()
+    yield from others
     yield export.encode(ExportEnd(count))
 
 
