@@ -91,11 +91,7 @@ def find_cluster(environment: Mapping[str, str] = os.environ, *, account: Path =
             "KUBECONFIG: is not set, and this is no pod with a ServiceAccount's token; "
             "FLORA_SERVICE_ACCOUNTS needs an API server to ask"
         )
-    return own_cluster(host, environment.get("KUBERNETES_SERVICE_PORT", "443"), account=account)
-
-
-def own_cluster(host: str, port: str, *, account: Path) -> KubeAccess:
-    """The cluster that a pod is in, as the ServiceAccount that is mounted at ``account``."""
+    port = environment.get("KUBERNETES_SERVICE_PORT", "443")
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     return KubeAccess(server, token=Token(file=account / "token"), authorities=account / "ca.crt")
 

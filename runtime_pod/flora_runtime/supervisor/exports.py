@@ -72,10 +72,12 @@ def write_export(
     """Write all that ``guild`` has; raises OSError, KvUnavailable or Stopped."""
     part = path.with_suffix(".part")
     path.parent.mkdir(parents=True, exist_ok=True)
+    others = list(besides.lines())
     hashed, size, count = hashlib.sha256(), 0, 0
     try:
         with part.open("wb", buffering=WRITE_BYTES) as file:
-            for line in _lines(database, guild, besides, stop):
+            entries = transfer.entries(database, guild, stop=stop)
+            for line in encode_lines(guild, entries, others):
                 hashed.update(line)
                 file.write(line)
                 size += len(line)
@@ -83,27 +85,19 @@ def write_export(
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    entries = count - 2 - sum(1 for _ in besides.lines())
-    return Written(path, size, Sha256(hashed.hexdigest()), entries)
-
-
-def _lines(
-    database: Database | Snapshot, guild: GuildId, besides: Besides, stop: threading.Event
-) -> Iterator[bytes]:
-    return encode_lines(guild, transfer.entries(database, guild, stop=stop), besides)
+    return Written(path, size, Sha256(hashed.hexdigest()), count - 2 - len(others))
 
 
 def encode_lines(
-    guild: GuildId, entries: Iterable[ExportedEntry], besides: Besides | None = None
+    guild: GuildId, entries: Iterable[ExportedEntry], others: Iterable[bytes] = ()
 ) -> Iterator[bytes]:
-    """An export of these ``entries``, line by line."""
-    besides = besides or Besides()
+    """An export of these ``entries``, line by line; ``others`` are lines of what there is besides."""
     yield export.encode(Export(guild, int(time.time() * 1000)))
     count = 0
     for entry in entries:
         count += 1
         yield export.encode(entry)
-    yield from besides.lines()
+    yield from others
     yield export.encode(ExportEnd(count))
 
 

@@ -193,9 +193,8 @@ class Handoffs:
 
     async def _leave(self, assignment: Assignment, handoff: str) -> None:
         began, guild = time.monotonic(), GuildId(assignment.guild)
-        if assignment.bundle and self._host.parked(
-            guild
-        ):  # it was to come back from an earlier handoff, and has not yet
+        if assignment.bundle and self._host.parked(guild):
+            # It was to come back from an earlier handoff, and has not yet.
             self._host.load(assignment, handoff="", besides=Besides())
         self._host.pause(guild)
         while self._host.occupied(guild) and time.monotonic() - began < self._patience:

@@ -33,7 +33,9 @@ def test_an_image_is_named_after_its_component_and_flora_s_version() -> None:
 
 
 def test_a_component_that_there_is_not_is_told_with_those_there_are() -> None:
-    with pytest.raises(Unavailable, match="no image web; there are gateway, operator, runtime, api, simulator"):
+    with pytest.raises(
+        Unavailable, match="no image web; there are gateway, operator, runtime, api, simulator"
+    ):
         components(WHEEL, ["web"])
 
 
