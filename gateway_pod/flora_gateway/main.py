@@ -127,10 +127,12 @@ class Gateway:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         self._stopping = True
+        _log.info("gateway_leaving")
+        await self._shards.leave()
         serving.cancel()
         stopping.cancel()
         served, _ = await asyncio.gather(serving, stopping, return_exceptions=True)
-        await self._leave(server, runner)
+        await self._drain(server, runner)
         if isinstance(served, BaseExceptionGroup):
             raise served.exceptions[0]
         if isinstance(served, Exception):
@@ -191,10 +193,8 @@ class Gateway:
             await self._routes.known.wait()
             await self._shards.run(store)
 
-    async def _leave(self, server: GatewayServer, runner: web.AppRunner) -> None:
-        """Stop taking events, resumably; let calls in flight finish, and pods take what is theirs."""
-        _log.info("gateway_leaving")
-        await self._shards.leave()
+    async def _drain(self, server: GatewayServer, runner: web.AppRunner) -> None:
+        """Let calls in flight finish, and pods take what is theirs."""
         if self._proxy is not None:
             await self._proxy.close()
         with contextlib.suppress(TimeoutError):

@@ -136,7 +136,7 @@ class Shards:
         return None if any(shard.connected for shard in self._shards) else "no shard is connected"
 
     async def leave(self) -> None:
-        """Close all connections so that the sessions can be resumed; call after ``run`` was cancelled."""
+        """Close all connections so that the sessions can be resumed; ``run`` is to be cancelled after it."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS), asyncio.TaskGroup() as tasks:
                 for shard in self._shards:

@@ -70,7 +70,7 @@ OnDispatch = Callable[[Dispatch], None]
 
 
 class Shard:
-    """``run`` keeps the connection up until cancelled; ``leave`` makes the session ready to be resumed."""
+    """``run`` keeps the connection up until ``leave``, which makes the session ready to be resumed."""
 
     def __init__(
         self,
@@ -98,12 +98,13 @@ class Shard:
         self._backoff = Backoff(first=0.25, longest=60.0)
         self._garbage = 0
         self._failed_dials = 0
+        self._leaving = False
         self.connected = self.was_connected = False
 
     async def run(self) -> None:
-        """Dial, read, dial again; raises ShardRefused when that is of no use."""
+        """Dial, read, dial again until ``leave``; raises ShardRefused when that is of no use."""
         await self._take_up_session()
-        while True:
+        while not self._leaving:
             try:
                 await self._connect_and_read()
             except ReconnectWebSocket as end:
@@ -119,7 +120,8 @@ class Shard:
                 _log.warning("shard_dial_failed", shard=self.index, error=str(error) or repr(error))
             finally:
                 self._disconnected()
-            await self._backoff.pause()
+            if not self._leaving:
+                await self._backoff.pause()
 
     async def keep_saving(self) -> None:
         """Write the session down whenever it moved on; until cancelled."""
@@ -128,8 +130,13 @@ class Shard:
             await self.save()
 
     async def leave(self) -> None:
-        """Close so that Discord keeps the session (any code but 1000 and 1001), and write it down."""
-        socket, self._socket = self._socket, None
+        """Close so that Discord keeps the session (any code but 1000 and 1001), and write it down.
+
+        ``run`` is to go on meanwhile: a reader that was cancelled takes the closing handshake along, and what
+        had not been read yet makes the kernel reset the connection before Discord has seen the code.
+        """
+        self._leaving = True
+        socket = self._socket
         if socket is not None:
             socket.stop()
             await socket.close(code=4000)

@@ -162,6 +162,8 @@ class Guild:
         self._quarantined = False
         self._last_strike = Outcome.OK
         self._deploying = False
+        self._asked_to_sleep = False
+        """Whether the worker may still answer that with HIBERNATED."""
         self._waits_for_deploy = False
         self._retry_at = 0.0
         self._failed_events: dict[int, str] = {}
@@ -341,6 +343,8 @@ class Guild:
             self._port.to_worker(self, Kind.RESULT, result)
 
     def _pump(self) -> None:
+        if self._asked_to_sleep and self._deploying:
+            return  # which isolate would get them, the one that sleeps or the next, cannot be told from here
         for event in self._backlog.to_send():
             self._port.to_worker(self, Kind.EVENT, _NUMBER.pack(event.number) + event.body)
 
@@ -361,6 +365,7 @@ class Guild:
         """A turn ended: events started, ops to carry out, handlers that settled."""
         self.usage.cpu_ns += turn.cpu_ns
         if turn.started:
+            self._asked_to_sleep = False  # it was asked before this event was sent
             self._started(self._backlog.started(turn.started))
         for done in turn.done:
             type_ = self._backlog.settled(done.event)
@@ -401,7 +406,7 @@ class Guild:
         if self._in_flight is not None and loaded.revision == self._in_flight.revision:
             assignment, self._in_flight = self._in_flight, None
             again = self.loaded is not None and self.loaded == assignment
-            self._deploying = False
+            self._deploying = self._asked_to_sleep = False
             if self._quarantined and again:  # the verdict and this crossed
                 self._port.to_worker(self, Kind.UNLOAD, b"")
                 return
@@ -447,7 +452,10 @@ class Guild:
         if self._in_flight is None or failed.revision != self._in_flight.revision:
             return
         assignment, self._in_flight = self._in_flight, None
+        self._asked_to_sleep = False
         self._load_failed(assignment, failed.outcome, failed.error)
+        if self.presence is Presence.LIVE:
+            self._pump()
 
     def _load_failed(self, assignment: Assignment, outcome: Outcome, error: ScriptError) -> None:
         self._deploying = False
@@ -481,11 +489,13 @@ class Guild:
     def hibernate(self, timers_within: float) -> None:
         """Ask the worker to give the isolate back, unless something of it goes on."""
         self.active_at = self._port.now()
+        self._asked_to_sleep = True
         wish = Hibernate(timers_within)
         self._port.to_worker(self, Kind.HIBERNATE, msgspec.json.encode(wish))
 
     def on_hibernated(self) -> None:
         """The isolate is gone; what was sent meanwhile waits again."""
+        self._asked_to_sleep = False
         self.presence = self._presence_without_isolate()
         self._backlog.unsend(0)
         if self._deploying:
@@ -610,6 +620,7 @@ class Guild:
         self._lose(started, Outcome.KILLED, "its worker process was killed")
 
     def _lose(self, started: int, outcome: Outcome, why: str) -> None:
+        self._asked_to_sleep = False
         self.presence = self._presence_without_isolate()
         self._started(self._backlog.unsend(started))
         lost = list(self._backlog.open)

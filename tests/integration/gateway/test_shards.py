@@ -64,8 +64,8 @@ class GatewaySide:
         await self.shards._client.http.close()
 
     async def leave(self) -> None:
-        await self._cancel()
         await self.shards.leave()
+        await self._cancel()
         await self.shards.end()
 
     async def _cancel(self) -> None:
@@ -192,6 +192,25 @@ async def test_a_gateway_that_leaves_is_resumed_by_the_next_process(
     stats = await people.stats()
     assert (stats.identifies, stats.resumes) == (1, 1)
     await second.leave()
+
+
+async def test_a_gateway_that_leaves_says_so_even_while_events_come(
+    simulator: Simulator, people: SimulatorClient, tmp_path: Path
+) -> None:
+    for round_ in range(1, 11):
+        side = GatewaySide(simulator, tmp_path)
+        await side.start()
+        talking = asyncio.create_task(say_much(people))
+        await side.wait_contents(3)
+        await side.leave()
+        await talking
+        closes = (await people.stats()).closes
+        assert closes == {"4000": round_}, "a connection that is just cut looks like a crash"
+
+
+async def say_much(people: SimulatorClient) -> None:
+    for number in range(30):
+        await people.post(str(number))
 
 
 async def test_after_a_crash_what_no_pod_had_acknowledged_comes_again(

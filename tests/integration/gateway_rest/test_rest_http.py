@@ -23,6 +23,7 @@ from flora_gateway.rest.transport import (
     TransportError,
     fetch,
 )
+from tests.waiting import until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -312,8 +313,7 @@ async def test_a_cancelled_request_takes_its_connection_with_it(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.sleep(0.02)
-    assert discord.open_connections == 0
+    await until(lambda: not discord.open_connections)
     assert (await fetch(transport, get())).status == 204
     assert discord.connections == 2
 

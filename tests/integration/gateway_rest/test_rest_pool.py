@@ -28,6 +28,7 @@ from flora_gateway.rest.transport import (
     TransportClosed,
     fetch,
 )
+from tests.waiting import until
 
 MakeLean = Callable[..., LeanTransport]
 Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
@@ -116,9 +117,8 @@ async def test_a_kept_connection_that_was_closed_is_forgotten(
 ) -> None:
     await fetch(lean, get())
     await discord.close_idle()
-    await asyncio.sleep(0.01)
+    await until(lambda: not lean._open)
     assert not lean._idle
-    assert not lean._open
 
 
 async def test_a_kept_connection_does_not_keep_its_last_answer(
@@ -144,7 +144,7 @@ async def test_bytes_while_nothing_was_asked_end_the_connection(
 
     discord.script(chatty)
     assert (await fetch(lean, get())).body == b'"first"'
-    await asyncio.sleep(0.03)
+    await until(lambda: not lean._open)
     assert (await fetch(lean, get())).status == 204
     assert discord.connections == 2
 
@@ -231,8 +231,7 @@ async def test_connections_that_idle_for_too_long_are_closed(
     lean = make_lean(idle_seconds=0.05)
     await fetch(lean, get())
     assert discord.open_connections == 1
-    await asyncio.sleep(0.15)
-    assert discord.open_connections == 0
+    await until(lambda: not discord.open_connections)
     assert not lean._open
     assert lean._sweeper is None
 
@@ -359,12 +358,11 @@ async def test_a_callback_that_raises_harms_nobody_else(discord: FakeDiscord, ma
         raise ZeroDivisionError
 
     discord.script(answer(200, "x"), raw(then="close"), answer(200, "late", after=0.3))
-    lean.send(get(seconds=0.1), bad)
-    await asyncio.sleep(0.02)
-    lean.send(get(seconds=0.1), bad)
-    await asyncio.sleep(0.02)
+    for count in (1, 2):
+        lean.send(get(seconds=0.1), bad)
+        await until(lambda count=count: len(complaints) == count)
     lean.send(get(seconds=0.05), bad)
-    await asyncio.sleep(0.15)
+    await until(lambda: len(complaints) == 3)
     found = await asyncio.gather(*(fetch(lean, get()) for _ in range(4)))
     assert [one.status for one in found] == [204] * 4
     assert [type(one) for one in complaints] == [ZeroDivisionError] * 3
@@ -394,8 +392,7 @@ async def test_close_ends_dials_and_leaves_nothing_open(discord: FakeDiscord, ma
     assert {type(one) for one in results} <= {TransportClosed, Response}
     assert not lean._open
     assert not lean._dials
-    await asyncio.sleep(0.01)
-    assert discord.open_connections == 0
+    await until(lambda: not discord.open_connections)
 
 
 # TLS

@@ -22,6 +22,7 @@ from flora_core.wire.pipe import (
 )
 from flora_runtime.supervisor.guild import _NUMBER
 from flora_runtime.supervisor.process import Ended, WorkerProcess
+from tests.waiting import until
 
 PATIENCE = 10.0
 S = msgspec.Struct
@@ -127,10 +128,7 @@ class WorkerUnderTest:
 
     async def wait(self, ready: Any, *, seconds: float = PATIENCE) -> Any:
         """Wait until ``ready()`` is true; its value."""
-        async with asyncio.timeout(seconds):
-            while not (value := ready()):
-                await asyncio.sleep(0.003)
-            return value
+        return await until(ready, seconds=seconds, pause=0.003)
 
     async def wait_for(
         self, kind: Kind, into: type[Any], guild: str = "1", wanted: Any = lambda _: True

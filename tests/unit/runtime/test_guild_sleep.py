@@ -6,7 +6,7 @@ from collections import deque
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flora_core.wire.control import Assignment, Failed, Loaded, Outcome, ScriptError
@@ -89,6 +89,39 @@ def test_a_deploy_that_crossed_with_its_sleep_goes_on() -> None:
     guild.on_loaded(loaded(revision=2))
     assert guild.presence is Presence.LIVE
     assert port.sleeps == 0
+
+
+def test_events_after_a_deploy_that_crosses_with_its_sleep_wait_for_the_new_isolate() -> None:
+    guild, port = awake()
+    guild.hibernate(600)
+    guild.assign(assignment(revision=2))
+    guild.deploying(SCRIPT)
+    guild.add_event("MESSAGE_CREATE", 41, b"{}")
+    assert port.sent(Kind.EVENT) == []
+    guild.on_hibernated()
+    guild.on_loaded(loaded(revision=2))
+    assert len(port.sent(Kind.EVENT)) == 1
+
+
+def test_events_go_to_the_old_isolate_meanwhile_when_it_has_begun_another_since_it_was_asked() -> None:
+    guild, port = awake()
+    guild.hibernate(600)
+    guild.add_event("MESSAGE_CREATE", 41, b"{}")
+    guild.on_turn(Turn(started=1, done=[Done(1, Outcome.OK, 1.0)]))
+    guild.assign(assignment(revision=2))
+    guild.deploying(SCRIPT)
+    guild.add_event("MESSAGE_CREATE", 42, b"{}")
+    assert len(port.sent(Kind.EVENT)) == 2
+
+
+def test_events_that_waited_for_a_deploy_that_fails_go_to_the_isolate_that_did_not_sleep() -> None:
+    guild, port = awake()
+    guild.hibernate(600)
+    guild.assign(assignment(revision=2))
+    guild.deploying(SCRIPT)
+    guild.add_event("MESSAGE_CREATE", 41, b"{}")
+    guild.on_failed(FailedIn(2, Outcome.EXCEPTION, ScriptError("bad")))
+    assert len(port.sent(Kind.EVENT)) == 1
 
 
 @pytest.mark.parametrize(
@@ -273,6 +306,7 @@ STEPS = st.sampled_from(["event", "sleep", "deploy ready", "assign", "work", "tu
 
 
 @given(st.lists(STEPS, max_size=120))
+@example(["deploy ready", "work", "hear", "sleep", "assign", "deploy ready", "event"])
 def test_every_event_is_handled_once_however_sleep_deploys_and_events_cross(steps: list[str]) -> None:
     guild, port = make()
     worker = PipeAndWorker(guild, port)
