@@ -19,7 +19,7 @@ from flora_api.deployments.request import as_details, check_message, wanted
 from flora_api.deployments.revisions import Revision, Source
 from flora_api.deployments.service import Deployments, Order, no_such_revision, nothing_deployed
 from flora_api.deployments.store import Deployment
-from flora_api.errors import BadRequest, NotFound, Unavailable
+from flora_api.errors import BadRequest, NotFound
 from flora_api.principal import GuildAccess, IsPrincipal, MayDeploy, MayRead, guard_of
 from flora_core.ids import GuildId, Sha256
 
@@ -73,8 +73,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
     @api.get("", response_model=list[models.Listed], responses=refusals(401, 403, 503))
     async def list_deployments(request: Request, _somebody: IsPrincipal) -> Response:
         """The deployments that you may see."""
-        if not deployments.observed.synced.is_set():
-            raise Unavailable("the API has just started and does not know the cluster yet", retry_after=1)
+        deployments.check_synced()
         guilds = await guard_of(request).guilds(request, deployments.observed.guilds())
         good = await history.last_good_of(guilds)
         rows: list[dict[str, Any]] = []
@@ -112,8 +111,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
     @api.get("/{guild_id}/status", response_model=models.StatusShown, responses=refusals(401, 403, 404, 503))
     async def get_status(access: MayRead) -> models.StatusShown:
         """What the operator and the pod say of it."""
-        if not deployments.observed.synced.is_set():
-            raise Unavailable("the API has just started and does not know the cluster yet", retry_after=1)
+        deployments.check_synced()
         found = deployments.observed.get(access.guild)
         if found is None:
             raise nothing_deployed(access.guild)
@@ -170,7 +168,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         "/{guild_id}/history",
         response_model=models.HistoryPage,
         response_model_exclude_none=True,
-        responses=refusals(401, 403, 400),
+        responses=refusals(401, 403, 400, 404),
     )
     async def get_history(
         access: MayRead,
