@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 
-from flora_api.answers import refusals
+from flora_api.answers import refusals, stream_of
 from flora_api.deployments import models
 from flora_api.deployments.diff import diff_files
 from flora_api.deployments.progress import HEADERS
@@ -35,12 +35,9 @@ class BuildOf(Protocol):
     async def finished(self, guild: GuildId, build_id: str) -> tuple[str, dict[str, str] | None, Sha256]: ...
 
 
-_STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "The revision; with `wait`, events `progress`, then `ready` or `failed`",
-        "content": {EVENTS: {"schema": {"type": "string"}}},
-    }
-}
+_STREAM: Final = stream_of(
+    "The revision; with `wait`, events `progress`, then `ready` or `failed`", "progress", "ready", "failed"
+)
 
 Wait = Annotated[bool, Query(description="Answer with the stream of progress.")]
 Force = Annotated[bool, Query(description="Take the script over from whoever manages it in the cluster.")]
