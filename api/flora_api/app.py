@@ -80,7 +80,10 @@ async def _database_error(_request: Request, error: Exception) -> JSONResponse:
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     """What is wrong, and where; never what was given, which may be a secret."""
     assert isinstance(error, RequestValidationError)
-    found = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
+    found = [
+        {"where": ".".join(map(str, each["loc"])), "what": each["msg"].removeprefix("Value error, ")}
+        for each in error.errors()
+    ]
     first = found[0] if found else {"where": "the request", "what": "cannot be read"}
     return refusal(400, f"{first['where']}: {first['what']}", "INVALID_REQUEST", details={"errors": found})
 

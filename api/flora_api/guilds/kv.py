@@ -37,6 +37,8 @@ PAGE: Final = 100
 PAGE_MOST: Final = 1000
 _STORE_AT: Final = 4
 """Of the parts of ``/api/kv/{guild_id}/{store}``."""
+KEY_MOST: Final = 512
+"""Bytes of a key."""
 CLEAR_SECONDS: Final = 20.0
 """How long one request goes on deleting a store; a pod deletes 10,000 keys at a time."""
 
@@ -173,7 +175,7 @@ def key_router(pods: Pods, journal: Journal) -> APIRouter:
         store: StoreName,
         prefix: str = "",
         limit: Annotated[int, Query(ge=1, le=PAGE_MOST)] = PAGE,
-        cursor: str = "",
+        cursor: Annotated[str, Query(max_length=KEY_MOST, description="As the page before has it.")] = "",
     ) -> Response:
         """Keys in the order of their UTF-8, a page at a time."""
         answer = await stores.read(

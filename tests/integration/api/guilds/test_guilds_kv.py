@@ -127,13 +127,16 @@ async def test_what_is_wrong_is_said_with_the_code_of_kv(api: Api) -> None:
         ("GET", "/kv/1/s/a%00b", None),
         ("PUT", KEY, {"value": "x" * ((1 << 20) + 1)}),
         ("PUT", KEY, {"value": "x", "ttl": 1e300}),
-        ("PUT", KEY, {"value": "x", "expiration": -1e300}),
         ("POST", "/kv/stores", {"guild_id": "1", "store_name": "a/b"}),
     ]:
         assert await api.refused(method, path, body) == (400, "INVALID_INPUT"), (method, path)
     for method, path, body in [
         ("PUT", KEY, {}),
         ("PUT", KEY, {"value": 1}),
+        ("PUT", KEY, {"value": "x", "ttl": 0}),
+        ("PUT", KEY, {"value": "x", "expiration": -1e300}),
+        ("POST", "/kv/1/s/bulk", {"put": [{"key": "k", "value": "x", "expiration": 1}]}),
+        ("GET", f"/kv/1/s?cursor={'x' * 513}", None),
         ("PUT", KEY, {"value": "x", "tll": 60}),
         ("GET", "/kv/1/s?limit=0", None),
         ("GET", "/kv/1/s?limit=1001", None),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -20,6 +21,7 @@ from typing import Any, Final, Self, TypeVar
 import aiohttp
 import asyncpg
 import httpx
+import structlog
 import uvicorn
 from aiohttp import web
 from pydantic import SecretStr
@@ -139,6 +141,8 @@ class WholeApi:
     async def _opened(self) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
+            stack.callback(structlog.reset_defaults)
+            structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
             database = self.database = await enter(await Database.open(self._database_url))
             redis = open_redis(self._redis_url)
             stack.push_async_callback(redis.aclose)
