@@ -47,6 +47,21 @@ def of_a_guild(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return refusals(401, 403, 404, *statuses)
 
 
+def stream_of(description: str, *names: str) -> dict[int | str, dict[str, Any]]:
+    """For ``responses=`` of a route that answers with server-sent events of these names; the schema is that of
+    each event. ``message`` is the name of those without any."""
+    event = {
+        "type": "object",
+        "properties": {
+            "event": {"enum": list(names)},
+            "id": {"type": "string"},
+            "data": {"type": "string", "contentMediaType": "application/json"},
+        },
+        "required": ["data"],
+    }
+    return {200: {"description": description, "content": {"text/event-stream": {"schema": event}}}}
+
+
 def refusal(
     status: int, message: str, code: str, *, details: object = None, retry_after: float | None = None
 ) -> JSONResponse:

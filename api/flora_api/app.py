@@ -46,14 +46,16 @@ def make_app(guard: Guard, routers: Iterable[APIRouter]) -> FastAPI:
 
 
 def _with_our_errors(document: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI describes requests that cannot be read as 422 with a body of its own; here they are 400."""
+    """FastAPI describes requests that cannot be read as 422 with a body of its own; here they are 400. A body
+    may be too large wherever there is one."""
+    body = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
     for operations in document["paths"].values():
         for operation in operations.values():
             responses: dict[str, Any] = operation["responses"]
             if responses.pop("422", None) is not None:
-                body = {"schema": {"$ref": "#/components/schemas/ErrorBody"}}
-                content = {"application/json": body}
-                responses.setdefault("400", {"description": "What to write instead.", "content": content})
+                responses.setdefault("400", {"description": "What to write instead.", "content": body})
+            if "requestBody" in operation:
+                responses.setdefault("413", {"description": "Too large.", "content": body})
             for status, response in responses.items():
                 if status >= "400" and "content" in response:  # also where success is plain text
                     response["content"] = {"application/json": next(iter(response["content"].values()))}
@@ -78,7 +80,10 @@ async def _database_error(_request: Request, error: Exception) -> JSONResponse:
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     """What is wrong, and where; never what was given, which may be a secret."""
     assert isinstance(error, RequestValidationError)
-    found = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
+    found = [
+        {"where": ".".join(map(str, each["loc"])), "what": each["msg"].removeprefix("Value error, ")}
+        for each in error.errors()
+    ]
     first = found[0] if found else {"where": "the request", "what": "cannot be read"}
     return refusal(400, f"{first['where']}: {first['what']}", "INVALID_REQUEST", details={"errors": found})
 

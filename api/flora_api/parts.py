@@ -122,7 +122,7 @@ async def open_parts(common: Common, open_store: OpenStore = in_the_cluster) -> 
                 deployments.router(deployed, built),
                 builds.router(built),
                 guilds.router(fleet, database, count=_counting(deployed)),
-                secret_routes.router(secrets),
+                secret_routes.router(secrets, in_manifest=deployed.secrets_of),
                 log_routes.router(logs),
                 installation.router(),
             ],

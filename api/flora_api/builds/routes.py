@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from flora_api.answers import of_a_guild
+from flora_api.answers import of_a_guild, stream_of
 from flora_api.builds.archive import ARCHIVE_LIMIT
 from flora_api.builds.service import Builds, no_such_build
 from flora_api.builds.table import Build
@@ -44,10 +44,7 @@ class BuildShown(BaseModel):
 
 
 _ANSWERS: Final = of_a_guild(400, 413)
-_LOGS: Final[dict[int | str, dict[str, Any]]] = {
-    **_ANSWERS,
-    200: {"description": "Events `log`, then `done`", "content": {EVENTS: {"schema": {"type": "string"}}}},
-}
+_LOGS: Final = {**_ANSWERS, **stream_of("Events `log`, then `done`", "log", "done")}
 
 
 def router(builds: Builds) -> APIRouter:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 
-from flora_api.answers import refusals
+from flora_api.answers import refusals, stream_of
 from flora_api.deployments import models
 from flora_api.deployments.diff import diff_files
 from flora_api.deployments.progress import HEADERS
@@ -19,7 +19,7 @@ from flora_api.deployments.request import as_details, check_message, wanted
 from flora_api.deployments.revisions import Revision, Source
 from flora_api.deployments.service import Deployments, Order, no_such_revision, nothing_deployed
 from flora_api.deployments.store import Deployment
-from flora_api.errors import BadRequest, NotFound, Unavailable
+from flora_api.errors import BadRequest, NotFound
 from flora_api.principal import GuildAccess, IsPrincipal, MayDeploy, MayRead, guard_of
 from flora_core.ids import GuildId, Sha256
 
@@ -35,12 +35,9 @@ class BuildOf(Protocol):
     async def finished(self, guild: GuildId, build_id: str) -> tuple[str, dict[str, str] | None, Sha256]: ...
 
 
-_STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "The revision; with `wait`, events `progress`, then `ready` or `failed`",
-        "content": {EVENTS: {"schema": {"type": "string"}}},
-    }
-}
+_STREAM: Final = stream_of(
+    "The revision; with `wait`, events `progress`, then `ready` or `failed`", "progress", "ready", "failed"
+)
 
 Wait = Annotated[bool, Query(description="Answer with the stream of progress.")]
 Force = Annotated[bool, Query(description="Take the script over from whoever manages it in the cluster.")]
@@ -73,8 +70,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
     @api.get("", response_model=list[models.Listed], responses=refusals(401, 403, 503))
     async def list_deployments(request: Request, _somebody: IsPrincipal) -> Response:
         """The deployments that you may see."""
-        if not deployments.observed.synced.is_set():
-            raise Unavailable("the API has just started and does not know the cluster yet", retry_after=1)
+        deployments.check_synced()
         guilds = await guard_of(request).guilds(request, deployments.observed.guilds())
         good = await history.last_good_of(guilds)
         rows: list[dict[str, Any]] = []
@@ -112,8 +108,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
     @api.get("/{guild_id}/status", response_model=models.StatusShown, responses=refusals(401, 403, 404, 503))
     async def get_status(access: MayRead) -> models.StatusShown:
         """What the operator and the pod say of it."""
-        if not deployments.observed.synced.is_set():
-            raise Unavailable("the API has just started and does not know the cluster yet", retry_after=1)
+        deployments.check_synced()
         found = deployments.observed.get(access.guild)
         if found is None:
             raise nothing_deployed(access.guild)
@@ -170,7 +165,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         "/{guild_id}/history",
         response_model=models.HistoryPage,
         response_model_exclude_none=True,
-        responses=refusals(401, 403, 400),
+        responses=refusals(401, 403, 400, 404),
     )
     async def get_history(
         access: MayRead,

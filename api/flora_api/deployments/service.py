@@ -18,11 +18,12 @@ from flora_api.deployments.request import BundlingFailed, Prebuilt, Sources, Wan
 from flora_api.deployments.revisions import NewRevision, Revision, Source, source_digest, source_of
 from flora_api.deployments.settling import Settling
 from flora_api.deployments.store import INLINE_LIMIT, DeploymentStore, StoreError
-from flora_api.errors import ApiError, BadRequest, Conflict, NotFound, TooMany
+from flora_api.errors import ApiError, BadRequest, Conflict, NotFound, TooMany, Unavailable
 from flora_api.principal import GuildAccess
 from flora_core.database import Bundles, Database
 from flora_core.errors import BundleTooLarge, DatabaseError, InvalidBundle
 from flora_core.ids import GuildId, Sha256
+from flora_core.manifest import SecretSpec
 from flora_core.telemetry import logger
 from flora_core.toolchain import Bundle, Diagnostic, Project, Toolchain
 
@@ -92,6 +93,17 @@ class Deployments:
         if self._running is None or self._running.done():
             return "nobody looks after deploys any more; restart the API"
         return None if self.observed.synced.is_set() else "the GuildDeployments are not known yet"
+
+    def secrets_of(self, guild: GuildId) -> tuple[SecretSpec, ...]:
+        """Those that the guild's object takes from Kubernetes; raises Unavailable."""
+        self.check_synced()
+        found = self.observed.get(guild)
+        return found.secrets if found is not None else ()
+
+    def check_synced(self) -> None:
+        """Raises Unavailable until all objects are known."""
+        if not self.observed.synced.is_set():
+            raise Unavailable("the API has just started and does not know the cluster yet", retry_after=1)
 
     # ---------------------------------------------------------------- changing something
 

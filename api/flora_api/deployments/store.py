@@ -19,7 +19,7 @@ from msgspec import Struct
 from flora_api.deployments.revisions import source_digest
 from flora_core.errors import FloraError
 from flora_core.ids import GuildId, Sha256
-from flora_core.manifest import API_VERSION, GROUP, KIND
+from flora_core.manifest import API_VERSION, GROUP, KIND, SecretSpec
 
 REVISION: Final = f"{GROUP}/revision"
 """The annotation that names the revision of the API which an object is of."""
@@ -128,6 +128,8 @@ class Deployment:
     created: str
     leaving: bool
     """Somebody deleted it."""
+    secrets: tuple[SecretSpec, ...] = ()
+    """That it takes from Kubernetes: names and hosts."""
     status: ObjectStatus = NO_STATUS
 
     @property
@@ -205,7 +207,7 @@ def manifest(
 
 
 def from_document(document: Mapping[str, Any]) -> tuple[Deployment, dict[str, str] | None]:
-    """An object, and its files when it has them. A status that cannot be read counts as none."""
+    """An object, and its files when it has them. What of it cannot be read counts as not there."""
     metadata: dict[str, Any] = document["metadata"]
     spec: dict[str, Any] = document.get("spec") or {}
     source: dict[str, Any] = spec.get("source") or {}
@@ -213,6 +215,10 @@ def from_document(document: Mapping[str, Any]) -> tuple[Deployment, dict[str, st
         status = msgspec.convert(document.get("status") or {}, ObjectStatus)
     except msgspec.ValidationError:
         status = NO_STATUS
+    try:
+        secrets = msgspec.convert(spec.get("secrets") or (), tuple[SecretSpec, ...])
+    except msgspec.ValidationError:  # of a CRD that is newer than we are
+        secrets = ()
     labels: dict[str, str] = metadata.get("labels") or {}
     deployment = Deployment(
         guild=GuildId(str(spec.get("guildId") or metadata["name"].removeprefix("guild-"))),
@@ -227,6 +233,7 @@ def from_document(document: Mapping[str, Any]) -> tuple[Deployment, dict[str, st
         manager=_manager(metadata),
         created=metadata.get("creationTimestamp", ""),
         leaving="deletionTimestamp" in metadata,
+        secrets=secrets,
         status=status,
     )
     return deployment, source.get("files")

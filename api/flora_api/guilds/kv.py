@@ -6,13 +6,15 @@ import json
 import time
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
+from urllib.parse import unquote_to_bytes
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from msgspec import Raw, Struct
 
 from flora_api.answers import of_a_guild
+from flora_api.errors import BadRequest
 from flora_api.guilds.journal import Journal
 from flora_api.guilds.models import (
     Bulk,
@@ -33,10 +35,25 @@ from flora_core.ids import GuildId
 
 PAGE: Final = 100
 PAGE_MOST: Final = 1000
+_STORE_AT: Final = 4
+"""Of the parts of ``/api/kv/{guild_id}/{store}``."""
+KEY_MOST: Final = 512
+"""Bytes of a key."""
 CLEAR_SECONDS: Final = 20.0
 """How long one request goes on deleting a store; a pod deletes 10,000 keys at a time."""
 
-StoreName = Annotated[str, Path(description="The store's name.")]
+
+def _store_name(request: Request, store: Annotated[str, Path(description="The store's name.")]) -> str:
+    """Raises BadRequest for a name with a slash: a path is decoded before it is matched, so that ``a%2Fb/c``
+    would be the key ``b/c`` of the store ``a``."""
+    raw: bytes = request.scope.get("raw_path") or b""
+    sent = raw.partition(b"?")[0].split(b"/")[_STORE_AT : _STORE_AT + 1]
+    if [unquote_to_bytes(part) for part in sent] != [store.encode()]:
+        raise BadRequest("store: its name should have no slash", code="INVALID_INPUT")
+    return store
+
+
+StoreName = Annotated[str, Depends(_store_name)]
 KeyName = Annotated[str, Path(description="The key, percent-encoded whole.")]
 
 
@@ -135,8 +152,10 @@ def store_router(pods: Pods, journal: Journal) -> APIRouter:
         there = await stores.sizes(access.guild)
         return MadeStore(store=next((store for store in there if store.store_name == body.store_name), empty))
 
-    @router.delete("/stores/{guild_id}/{store}", response_model=Removed, responses=of_a_guild())
-    async def clear_store(access: MayUseKv, store: StoreName) -> Removed:
+    @router.delete("/stores/{guild_id}/{store:path}", response_model=Removed, responses=of_a_guild())
+    async def clear_store(
+        access: MayUseKv, store: Annotated[str, Path(description="The store's name.")]
+    ) -> Removed:
         """Delete a store with all of its keys."""
         removed = await stores.clear(access.guild, store)
         await journal.record(access, "kv.clear", store=store, removed=removed.removed)
@@ -156,7 +175,7 @@ def key_router(pods: Pods, journal: Journal) -> APIRouter:
         store: StoreName,
         prefix: str = "",
         limit: Annotated[int, Query(ge=1, le=PAGE_MOST)] = PAGE,
-        cursor: str = "",
+        cursor: Annotated[str, Query(max_length=KEY_MOST, description="As the page before has it.")] = "",
     ) -> Response:
         """Keys in the order of their UTF-8, a page at a time."""
         answer = await stores.read(

@@ -5,10 +5,11 @@ Answers that are read often are passed on as the pod wrote them, and these model
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 PUTS_MOST = 1000
 """Entries of one bulk change, in each of its lists."""
@@ -59,10 +60,21 @@ class Value(BaseModel):
     metadata: Any = None
 
 
+def _to_come(seconds: float) -> float:
+    """What is written for a time that is past would be gone without a word."""
+    if seconds <= time.time():
+        raise ValueError("lies in the past; give Unix seconds, or a ttl")
+    return seconds
+
+
 class _Kept(_Asked):
     value: str
-    ttl: Seconds | None = Field(default=None, description="Seconds from now until it is gone.")
-    expiration: Seconds | None = Field(default=None, description="Unix seconds, instead of ttl.")
+    ttl: Annotated[Seconds, Field(gt=0)] | None = Field(
+        default=None, description="Seconds from now until it is gone."
+    )
+    expiration: Annotated[Seconds, AfterValidator(_to_come)] | None = Field(
+        default=None, description="Unix seconds, instead of ttl; not in the past."
+    )
     metadata: Any = Field(default=None, description="Any JSON, told with the key in lists.")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
-from flora_api.answers import of_a_guild
+from flora_api.answers import of_a_guild, stream_of
 from flora_api.logs.lines import LONGEST_GREP, Wanted, parse_place
 from flora_api.logs.service import LogService
 from flora_api.logs.sse import Following, events
@@ -43,12 +43,7 @@ Grep = Annotated[
 Since = Annotated[int, Query(ge=0, le=1 << 52, description="Milliseconds since 1970.")]
 Until = Annotated[int | None, Query(ge=0, le=1 << 52, description="Milliseconds since 1970.")]
 
-_STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "Server-sent events: `id` and `data` are a line's; `event: missed` has `{missed}`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
-}
+_STREAM: Final = stream_of("`id` and `data` are a line's; `missed` has `{missed}`.", "message", "missed")
 
 
 def router(service: LogService) -> APIRouter:

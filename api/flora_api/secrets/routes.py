@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -16,8 +16,8 @@ from flora_api.secrets.service import SecretService
 from flora_core.ids import GuildId
 from flora_core.manifest import SecretSpec
 
-ManifestSecrets = Callable[[GuildId], Awaitable[Sequence[SecretSpec]]]
-"""The secrets that a guild's GuildDeployment takes from Kubernetes."""
+ManifestSecrets = Callable[[GuildId], Sequence[SecretSpec]]
+"""The secrets that a guild's GuildDeployment takes from Kubernetes; may raise ApiError."""
 
 Name = Annotated[str, Path(description="What the script calls it: letters, digits and `_`, at most 64.")]
 
@@ -64,11 +64,7 @@ _READ: Final = of_a_guild(400)
 _WRITE: Final = of_a_guild(400, 507)
 
 
-async def _none(_guild: GuildId) -> Sequence[SecretSpec]:
-    return []
-
-
-def router(service: SecretService, *, in_manifest: ManifestSecrets = _none) -> APIRouter:
+def router(service: SecretService, *, in_manifest: ManifestSecrets = lambda _guild: ()) -> APIRouter:
     """The routes. ``in_manifest`` has those that Kubernetes gives the guild."""
     routes = APIRouter(prefix="/secrets", tags=["secrets"])
 
@@ -93,7 +89,7 @@ def router(service: SecretService, *, in_manifest: ManifestSecrets = _none) -> A
                 updated_at=None,
                 source="kubernetes",
             )
-            for spec in await in_manifest(access.guild)
+            for spec in in_manifest(access.guild)
         ]
         return sorted([*stored, *given], key=lambda secret: (secret.name, secret.source))
 

@@ -61,7 +61,11 @@ class WorkerProcess(asyncio.Protocol):
         self._coalescer = Coalescer(self._flush)
         self._loop = asyncio.get_running_loop()
         self._reason, self._detail = Ended.BY_ITSELF, "it ended by itself"
-        self.last_heard = self._loop.time()
+        self._lived = True
+        """Whether there was a sign of life since the last look."""
+        self._written = 0
+        self._waiting = self._taken = 0
+        """Bytes that waited, and that had left, at the last look."""
         page = open_page()
         self.recorder: Final = FlightRecorder(page)
         ours, theirs = socket.socketpair()
@@ -114,6 +118,18 @@ class WorkerProcess(asyncio.Protocol):
             self.recorder.close()
         return self.process.returncode
 
+    def lived(self) -> bool:
+        """Whether it said something since the last call, or took something of what waits for it.
+
+        A ping waits behind what was sent before it, which may be a hundred megabytes of answers to fetches.
+        While some of it waits here the socket is full, and what leaves then was read on the other side.
+        """
+        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        taken = self._written - waiting
+        lived = self._lived or (self._waiting > 0 and taken > self._taken)
+        self._lived, self._waiting, self._taken = False, waiting, taken
+        return lived
+
     def rss_bytes(self) -> int:
         """Resident memory; 0 where the platform does not tell."""
         try:
@@ -129,7 +145,7 @@ class WorkerProcess(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self.last_heard = self._loop.time()
+        self._lived = True
         try:
             for frame in self._splitter.feed(data):
                 self._on_frame(frame)
@@ -145,6 +161,7 @@ class WorkerProcess(asyncio.Protocol):
     def _flush(self) -> None:
         data, self._out = b"".join(self._out), []
         if self._transport is not None:
+            self._written += len(data)
             self._transport.write(data)
 
 

@@ -28,6 +28,9 @@ from flora_runtime.supervisor.memory import ContainerMemory
 from flora_runtime.supervisor.process import Ended, WorkerProcess
 
 PING_SECONDS: Final = 1.0
+LONGEST_LOOK_SECONDS: Final = 2 * PING_SECONDS
+"""What a look that comes late counts for: if this process stood still, its workers have been no more silent
+than it was deaf."""
 START_SECONDS: Final = 15.0
 """A process that has not said it is ready by then is replaced."""
 
@@ -253,10 +256,12 @@ class Worker:
         except TimeoutError:
             process.kill(Ended.SILENT, f"it was not ready within {START_SECONDS:g} s")
             return
-        process.last_heard = loop.time()
+        silence, looked_at = 0.0, loop.time()
         while True:
             await asyncio.sleep(PING_SECONDS)
-            silence = loop.time() - process.last_heard
+            now = loop.time()
+            silence = 0.0 if process.lived() else silence + min(now - looked_at, LONGEST_LOOK_SECONDS)
+            looked_at = now
             if silence > self._limits.silence_seconds:
                 process.kill(Ended.SILENT, f"it was silent for {silence:.1f} s")
             elif self._stuck:

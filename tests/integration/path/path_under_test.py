@@ -40,10 +40,11 @@ from flora_gateway.shards.sessions import LowWater
 from flora_gateway.shards.shard import Dispatch
 from flora_runtime.supervisor.pod import RuntimePod
 from flora_runtime.supervisor.settings import RuntimeSettings
+from tests.waiting import until
 
 POD = PodName("flora-runtime-0")
 TOKEN = "runtime-token"
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def bundled(code: str) -> Bundle:
@@ -256,10 +257,7 @@ class PathUnderTest:
         return self.dispatch("MESSAGE_CREATE", data, sequence=sequence)
 
     async def wait(self, ready: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
-        async with asyncio.timeout(seconds):
-            while not (value := ready()):
-                await asyncio.sleep(0.005)
-            return value
+        return await until(ready, seconds=seconds, pause=0.005)
 
     async def wait_contents(self, count: int) -> list[str]:
         await self.wait(lambda: len(self.discord.contents) >= count)

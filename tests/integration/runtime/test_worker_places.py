@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -220,6 +221,36 @@ async def test_a_process_that_falls_silent_is_replaced(owner: Owner) -> None:
         os.kill(first, signal.SIGSTOP)
         await until(lambda: restarts(Ended.SILENT) > before)
         await until(lambda: place.ready and place.pid != first)
+
+
+async def test_a_process_that_still_reads_what_was_sent_is_not_silent(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to a ping waits behind it."""
+    monkeypatch.setattr(module, "PING_SECONDS", 60.0)  # nobody else looks
+    async with running(owner) as place:
+        await until(lambda: place.ready)
+        process = place._process
+        assert process is not None
+        os.kill(process.pid, signal.SIGSTOP)
+        for _ in range(8):
+            process.send(Kind.BROADCAST, bytes(4 << 20))
+        await asyncio.sleep(0)  # until it is written, as far as it goes
+        process.lived()
+        assert not process.lived()
+        os.kill(process.pid, signal.SIGCONT)
+        await until(process.lived)
+
+
+async def test_a_process_is_not_silent_because_nobody_listened(owner: Owner) -> None:
+    before = restarts(Ended.SILENT)
+    async with running(owner, silence_seconds=2.5) as place:
+        await until(lambda: place.ready)
+        pid = place.pid
+        await asyncio.sleep(0.1)
+        time.sleep(4)  # noqa: ASYNC251  as a machine that is paused
+        await asyncio.sleep(0.2)
+        assert (place.pid, restarts(Ended.SILENT)) == (pid, before)
 
 
 async def test_a_process_over_its_memory_is_replaced(owner: Owner) -> None:

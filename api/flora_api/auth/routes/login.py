@@ -128,7 +128,13 @@ def router(
         here.set_cookie(request, answer, LOGIN_COOKIE, browser, seconds=LOGIN_SECONDS, path=LOGIN_PATH)
         return answer
 
-    @routes.get("/login", status_code=303, responses=leaving | refusals(429, 503), summary="Log in")
+    @routes.get(
+        "/login",
+        status_code=303,
+        response_class=RedirectResponse,
+        responses=leaving | refusals(429, 503),
+        summary="Log in",
+    )
     async def login(
         request: Request,
         next: Annotated[str, Query(description="A path of this host.")] = "/",  # noqa: A002
@@ -136,7 +142,11 @@ def router(
         return await begin(request, path=local_path(next))
 
     @routes.get(
-        "/cli", status_code=303, responses=leaving | refusals(400, 429, 503), summary="Log in from a CLI"
+        "/cli",
+        status_code=303,
+        response_class=RedirectResponse,
+        responses=leaving | refusals(400, 429, 503),
+        summary="Log in from a CLI",
     )
     async def cli(request: Request, redirect: str, state: str, challenge: str) -> Response:
         waiting = cli_login(redirect, state, challenge, is_challenge=pkce.is_challenge(challenge))
@@ -145,6 +155,7 @@ def router(
     @routes.get(
         "/callback",
         status_code=303,
+        response_class=RedirectResponse,
         responses=leaving | refusals(401, 403, 429, 503),
         summary="Where Discord sends the browser back to",
     )

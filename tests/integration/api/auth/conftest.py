@@ -122,8 +122,9 @@ class PlayedGateway:
     """Answered instead, when it is not 0."""
 
 
-@pytest.fixture
-async def gateway(simulator: Simulator) -> AsyncIterator[PlayedGateway]:
+@asynccontextmanager
+async def playing_gateway(simulator: Simulator) -> AsyncIterator[PlayedGateway]:
+    """On a port, for as long as the block lasts."""
     settings = RestSettings(api_url=simulator.api_url)
     proxy = Proxy(settings, token=SecretStr(simulator.token), application=BOT, scope=ScopeMap())
     played = PlayedGateway(Standings(proxy.look_up))
@@ -143,6 +144,12 @@ async def gateway(simulator: Simulator) -> AsyncIterator[PlayedGateway]:
     async with listening(app) as played.url:
         yield played
     await proxy.close()
+
+
+@pytest.fixture
+async def gateway(simulator: Simulator) -> AsyncIterator[PlayedGateway]:
+    async with playing_gateway(simulator) as played:
+        yield played
 
 
 @dataclass

@@ -118,17 +118,25 @@ async def test_what_is_wrong_is_said_with_the_code_of_kv(api: Api) -> None:
     for method, path, body in [
         ("GET", f"/kv/1/s/{long_key}", None),
         ("GET", "/kv/1/s.t/k", None),
+        ("GET", "/kv/1/a%2Fb/k", None),
+        ("GET", "/kv/1/a%2fb", None),
+        ("DELETE", "/kv/1/a%2Fb/k", None),
+        ("PUT", "/kv/1/a%2Fb/k", {"value": "x"}),
+        ("DELETE", "/kv/stores/1/a%2Fb", None),
         ("GET", "/kv/1/s/", None),
         ("GET", "/kv/1/s/a%00b", None),
         ("PUT", KEY, {"value": "x" * ((1 << 20) + 1)}),
         ("PUT", KEY, {"value": "x", "ttl": 1e300}),
-        ("PUT", KEY, {"value": "x", "expiration": -1e300}),
         ("POST", "/kv/stores", {"guild_id": "1", "store_name": "a/b"}),
     ]:
         assert await api.refused(method, path, body) == (400, "INVALID_INPUT"), (method, path)
     for method, path, body in [
         ("PUT", KEY, {}),
         ("PUT", KEY, {"value": 1}),
+        ("PUT", KEY, {"value": "x", "ttl": 0}),
+        ("PUT", KEY, {"value": "x", "expiration": -1e300}),
+        ("POST", "/kv/1/s/bulk", {"put": [{"key": "k", "value": "x", "expiration": 1}]}),
+        ("GET", f"/kv/1/s?cursor={'x' * 513}", None),
         ("PUT", KEY, {"value": "x", "tll": 60}),
         ("GET", "/kv/1/s?limit=0", None),
         ("GET", "/kv/1/s?limit=1001", None),
@@ -167,9 +175,9 @@ GUARDED = [
 async def test_only_those_who_may_use_it(api: Api) -> None:
     for method, path in GUARDED:
         assert await api.refused(method, path, token="") == (401, "UNAUTHORIZED")
-        assert await api.refused(method, path, token="reader") == (403, "FORBIDDEN")
+        assert await api.refused(method, path, token="reader") == (403, "NOT_GUILD_ADMIN")
         elsewhere = path.replace("guild_id=1", "guild_id=3").replace("/1", "/3", 1)
-        assert await api.refused(method, elsewhere) == (404, "NOT_FOUND")
+        assert await api.refused(method, elsewhere) == (404, "BOT_NOT_IN_GUILD")
 
 
 async def test_a_guild_without_a_script_has_no_storage(api: Api) -> None:

@@ -220,7 +220,7 @@ async def test_every_change_is_recorded_with_who_made_it_and_without_the_value(
 
 
 async def test_those_of_kubernetes_are_listed_too(service: SecretService) -> None:
-    async def given(guild: GuildId) -> Sequence[SecretSpec]:
+    def given(guild: GuildId) -> Sequence[SecretSpec]:
         assert guild == GUILD
         return [SecretSpec("KEY", SecretKeyRef("s", "k"), ["k.example.com"])]
 
