@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tomllib
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +49,8 @@ class Recipe:
     """All that the Dockerfile copies."""
     stages: tuple[str, ...] = ()
     """Those to keep between two builds, besides the last."""
+    wheel: Path | None = None
+    """Flora's; what the Dockerfile takes away again of its packages does not count."""
 
     @property
     def full_name(self) -> str:
@@ -58,6 +62,8 @@ class Recipe:
         digest = hashlib.sha256(BASE.encode())
         for path in (self.dockerfile, *self.files):
             digest.update(f"\0{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        if self.wheel is not None:
+            digest.update(_digest_of(self.wheel, kept_packages(self.dockerfile.read_text())))
         return digest.hexdigest()[:16]
 
     def archive(self) -> Path:
@@ -72,14 +78,33 @@ def version() -> str:
 
 def components(wheel: Path, names: Iterable[str] = COMPONENTS) -> list[Recipe]:
     """Those of flora's own, of which ``wheel`` is a part. Raises Unavailable for one that there is not."""
-    files = (ROOT / "pyproject.toml", ROOT / "requirements.lock", wheel)
+    files = (ROOT / "pyproject.toml", ROOT / "requirements.lock")
     recipes: list[Recipe] = []
     for name in names:
         if name not in COMPONENTS:
             raise Unavailable(f"there is no image {name}; there are {', '.join(COMPONENTS)}")
         dockerfile = ROOT / COMPONENTS[name] / "Dockerfile"
-        recipes.append(Recipe(f"flora-{name}:{version()}", dockerfile, ROOT, files, stages=("build",)))
+        image = f"flora-{name}:{version()}"
+        recipes.append(Recipe(image, dockerfile, ROOT, files, stages=("build",), wheel=wheel))
     return recipes
+
+
+def kept_packages(dockerfile: str) -> frozenset[str]:
+    """Those of flora's packages that an image keeps of the wheel. Raises Unavailable when it does not say."""
+    kept = re.search(r"grep -vxE '\./flora_\(([a-z|]+)\)'", dockerfile)
+    if kept is None:
+        raise Unavailable("the Dockerfile does not say which packages of the wheel it keeps")
+    return frozenset(f"flora_{name}" for name in kept[1].split("|"))
+
+
+def _digest_of(wheel: Path, packages: frozenset[str]) -> bytes:
+    """Of the files in ``packages``."""
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(wheel) as archive:
+        for name in sorted(archive.namelist()):
+            if name.partition("/")[0] in packages:
+                digest.update(f"\0{name}\0".encode() + hashlib.sha256(archive.read(name)).digest())
+    return digest.digest()
 
 
 def stores() -> list[Recipe]:

@@ -59,6 +59,9 @@ class ApiSettings(Settings):
     discord_url: str = "https://discord.com"
     """Where people log in; a simulated Discord is reached by this alone."""
 
+    discord_browser_url: str = ""
+    """The same for people's browsers, where they do not reach a simulated one by ``discord_url``."""
+
     discord_client_id: str = ""
     """Of the bot's application (Discord: Developer Portal > OAuth2)."""
 

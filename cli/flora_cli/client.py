@@ -282,7 +282,8 @@ def refusal(status: int, content: bytes, *, url: str, retry_after: float | None 
             message = f"{message}; is it an API of flora?"
         return NotThere(message, code=body.code, details=body.details)
     if status in _LATER or (status >= 500 and status != 507):
-        when = f"; try again in {retry_after:.0f} s" if retry_after else ""
+        says_so = "try again" in message
+        when = f"; try again in {retry_after:.0f} s" if retry_after and not says_so else ""
         return Unavailable(f"{message}{when}", code=body.code, details=body.details)
     return Refused(message, code=body.code, details=body.details)
 

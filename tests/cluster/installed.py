@@ -17,6 +17,7 @@ from cluster.api import Api, Document
 from cluster.control_plane import Cluster
 from cluster.errors import Refused
 from cluster.node import condition
+from cluster.place import NETWORKS, outside
 from tests.cluster.charts import CHART, Helm, HelmFailed, Values
 from tests.cluster.pods import log
 
@@ -42,7 +43,8 @@ VALUES: Final[Values] = {
     "runtime": {
         "replicas": PODS,
         "resources": LITTLE,
-        "config": {"RUNTIME_MAX_WORKERS": 1},
+        # Scripts may ask servers that tests run on this machine.
+        "config": {"RUNTIME_MAX_WORKERS": 1, "RUNTIME_FETCH_ALLOW": str(NETWORKS)},
         "terminationGracePeriodSeconds": 60,
     },
     "api": {"enabled": True, "replicas": 1, "resources": LITTLE},
@@ -91,6 +93,11 @@ class Installed:
         return f"http://{self._host}:{API_NODE_PORT}"
 
     @property
+    def here(self) -> str:
+        """This machine's address, from a pod."""
+        return outside(self._host)
+
+    @property
     def _host(self) -> str:
         return self.cluster.access.server.split("//")[1].split(":")[0]
 
@@ -99,13 +106,13 @@ class Installed:
         words = ("upgrade", "--install", "flora", str(CHART), "--namespace", NAMESPACE, "--create-namespace")
         self.helm.run(*words, values=values)
 
-    def wait_ready(self, *, runtime: int = PODS, seconds: float = READY_SECONDS) -> None:
+    def wait_ready(self, *, runtime: int = PODS, api: int = 1, seconds: float = READY_SECONDS) -> None:
         """Until every component is of its newest template, and ready. Blocks."""
         wanted = {
             ("Deployment", "flora-gateway"): 1,
             ("Deployment", "flora-operator"): 1,
             ("Deployment", "flora-simulator"): 1,
-            ("Deployment", "flora-api"): 1,
+            ("Deployment", "flora-api"): api,
             ("StatefulSet", "flora-postgres"): 1,
             ("StatefulSet", "flora-redis"): 1,
             ("StatefulSet", "flora-runtime"): runtime,
@@ -137,6 +144,14 @@ class Installed:
             "kind": "GuildDeployment",
             "metadata": {"name": f"guild-{guild}", "namespace": NAMESPACE},
         }
+
+    def has(self, guild: str) -> bool:
+        """Whether there is one, on its way out too."""
+        try:
+            self.api.get(self.deployment(guild))
+        except Refused:
+            return False
+        return True
 
     def condition(self, guild: str, kind: str = "Ready") -> Document | None:
         """The condition, when it is of what was applied last."""
@@ -211,9 +226,9 @@ class Installed:
         path = self.api.path(self.named("apps/v1", kind, name))
         self.api.call("PATCH", path, patch, content="application/merge-patch+json")
 
-    def scale(self, replicas: int) -> None:
-        """The runtime pods, as ``kubectl scale`` does it."""
-        path = self.api.path(self.named("apps/v1", "StatefulSet", "flora-runtime"))
+    def scale(self, replicas: int, *, kind: str = "StatefulSet", name: str = "flora-runtime") -> None:
+        """The runtime pods, or another component's, as ``kubectl scale`` does it."""
+        path = self.api.path(self.named("apps/v1", kind, name))
         patch = {"spec": {"replicas": replicas}}
         self.api.call("PATCH", f"{path}/scale", patch, content="application/merge-patch+json")
 

@@ -182,6 +182,7 @@ def test_people_can_log_in_to_a_simulated_discord(chart: Helm) -> None:
     documents = chart.template(WITH_API)
     config = named(documents, "ConfigMap", "flora-api")["data"]
     assert config["API_DISCORD_CLIENT_ID"] == WorldSpec().bot.id
+    assert config["API_DISCORD_BROWSER_URL"] == f"http://127.0.0.1:{SimulatorSettings().port}"
     secret = named(documents, "Secret", "flora-api")["stringData"]
     assert secret["discord-client-secret"] == SimulatorSettings().client_secret
 

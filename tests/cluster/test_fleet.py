@@ -14,7 +14,7 @@ import pytest
 
 from cluster import lifecycle
 from cluster.api import Document
-from tests.cluster.installed import NAMESPACE, PODS, SCRIPT, VALUES, Installed
+from tests.cluster.installed import PODS, SCRIPT, VALUES, Installed
 from tests.cluster.traffic import Tally, Traffic
 
 RATE: Final = 50.0
@@ -177,17 +177,10 @@ def test_a_guild_that_is_deleted_and_made_again_serves_again(calm: Installed) ->
     document = calm.deployment(guild)
     uid = calm.api.get(document)["metadata"]["uid"]
     calm.api.call("DELETE", calm.api.path(document))
-    calm.until(lambda: [guild] if calm.condition(guild) or exists(calm, guild) else [], seconds=60)
+    calm.until(lambda: [guild] if calm.has(guild) else [], seconds=60)
     calm.deploy([guild])
     assert calm.api.get(document)["metadata"]["uid"] != uid
     assert calm.ask(guild, "hello") == "re: hello"
-
-
-def exists(fleet: Installed, guild: str) -> bool:
-    listed = fleet.api.call(
-        "GET", f"/apis/flora.uwu.network/v1alpha1/namespaces/{NAMESPACE}/guilddeployments"
-    )
-    return any(one["metadata"]["name"] == f"guild-{guild}" for one in listed["items"])
 
 
 async def test_an_upgrade_of_the_chart_with_other_values_loses_no_message(

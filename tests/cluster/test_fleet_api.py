@@ -8,6 +8,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,11 +19,17 @@ import httpx
 import pytest
 
 from flora_simulator.world_spec import DEV_USER
-from tests.cluster.installed import Installed
+from tests.cluster.installed import NAMESPACE, Installed
 from tests.cluster.pods import log
 from tests.waiting import eventually
 
 GUILD = "200000000000009001"
+ROLLED = "200000000000009002"
+"""Of the same owner: where the API's pods are replaced meanwhile."""
+FOREIGN = "200000000000009003"
+"""Of somebody else."""
+TEST_GUILD = "100000000000009001"
+"""Of `helm test`."""
 VERIFIER = "v" * 64
 SCRIPT = """
 const visits = kv.store("visits");
@@ -37,6 +47,14 @@ createBot({
       },
     }),
     prefix({ name: "key", run: (ctx) => ctx.reply(String(secrets.get("KEY") !== undefined)) }),
+    prefix({
+      name: "fetch",
+      run: async (ctx) => {
+        const headers = { Authorization: `Bearer ${secrets.get("KEY")}` };
+        const asked = fetch("SERVER", { headers });
+        await ctx.reply(await asked.then((answer) => String(answer.status), (error) => error.code));
+      },
+    }),
   ],
 });
 """
@@ -72,10 +90,10 @@ class Admin:
         }
         self.write("one")
 
-    def write(self, version: str, *, script: str = SCRIPT) -> None:
+    def write(self, version: str, *, script: str = SCRIPT, server: str = "") -> None:
         source = self.folder / "bot" / "src"
         source.mkdir(parents=True, exist_ok=True)
-        (source / "main.ts").write_text(script.replace("VERSION", version))
+        (source / "main.ts").write_text(script.replace("VERSION", version).replace("SERVER", server))
 
     def flora(self, *words: str, code: int = 0, text: str | None = None) -> str:
         """What a command prints; it must end with ``code``."""
@@ -92,15 +110,34 @@ class Admin:
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + (done.stderr if code else "")
 
+    @contextmanager
+    def following(self, guild: str) -> Iterator[Callable[[], list[str]]]:
+        """`flora logs -f` beside the block, which asks for the messages that it has printed."""
+        printed = self.folder / "followed.ndjson"
+        words = ("logs", "--follow", "--guild", guild, "--json")
+        with printed.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "flora_cli.main", *words],
+                cwd=self.folder / "bot",
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            yield lambda: [
+                json.loads(line)["message"] for line in printed.read_text().splitlines() if line[:1] == "{"
+            ]
+            assert process.poll() is None, printed.read_text()
+        finally:
+            process.terminate()
+            process.wait(10)
+
 
 @pytest.fixture(scope="module")
-def guild(fleet: Installed) -> str:
-    fleet.control("POST", "/guilds", {"name": "of an admin", "id": GUILD, "owner": "you"})
-    return GUILD
-
-
-@pytest.fixture(scope="module")
-def admin(fleet: Installed, guild: str, tmp_path_factory: pytest.TempPathFactory) -> Admin:
+def admin(fleet: Installed, tmp_path_factory: pytest.TempPathFactory) -> Admin:
+    for guild in (GUILD, ROLLED):
+        fleet.control("POST", "/guilds", {"name": "of an admin", "id": guild, "owner": "you"})
     fleet.until(lambda: [] if _reached(fleet) else [fleet.api_url], seconds=60)
     return Admin(fleet, tmp_path_factory.mktemp("admin"))
 
@@ -144,13 +181,18 @@ def test_from_nothing_to_a_bot_that_answers_and_back(fleet: Installed, admin: Ad
     said = admin.flora("deploy", *at, code=1)
     assert "src/main.ts:1" in said
     assert fleet.ask(GUILD, "!who") == "two"
-    admin.flora("rollback", *at)
+    admin.flora("rollback", *at, "--yes")
     assert fleet.ask(GUILD, "!who") == "one"
     history = json.loads(admin.flora("history", *at, "--json"))["revisions"]
     assert [one["status"] for one in history] == ["success", "failed", "success", "success"]
 
-    admin.flora("undeploy", *at, "--yes")
-    fleet.until(lambda: [] if fleet.condition(GUILD) is None else [GUILD], seconds=60)
+    undeploy(fleet, admin)
+
+
+def undeploy(fleet: Installed, admin: Admin) -> None:
+    """Wait too: nothing is deployed to a guild that is being undeployed."""
+    admin.flora("undeploy", "--guild", GUILD, "--yes")
+    fleet.until(lambda: [GUILD] if fleet.has(GUILD) else [], seconds=60)
 
 
 def test_what_kubectl_applies_is_in_the_history(fleet: Installed, admin: Admin) -> None:
@@ -158,20 +200,79 @@ def test_what_kubectl_applies_is_in_the_history(fleet: Installed, admin: Admin) 
     fleet.until(lambda: [] if fleet.is_ready(GUILD) else [GUILD], seconds=60)
     newest = eventually(lambda: _newest(admin, source="kubectl"))
     assert newest["status"] == "success"
-    fleet.api.delete(fleet.deployment(GUILD))
+    undeploy(fleet, admin)
 
 
 def test_a_stranger_is_told_what_he_lacks(fleet: Installed, admin: Admin) -> None:
-    said = admin.flora("status", "--guild", fleet.guilds[0], code=3)
+    fleet.control("POST", "/guilds", {"name": "of somebody else", "id": FOREIGN, "owner": "somebody"})
+    said = admin.flora("status", "--guild", FOREIGN, code=3)
     assert "Manage Server" in said
     said = admin.flora("status", "--guild", "200000000000009999", code=4)
     assert "invite" in said
 
 
-def test_a_replica_that_is_replaced_is_not_missed(fleet: Installed, admin: Admin) -> None:
-    fleet.restart("Deployment", "flora-api")
-    for _ in range(20):
-        admin.flora("list")
+@contextmanager
+def listening(address: str) -> Iterator[tuple[str, list[str]]]:
+    """A server of somebody else: its URL, and what it was shown as authorization."""
+    shown: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            shown.append(self.headers.get("Authorization", ""))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer((address, 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://{address}:{server.server_port}", shown
+        server.shutdown()
+        thread.join()
+
+
+def test_a_secret_reaches_the_server_it_is_for_and_no_script(fleet: Installed, admin: Admin) -> None:
+    at = ("--guild", GUILD)
+    with listening(fleet.here) as (url, shown):
+        admin.write("fetches", server=url)
+        admin.flora("deploy", *at)
+        admin.flora("secret", "put", "KEY", "--host", "api.example.com", *at, text="hunter2\n")
+        eventually(lambda: fleet.ask(GUILD, "!key") == "true")
+        assert fleet.ask(GUILD, "!fetch") == "FETCH_SECRET_FORBIDDEN"
+        admin.flora("secret", "put", "KEY", "--host", url, *at, text="hunter2\n")
+        eventually(lambda: fleet.ask(GUILD, "!fetch") == "204")
+        assert set(shown) == {"Bearer hunter2"}
+    undeploy(fleet, admin)
+
+
+def test_two_replicas_are_replaced_and_nobody_notices(fleet: Installed, admin: Admin) -> None:
+    """Deploys go on, and whoever follows the log sees each line once."""
+    at = ("--guild", ROLLED)
+    fleet.scale(2, kind="Deployment", name="flora-api")
+    fleet.wait_ready(api=2)
+    before = {pod["metadata"]["uid"] for pod in fleet.pods("api")}
+    admin.write("0")
+    admin.flora("deploy", *at)
+    visits, deploys = [fleet.ask(ROLLED, "!visit")], 1
+    with admin.following(ROLLED) as lines:
+        eventually(lambda: visits[0] in lines())
+        fleet.restart("Deployment", "flora-api")
+        while before & {pod["metadata"]["uid"] for pod in fleet.pods("api")}:
+            admin.write(str(deploys))
+            admin.flora("deploy", *at)
+            assert fleet.ask(ROLLED, "!who") == str(deploys)
+            visits.append(fleet.ask(ROLLED, "!visit"))
+            deploys += 1
+        fleet.wait_ready(api=2)
+        eventually(lambda: visits[-1] in lines(), seconds=60)
+        assert [line for line in lines() if line.startswith("visit ")] == visits
+    assert visits == [f"visit {number}" for number in range(1, deploys + 1)]
+    history = json.loads(admin.flora("history", *at, "--json"))["revisions"]
+    assert [one["status"] for one in history] == ["success"] * min(deploys, len(history))
+    assert len(history) == min(deploys, 25)
+    fleet.scale(1, kind="Deployment", name="flora-api")
     fleet.wait_ready()
 
 
@@ -180,6 +281,14 @@ def test_nobody_finds_secrets_in_the_logs_of_the_api(fleet: Installed, admin: Ad
         text = log(fleet.api, pod)
         assert "hunter2" not in text
         assert admin._environment["FLORA_TOKEN"] not in text
+
+
+def test_helm_test_says_that_a_message_is_answered(fleet: Installed) -> None:
+    said = fleet.helm.run("test", "flora", "--namespace", NAMESPACE, "--timeout", "100s")
+    assert "Phase:          Succeeded" in said
+    ask = fleet.named("v1", "Pod", "flora-test")
+    assert f"guild {TEST_GUILD} answered" in log(fleet.api, ask)
+    fleet.api.delete(ask)
 
 
 def _log(admin: Admin) -> list[dict[str, str]]:

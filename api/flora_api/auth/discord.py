@@ -95,13 +95,15 @@ class DiscordOAuth:
         http: aiohttp.ClientSession,
         *,
         url: str,
+        browser_url: str = "",
         client_id: str,
         client_secret: SecretStr,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``url``: ``https://discord.com``, or a simulated one."""
+        """``url``: ``https://discord.com``, or a simulated one; ``browser_url``: the same for browsers."""
         self._http = http
         self._url = url.rstrip("/")
+        self._browser_url = browser_url.rstrip("/") or self._url
         self._client_id = client_id
         self._secret = client_secret
         self._clock = clock
@@ -122,7 +124,7 @@ class DiscordOAuth:
             "code_challenge_method": "S256",
             "prompt": "consent" if ask_again else "none",
         }
-        return f"{self._url}/oauth2/authorize?{urlencode(query)}"
+        return f"{self._browser_url}/oauth2/authorize?{urlencode(query)}"
 
     async def exchange(self, code: str, *, redirect: str, verifier: str) -> DiscordTokens:
         """Tokens for the code that the browser brought back."""

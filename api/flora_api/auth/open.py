@@ -52,6 +52,7 @@ async def open_auth(
     discord = DiscordOAuth(
         http,
         url=settings.discord_url,
+        browser_url=settings.discord_browser_url,
         client_id=settings.discord_client_id,
         client_secret=settings.discord_client_secret,
     )

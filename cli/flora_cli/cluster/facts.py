@@ -42,6 +42,8 @@ class Metadata(Struct, frozen=True, rename="camel"):
     namespace: str = ""
     generation: int = 0
     labels: dict[str, str] = {}
+    deletion_timestamp: str = ""
+    """Set while it is being deleted."""
 
 
 class Container(Struct, frozen=True):

@@ -18,6 +18,10 @@ NEEDED: Final = ("operator", "gateway", "runtime")
 GUILDS_SHOWN: Final = 20
 RESTARTS_MANY: Final = 5
 
+_STARTING: Final = "is being started"
+_RUNNING: Final = "running and not ready"
+_LEAVING: Final = "is on its way out"
+
 
 class Finding(Struct, frozen=True, omit_defaults=True):
     """One thing that was looked at."""
@@ -90,18 +94,20 @@ def _components(facts: Facts) -> Iterator[Finding]:
 
 def _workload(workload: Workload, pods: list[Pod]) -> Finding:
     name, status, wanted = workload.metadata.name, workload.status, workload.spec.replicas
+    reasons = [reason for pod in pods if _is_of(pod, workload) for reason in _reasons(pod)]
     if wanted == 0:
         return Finding(
             "warning", name, "is scaled to nothing", f"kubectl scale --replicas=1, in {_at(workload)}"
         )
     if status.ready_replicas < wanted:
         text = f"{status.ready_replicas} of {wanted} pods are ready"
-        reasons = [reason for pod in pods if _is_of(pod, workload) for reason in _reasons(pod)]
         return Finding("problem", name, "; ".join([text, *reasons[:3]]), _advice(workload, " ".join(reasons)))
     if status.observed_generation < workload.metadata.generation or status.updated_replicas < wanted:
-        return Finding(
-            "warning", name, "is being replaced by a newer version of itself", "look again in a minute"
-        )
+        text = "is being replaced by a newer version of itself"
+        stuck = [reason for reason in reasons if not reason.endswith((_STARTING, _RUNNING, _LEAVING))]
+        if stuck:
+            return Finding("problem", name, "; ".join([text, *stuck[:3]]), _advice(workload, " ".join(stuck)))
+        return Finding("warning", name, text, "look again in a minute")
     return Finding("ok", name, f"{status.ready_replicas} of {wanted} pods are ready")
 
 
@@ -117,6 +123,9 @@ def _is_of(pod: Pod, workload: Workload) -> bool:
 def _reasons(pod: Pod) -> Iterator[str]:
     """Why a pod is not ready."""
     name, status = pod.metadata.name, pod.status
+    if pod.metadata.deletion_timestamp:
+        yield f"{name}: {_LEAVING}"
+        return
     if status.phase == "Pending" and not status.container_statuses:
         unscheduled = [
             one for one in status.conditions if one.type == "PodScheduled" and one.status != "True"
@@ -138,7 +147,7 @@ def _reasons(pod: Pod) -> Iterator[str]:
         elif container.restart_count >= RESTARTS_MANY:
             yield f"{name}: restarted {container.restart_count} times{last}"
         else:
-            yield f"{name}: running and not ready"
+            yield f"{name}: {_RUNNING if waiting is None else _STARTING}"
 
 
 def _advice(workload: Workload, reasons: str) -> str:

@@ -101,3 +101,9 @@ def test_a_change_is_shown_as_a_unified_diff() -> None:
         "-two",
         "+three",
     ]
+
+
+def test_what_to_do_is_said_once() -> None:
+    content = b'{"message": "the database is away; try again in a moment", "code": "DATABASE_UNAVAILABLE"}'
+    error = refusal(503, content, url=URL, retry_after=2.0)
+    assert str(error) == "the database is away; try again in a moment"

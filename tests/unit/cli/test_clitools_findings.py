@@ -242,3 +242,38 @@ def test_many_guilds_that_are_not_ready_are_counted_by_reason() -> None:
     found = wrong(facts(guilds=guilds))
     assert len(found) == 1 + GUILDS_SHOWN + 1
     assert found[-1].text == "and 10 more that are not ready (LoadFailed: 10)"
+
+
+STUCK = container(state={"waiting": {"reason": "ImagePullBackOff", "message": "no such tag"}})
+
+
+@pytest.mark.parametrize(
+    ("newer", "level", "text", "advice"),
+    [
+        (
+            STUCK,
+            "problem",
+            "; flora-gateway-0: ImagePullBackOff: no such tag",
+            "the image cannot be had",
+        ),
+        (container(state={}), "warning", "", "look again in a minute"),
+        (container(state={"waiting": {"reason": "ContainerCreating"}}), "warning", "", "look again"),
+    ],
+)
+def test_a_rollout_that_is_stuck_says_why_although_the_older_pods_serve(
+    newer: dict[str, Any], level: str, text: str, advice: str
+) -> None:
+    workloads = [workload("operator"), workload("gateway", generation=2), workload("runtime")]
+    pods = [pod("gateway", containerStatuses=[newer])]
+    (finding,) = wrong(facts(workloads=workloads, pods=pods))
+    assert finding.level == level
+    assert finding.text == f"is being replaced by a newer version of itself{text}"
+    assert advice in finding.advice
+
+
+def test_a_pod_that_is_being_deleted_is_not_asked_why_it_is_not_ready() -> None:
+    leaving = msgspec.to_builtins(pod("gateway", containerStatuses=[container(state={})]))
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    workloads = [workload("operator"), workload("gateway", ready=0), workload("runtime")]
+    (finding,) = wrong(facts(workloads=workloads, pods=[msgspec.convert(leaving, Pod)]))
+    assert finding.text == "0 of 1 pods are ready; flora-gateway-0: is on its way out"

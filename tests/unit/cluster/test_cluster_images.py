@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,46 @@ def test_any_change_makes_another_address(recipe: Recipe, name: str) -> None:
     before = recipe.address()
     (recipe.context / name).write_text("2")
     assert recipe.address() != before
+
+
+def wheel_of(folder: Path, **packages: str) -> Path:
+    """A wheel with one module in each of ``packages``."""
+    wheel = folder / WHEEL.name
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for package, source in packages.items():
+            archive.writestr(f"{package}/__init__.py", source)
+        archive.writestr("flora-0.1.0.dist-info/RECORD", repr(packages))
+    return wheel
+
+
+def changed(tmp_path: Path, **packages: str) -> set[str]:
+    """Components whose images are others when ``packages`` are."""
+    before = {"flora_api": "1", "flora_core": "1", "flora_runtime": "1", "flora_sdk": "1", "flora_cli": "1"}
+    addresses = [
+        {recipe.name: recipe.address() for recipe in components(wheel_of(tmp_path, **sources))}
+        for sources in (before, before | packages)
+    ]
+    names = {f"flora-{name}:{images.version()}": name for name in COMPONENTS}
+    return {names[name] for name in addresses[0] if addresses[0][name] != addresses[1][name]}
+
+
+def test_a_change_of_code_concerns_the_images_that_have_it(tmp_path: Path) -> None:
+    assert changed(tmp_path, flora_api="2") == {"api"}
+    assert changed(tmp_path, flora_sdk="2") == {"api", "operator", "runtime"}
+    assert changed(tmp_path, flora_core="2") == set(COMPONENTS)
+    assert changed(tmp_path, flora_cli="2") == set()
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=ids)
+def test_a_dockerfile_says_which_packages_it_keeps(path: Path) -> None:
+    kept = images.kept_packages(path.read_text())
+    program = re.findall(r'^ENTRYPOINT \["flora-(\w+)"\]$', path.read_text(), re.MULTILINE)[0]
+    assert {f"flora_{program}", "flora_core"} <= kept
+
+
+def test_a_dockerfile_that_does_not_say_so_is_not_built() -> None:
+    with pytest.raises(Unavailable, match="which packages"):
+        images.kept_packages("FROM scratch")
 
 
 def test_archives_are_kept_outside_the_repository_under_their_address(recipe: Recipe) -> None:

@@ -163,3 +163,13 @@ async def test_it_takes_both_to_be_configured(
 ) -> None:
     made = DiscordOAuth(http, url="http://h", client_id=client_id, client_secret=SecretStr(secret))
     assert made.configured is configured
+
+
+@pytest.mark.parametrize(("browsers", "host"), [("", "inside"), ("http://outside/", "outside")])
+async def test_a_browser_is_sent_where_it_can_get(
+    http: aiohttp.ClientSession, browsers: str, host: str
+) -> None:
+    secret = SecretStr("s")
+    oauth = DiscordOAuth(http, url="http://inside", browser_url=browsers, client_id="1", client_secret=secret)
+    sent = oauth.authorize_url(redirect="http://h/cb", state="s", challenge="c", ask_again=False)
+    assert sent.startswith(f"http://{host}/oauth2/authorize?")
