@@ -14,11 +14,11 @@ from rich.text import Text
 
 from flora_cli import show
 from flora_cli.client import Api, segment
+from flora_cli.deployable import deployable, what_goes
 from flora_cli.deploying import SOURCE, Deployed, Ready, Step, explained, follow
 from flora_cli.errors import CliError
 from flora_cli.options import ApiUrl, AsJson, Env, connect, several_guilds
 from flora_cli.output import note, print_json, warn
-from flora_cli.project_file import entrypoint_of
 from flora_core.errors import BundleFailed, FloraError, InvalidInput
 from flora_core.toolchain import Diagnostic, Project, Toolchain, render_all
 
@@ -63,12 +63,14 @@ def deploy(
 ) -> None:
     """Deploy a project to a guild, or to several.
 
-    npm packages of the project are bundled here, everything else by the API. With several guilds each is
-    tried; the exit code is 1 when one of them failed.
+    Tests (*.test.ts) and what .gitignore and .floraignore name stay here. npm packages of the project are
+    bundled here, everything else by the API. With several guilds each is tried; the exit code is 1 when one
+    of them failed.
 
     Example: flora deploy my-bot --guild 123456789012345678 -m "greets newcomers"
     """
-    project = Project.from_folder(folder, entrypoint=entrypoint_of(folder, entrypoint))
+    project = deployable(folder, entrypoint)
+    note(what_goes(project))
     with connect(api, env, folder=folder) as known:
         guilds = several_guilds(known, guild)
         if expected_revision is not None and len(guilds) > 1:

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from flora_cli.deployable import deployable
 from flora_cli.project_file import entrypoint_of
 from flora_cli.scaffold import create_project, write_text, write_types
 from flora_core.errors import InvalidInput
@@ -59,7 +60,7 @@ def bundle(
     """
     if output.is_dir() or not output.parent.is_dir():
         raise InvalidInput(f"{output}: name a file in a folder that exists")
-    built = asyncio.run(_bundle(Project.from_folder(folder, entrypoint=entrypoint_of(folder, entrypoint))))
+    built = asyncio.run(_bundle(deployable(folder, entrypoint)))
     code, source_map = output, output.with_name(f"{output.name}.map")
     write_text(code, built.bundle.code)
     write_text(source_map, built.bundle.source_map)

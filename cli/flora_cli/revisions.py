@@ -13,13 +13,12 @@ from rich.text import Text
 from flora_cli import show
 from flora_cli.client import Api, segment
 from flora_cli.deploy import Force, Wait, finish
+from flora_cli.deployable import deployable
 from flora_cli.deploying import SOURCE, Deployed, explained
 from flora_cli.errors import NotThere
 from flora_cli.options import ApiUrl, AsJson, Env, Guild, Yes, confirm, connect, one_guild
 from flora_cli.output import note, print_json
-from flora_cli.project_file import entrypoint_of
 from flora_core.errors import FloraError, InvalidInput
-from flora_core.toolchain import Project
 
 NOT_ROLLED_BACK: Final = "What scripts keep in KV, and secrets, stay as they are now."
 
@@ -149,7 +148,7 @@ def diff(
             )
             files: list[dict[str, Any]] = found["files"]
         else:
-            project = Project.from_folder(folder, entrypoint=entrypoint_of(folder, entrypoint))
+            project = deployable(folder, entrypoint)
             files = list(compare(_deployed_files(known, chosen, old), project.files))
             found = {"from": old, "to": "", "files": files}
     if json:
