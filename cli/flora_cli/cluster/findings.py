@@ -152,8 +152,8 @@ def _reasons(pod: Pod) -> Iterator[str]:
 
 
 _SECRETS: Final = {
-    "api": "api.existingSecret (keys secret-keys, operator-secret, discord-client-secret), database.existingSecret "
-    "and redis.existingSecret"
+    "api": "api.existingSecret (keys secret-keys, operator-secret, discord-client-secret), "
+    "database.existingSecret and redis.existingSecret"
 }
 """Values of the chart that name a component's Secrets."""
 
