@@ -36,11 +36,11 @@ def list_jobs(
     elif not jobs:
         note("the script has no jobs")
     else:
-        made = show.table("NAME", "EXPRESSION", "NEXT", "LAST")
-        for job in jobs:
-            times = [show.moment(at) if at else "" for at in (job.next, job.last)]
-            made.add_row(*show.cells([job.name, job.expression, *times]))
-        show.console().print(made)
+        rows = [
+            (job.name, job.expression, *(show.moment(at) if at else "never" for at in (job.next, job.last)))
+            for job in jobs
+        ]
+        show.print_rows(("NAME", "EXPRESSION", "NEXT", "LAST"), rows)
 
 
 @app.command()

@@ -12,7 +12,7 @@ import typer
 from msgspec import Struct
 from rich.text import Text
 
-from flora_cli import show
+from flora_cli import output, show
 from flora_cli.client import Api, segment
 from flora_cli.deployable import deployable, what_goes
 from flora_cli.deploying import SOURCE, Deployed, Ready, Step, explained, follow
@@ -91,7 +91,7 @@ def deploy(
                 if len(guilds) == 1:
                     raise
                 failures.append(error)
-                typer.secho(f"{each}: error: {show.plain(str(error))}", fg=typer.colors.RED, err=True)
+                output.error(f"{each}: error: {error}")
                 if json:
                     print_json({"guild_id": each, "ok": False, "error": str(error)})
     if failures:

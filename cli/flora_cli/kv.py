@@ -50,7 +50,7 @@ def stores(
         print_json(found)
     elif found:
         rows = [{"name": store.store_name, "keys": store.keys, "bytes": store.bytes} for store in found]
-        show.console().print(show.stores_table(rows))
+        show.print_table(show.stores_table(rows))
     else:
         note("nothing is stored")
 
@@ -80,7 +80,7 @@ def list_keys(
         print_json(page)
         return
     if page.keys:
-        show.console().print(show.keys_table(page.keys))
+        show.print_table(show.keys_table(page.keys))
     if page.cursor is not None:
         note(f"… and more: --cursor {page.cursor!r}")
 
@@ -280,16 +280,16 @@ def list_exports(*, guild: Guild = None, env: Env = None, api: ApiUrl = None, js
     if json:
         print_json(found)
     elif found:
-        made = show.table("ID", "KEYS", "SIZE", "MADE")
-        for row in found:
-            cells = [
+        rows = [
+            (
                 row["backup_id"],
                 row.get("keys"),
                 show.size(row.get("bytes", 0)),
                 show.when(row.get("created_at")),
-            ]
-            made.add_row(*show.cells(cells))
-        show.console().print(made)
+            )
+            for row in found
+        ]
+        show.print_rows(("ID", "KEYS", "SIZE", "MADE"), rows)
     else:
         note("there are none")
 
