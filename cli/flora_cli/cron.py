@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
-from flora_cli import show
+from flora_cli import completion, show
 from flora_cli.access import Asked, reach
 from flora_cli.errors import CliError
 from flora_cli.options import ApiUrl, AsJson, Env, Guild, ProjectFolder
@@ -45,7 +45,7 @@ def list_jobs(
 
 @app.command()
 def run(
-    name: Annotated[str, typer.Argument(help="The job's name.")],
+    name: Annotated[str, typer.Argument(help="The job's name.", autocompletion=completion.jobs)],
     *,
     guild: Guild = None,
     env: Env = None,

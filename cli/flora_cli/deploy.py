@@ -12,7 +12,7 @@ import typer
 from msgspec import Struct
 from rich.text import Text
 
-from flora_cli import output, show
+from flora_cli import completion, output, show
 from flora_cli.client import Api, segment
 from flora_cli.deployable import deployable, what_goes
 from flora_cli.deploying import SOURCE, Deployed, Ready, Step, explained, follow
@@ -26,7 +26,10 @@ BUNDLE_MAP: Final = "bundle.js.map"
 
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 Guilds = Annotated[
-    list[str] | None, typer.Option("--guild", "-g", help="A guild's id; may be given several times.")
+    list[str] | None,
+    typer.Option(
+        "--guild", "-g", help="A guild's id; may be given several times.", autocompletion=completion.guilds
+    ),
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Take it over from whoever manages it in the cluster, as kubectl.")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from flora_cli import show
+from flora_cli import completion, show
 from flora_cli.access import Asked, GuildAccess, Put, reach
 from flora_cli.errors import NotThere
 from flora_cli.moments import parse_seconds
@@ -28,7 +28,9 @@ app: Final = typer.Typer(
 )
 
 Key = Annotated[str, typer.Argument(help="The key.")]
-Store = Annotated[str, typer.Option("--store", "-s", help="The store's name.")]
+Store = Annotated[
+    str, typer.Option("--store", "-s", help="The store's name.", autocompletion=completion.stores)
+]
 
 
 @app.command()

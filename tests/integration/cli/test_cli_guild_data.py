@@ -306,9 +306,9 @@ def test_tokens_are_listed_and_revoked(known: Command, api: PlayedApi) -> None:
         "t9",
         "ci",
         "deploy",
+        "never",
+        "never",
         "all",
-        "never",
-        "never",
     ]
     assert known("token", "revoke", "t9").code == 0
     whole = known("token", "revoke", TOKEN)
