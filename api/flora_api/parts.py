@@ -105,12 +105,11 @@ async def open_parts(common: Common, open_store: OpenStore = in_the_cluster) -> 
         fleet = await enter(open_guilds(settings))
         tools = await enter(Toolchain(ToolLimits(children=settings.bundlers)))
         store = await enter(open_store(settings))
-        deployed = await enter(
-            open_deployments(database, store, tools, DeploySettings(seconds=settings.deploy_seconds))
-        )
+        logs = await enter(open_logs(settings.redis_url, Keep(settings.logs_kept, settings.logs_days)))
+        limits = DeploySettings(seconds=settings.deploy_seconds)
+        deployed = await enter(open_deployments(database, store, tools, limits, note=logs.note))
         built = await enter(open_builds(database, tools))
         secrets = await enter(open_secrets(database, settings.secret_keys))
-        logs = await enter(open_logs(settings.redis_url, Keep(settings.logs_kept, settings.logs_days)))
         secrets.add_routes(common.internal, Placement(fleet.routes), common.identities)
         logs.add_routes(common.internal, common.identities)
         ending = asyncio.create_task(_end_streams(common.stopping, logs))
@@ -121,7 +120,7 @@ async def open_parts(common: Common, open_store: OpenStore = in_the_cluster) -> 
                 *auth.routers,
                 deployments.router(deployed, built),
                 builds.router(built),
-                guilds.router(fleet, database, count=_counting(deployed)),
+                guilds.router(fleet, database, count=_counting(deployed), note=logs.note),
                 secret_routes.router(secrets, in_manifest=deployed.secrets_of),
                 log_routes.router(logs),
                 installation.router(),

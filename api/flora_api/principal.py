@@ -52,6 +52,11 @@ class Principal:
     username: str = ""
     token_id: str = ""
 
+    @property
+    def shown(self) -> str:
+        """As people know him."""
+        return self.username or self.user_id or self.type.value
+
 
 SYSTEM = Principal(ActorType.SYSTEM, "")
 

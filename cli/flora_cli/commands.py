@@ -44,6 +44,13 @@ COMMANDS: Final = (
         "dev",
     ),
     Row(
+        "send",
+        PLUGIN,
+        "Say something to the bot of a running `flora dev`, and show what comes back.",
+        PROJECT,
+        "dev",
+    ),
+    Row(
         "test",
         PLUGIN,
         "Run a project's tests (*.test.ts) in the engine of the pods. Exits with 1 when one fails.",

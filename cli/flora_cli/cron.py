@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
-from flora_cli import show
+from flora_cli import completion, show
 from flora_cli.access import Asked, reach
 from flora_cli.errors import CliError
 from flora_cli.options import ApiUrl, AsJson, Env, Guild, ProjectFolder
@@ -36,16 +36,16 @@ def list_jobs(
     elif not jobs:
         note("the script has no jobs")
     else:
-        made = show.table("NAME", "EXPRESSION", "NEXT", "LAST")
-        for job in jobs:
-            times = [show.moment(at) if at else "" for at in (job.next, job.last)]
-            made.add_row(*show.cells([job.name, job.expression, *times]))
-        show.console().print(made)
+        rows = [
+            (job.name, job.expression, *(show.moment(at) if at else "never" for at in (job.next, job.last)))
+            for job in jobs
+        ]
+        show.print_rows(("NAME", "EXPRESSION", "NEXT", "LAST"), rows)
 
 
 @app.command()
 def run(
-    name: Annotated[str, typer.Argument(help="The job's name.")],
+    name: Annotated[str, typer.Argument(help="The job's name.", autocompletion=completion.jobs)],
     *,
     guild: Guild = None,
     env: Env = None,

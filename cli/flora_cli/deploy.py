@@ -12,13 +12,13 @@ import typer
 from msgspec import Struct
 from rich.text import Text
 
-from flora_cli import show
+from flora_cli import completion, output, show
 from flora_cli.client import Api, segment
+from flora_cli.deployable import deployable, what_goes
 from flora_cli.deploying import SOURCE, Deployed, Ready, Step, explained, follow
 from flora_cli.errors import CliError
 from flora_cli.options import ApiUrl, AsJson, Env, connect, several_guilds
 from flora_cli.output import note, print_json, warn
-from flora_cli.project_file import entrypoint_of
 from flora_core.errors import BundleFailed, FloraError, InvalidInput
 from flora_core.toolchain import Diagnostic, Project, Toolchain, render_all
 
@@ -26,7 +26,10 @@ BUNDLE_MAP: Final = "bundle.js.map"
 
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 Guilds = Annotated[
-    list[str] | None, typer.Option("--guild", "-g", help="A guild's id; may be given several times.")
+    list[str] | None,
+    typer.Option(
+        "--guild", "-g", help="A guild's id; may be given several times.", autocompletion=completion.guilds
+    ),
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Take it over from whoever manages it in the cluster, as kubectl.")
@@ -63,12 +66,14 @@ def deploy(
 ) -> None:
     """Deploy a project to a guild, or to several.
 
-    npm packages of the project are bundled here, everything else by the API. With several guilds each is
-    tried; the exit code is 1 when one of them failed.
+    Tests (*.test.ts) and what .gitignore and .floraignore name stay here. npm packages of the project are
+    bundled here, everything else by the API. With several guilds each is tried; the exit code is 1 when one
+    of them failed.
 
     Example: flora deploy my-bot --guild 123456789012345678 -m "greets newcomers"
     """
-    project = Project.from_folder(folder, entrypoint=entrypoint_of(folder, entrypoint))
+    project = deployable(folder, entrypoint)
+    note(what_goes(project))
     with connect(api, env, folder=folder) as known:
         guilds = several_guilds(known, guild)
         if expected_revision is not None and len(guilds) > 1:
@@ -89,7 +94,7 @@ def deploy(
                 if len(guilds) == 1:
                     raise
                 failures.append(error)
-                typer.secho(f"{each}: error: {show.plain(str(error))}", fg=typer.colors.RED, err=True)
+                output.error(f"{each}: error: {error}")
                 if json:
                     print_json({"guild_id": each, "ok": False, "error": str(error)})
     if failures:

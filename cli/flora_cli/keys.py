@@ -1,17 +1,14 @@
 """Tokens in the system's keyring: Keychain, Credential Locker, Secret Service.
 
 Where there is none, or it does not answer in time, callers are told so and keep the token themselves. A
-keyring may ask its user to unlock it, so that it has some seconds for an answer; it is asked in a thread of
-its own, which is left behind when it hangs.
+keyring may ask its user to unlock it, so that it has some seconds for an answer.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
-T = TypeVar("T")
+from flora_cli.in_time import answer_within
 
 SERVICE: Final = "flora"
 ANSWER_SECONDS: Final = 30.0
@@ -28,7 +25,7 @@ def put(url: str, token: str) -> bool:
         ring.set_password(SERVICE, url, token)
         return ring.get_password(SERVICE, url) == token
 
-    return _answer(act, otherwise=False)
+    return answer_within(ANSWER_SECONDS, act, otherwise=False)
 
 
 def get(url: str) -> str:
@@ -38,7 +35,7 @@ def get(url: str) -> str:
         ring = _ring()
         return (ring.get_password(SERVICE, url) or "") if ring is not None else ""
 
-    return _answer(act, otherwise="")
+    return answer_within(ANSWER_SECONDS, act, otherwise="")
 
 
 def delete(url: str) -> None:
@@ -49,7 +46,7 @@ def delete(url: str) -> None:
         if ring is not None:
             ring.delete_password(SERVICE, url)
 
-    _answer(act, otherwise=None)
+    answer_within(ANSWER_SECONDS, act, otherwise=None)
 
 
 def _ring():  # noqa: ANN202  keyring is imported here alone
@@ -59,18 +56,3 @@ def _ring():  # noqa: ANN202  keyring is imported here alone
 
     ring = keyring.get_keyring()
     return None if isinstance(ring, (fail.Keyring, null.Keyring)) else ring
-
-
-def _answer(act: Callable[[], T], *, otherwise: T) -> T:
-    answers: list[T] = []
-
-    def run() -> None:
-        try:
-            answers.append(act())
-        except Exception:  # noqa: BLE001  whatever a backend raises: it is as good as none
-            return
-
-    thread = threading.Thread(target=run, daemon=True, name="keyring")
-    thread.start()
-    thread.join(ANSWER_SECONDS)
-    return answers[0] if answers else otherwise

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from flora_cli import show
+from flora_cli import completion, show
 from flora_cli.access import Asked, GuildAccess, Put, reach
 from flora_cli.errors import NotThere
 from flora_cli.moments import parse_seconds
@@ -28,7 +28,9 @@ app: Final = typer.Typer(
 )
 
 Key = Annotated[str, typer.Argument(help="The key.")]
-Store = Annotated[str, typer.Option("--store", "-s", help="The store's name.")]
+Store = Annotated[
+    str, typer.Option("--store", "-s", help="The store's name.", autocompletion=completion.stores)
+]
 
 
 @app.command()
@@ -50,7 +52,7 @@ def stores(
         print_json(found)
     elif found:
         rows = [{"name": store.store_name, "keys": store.keys, "bytes": store.bytes} for store in found]
-        show.console().print(show.stores_table(rows))
+        show.print_table(show.stores_table(rows))
     else:
         note("nothing is stored")
 
@@ -80,7 +82,7 @@ def list_keys(
         print_json(page)
         return
     if page.keys:
-        show.console().print(show.keys_table(page.keys))
+        show.print_table(show.keys_table(page.keys))
     if page.cursor is not None:
         note(f"… and more: --cursor {page.cursor!r}")
 
@@ -280,16 +282,16 @@ def list_exports(*, guild: Guild = None, env: Env = None, api: ApiUrl = None, js
     if json:
         print_json(found)
     elif found:
-        made = show.table("ID", "KEYS", "SIZE", "MADE")
-        for row in found:
-            cells = [
+        rows = [
+            (
                 row["backup_id"],
                 row.get("keys"),
                 show.size(row.get("bytes", 0)),
                 show.when(row.get("created_at")),
-            ]
-            made.add_row(*show.cells(cells))
-        show.console().print(made)
+            )
+            for row in found
+        ]
+        show.print_rows(("ID", "KEYS", "SIZE", "MADE"), rows)
     else:
         note("there are none")
 

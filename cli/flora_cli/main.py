@@ -5,13 +5,17 @@ What commands there are stands in ``flora_cli.commands``; this module imports no
 
 from __future__ import annotations
 
+import errno
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from flora_cli.lazy import LazyGroup
 from flora_core.errors import FloraError, InvalidInput
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""Nothing of ours is wrong: standard output is a file on a disk that is full, or a terminal that is gone."""
 
 app = typer.Typer(
     name="flora",
@@ -46,8 +50,8 @@ def flora(
 def main() -> None:
     """Run a command.
 
-    Exit codes: 0 fine, 1 it did not work, 2 it was asked for wrongly; an error with an ``exit_code`` of its
-    own ends with that.
+    Exit codes: 0 fine, 1 it did not work, 2 it was asked for wrongly, 130 somebody pressed Ctrl-C; an error
+    with an ``exit_code`` of its own ends with that.
     """
     try:
         app()
@@ -58,6 +62,10 @@ def main() -> None:
         if not known:
             raise
         _end(known[0])
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _end(FloraError(f"what this prints has no room any more: {error.strerror}"))
 
 
 def exit_code(error: FloraError) -> int:
@@ -66,9 +74,9 @@ def exit_code(error: FloraError) -> int:
 
 
 def _end(error: FloraError) -> None:
-    from flora_cli.show import plain  # noqa: PLC0415  # brings the drawing library
+    from flora_cli import output  # noqa: PLC0415  # brings the drawing library
 
-    typer.secho(f"error: {plain(str(error))}", fg=typer.colors.RED, err=True)
+    output.error(f"error: {error}")
     sys.exit(exit_code(error))
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
-from flora_cli import config, show
+from flora_cli import completion, config, show
 from flora_cli.client import Api
 from flora_cli.errors import CliError
 from flora_cli.project_file import CONFIG
@@ -20,11 +20,23 @@ from flora_core.ids import parse_guild_id
 
 Guild = Annotated[
     str | None,
-    typer.Option("--guild", "-g", help="The guild's id, where it is not clear.", envvar=config.GUILD),
+    typer.Option(
+        "--guild",
+        "-g",
+        help="The guild's id, where it is not clear.",
+        envvar=config.GUILD,
+        autocompletion=completion.guilds,
+    ),
 ]
 Env = Annotated[
     str | None,
-    typer.Option("--env", "-e", help="Environment of flora.toml: its guilds and its API.", metavar="NAME"),
+    typer.Option(
+        "--env",
+        "-e",
+        help="Environment of flora.toml: its guilds and its API.",
+        metavar="NAME",
+        autocompletion=completion.environments,
+    ),
 ]
 ApiUrl = Annotated[
     str | None,

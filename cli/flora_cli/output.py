@@ -27,6 +27,11 @@ def warn(text: str) -> None:
     show.console(stderr=True).print(Text(show.plain(text), style="yellow"))
 
 
+def error(text: str) -> None:
+    """Why something did not work."""
+    show.console(stderr=True).print(Text(show.plain(text), style="red"))
+
+
 def standard_input() -> str:
     """All of it, as text; its bytes are left as they are. Raises InvalidInput."""
     from flora_core.errors import InvalidInput  # noqa: PLC0415

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import typer
 
+from flora_cli.deployable import deployable
 from flora_cli.project_file import entrypoint_of
 from flora_cli.scaffold import create_project, write_text, write_types
 from flora_core.errors import InvalidInput
@@ -16,15 +17,24 @@ from flora_core.toolchain import Built, Diagnostic, Project, Toolchain, render_a
 
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 Entrypoint = Annotated[str | None, typer.Option(help="The script's first file, when it is not src/main.ts.")]
+Template = Literal["basic", "components", "cron", "fetch", "kv", "moderation"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
-def init(folder: Annotated[Path, typer.Argument(help="Folder to make.", metavar="NAME")]) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to make.", metavar="NAME")],
+    *,
+    template: Annotated[Template, typer.Option("--template", "-t", help="What to begin with.")] = "basic",
+) -> None:
     """Make a new project, with types for your editor.
 
-    Example: flora init my-bot && flora dev my-bot
+    Templates: basic answers !ping and /hello; components has selects and forms; cron reminds people, by a
+    job by the clock; fetch asks a service with a secret key; kv counts for good; moderation warns, bans and
+    tidies.
+
+    Example: flora init my-bot --template moderation && flora dev my-bot
     """
-    for path in create_project(folder):
+    for path in create_project(folder, template):
         typer.echo(f"  {folder / path}")
     typer.echo(f"\nNow: flora dev {folder}; or: flora test {folder}")
 
@@ -59,7 +69,7 @@ def bundle(
     """
     if output.is_dir() or not output.parent.is_dir():
         raise InvalidInput(f"{output}: name a file in a folder that exists")
-    built = asyncio.run(_bundle(Project.from_folder(folder, entrypoint=entrypoint_of(folder, entrypoint))))
+    built = asyncio.run(_bundle(deployable(folder, entrypoint)))
     code, source_map = output, output.with_name(f"{output.name}.map")
     write_text(code, built.bundle.code)
     write_text(source_map, built.bundle.source_map)

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 import typer
 
+from flora_cli.deployable import deployable, what_goes
+from flora_cli.output import note
 from flora_cli.project_file import ProjectFile, guilds_of, read_project_file
 from flora_cli.scaffold import write_text
 from flora_core.errors import InvalidInput
@@ -56,7 +58,7 @@ def render(
     """
     file = read_project_file(folder)
     guilds = guilds_of(file, guild or [], env)
-    source = _source(folder, entrypoint or file.entrypoint or None, bundle=bundle)
+    source = _source(folder, entrypoint, bundle=bundle)
     secrets = _secrets(file, secret)
     documents = [document(one, source, secrets, namespace=namespace) for one in guilds]
     for one in documents:
@@ -116,9 +118,8 @@ def as_yaml(documents: list[dict[str, Any]]) -> str:
 
 
 def _source(folder: Path, entrypoint: str | None, *, bundle: bool) -> dict[str, Any]:
-    from flora_core.toolchain import Project  # noqa: PLC0415
-
-    project = Project.from_folder(folder, entrypoint=entrypoint)
+    project = deployable(folder, entrypoint)
+    note(what_goes(project))
     if bundle:
         return {"entrypoint": BUNDLED, "files": {BUNDLED: asyncio.run(_bundled(project))}}
     if project.dependencies:
@@ -126,8 +127,7 @@ def _source(folder: Path, entrypoint: str | None, *, bundle: bool) -> dict[str, 
             "this project has npm packages, for which a GuildDeployment has no room: "
             "use --bundle, or flora deploy"
         )
-    files = {path: text for path, text in project.files.items() if not _is_test(path)}
-    return {"entrypoint": project.entrypoint, "files": files}
+    return {"entrypoint": project.entrypoint, "files": dict(project.files)}
 
 
 async def _bundled(project: Any) -> str:
@@ -144,10 +144,6 @@ async def _bundled(project: Any) -> str:
             "use flora deploy, which stores it elsewhere"
         )
     return text
-
-
-def _is_test(path: str) -> bool:
-    return ".test." in path or ".spec." in path
 
 
 def _secrets(file: ProjectFile, secret: str | None) -> list[dict[str, Any]]:

@@ -13,13 +13,12 @@ from rich.text import Text
 from flora_cli import show
 from flora_cli.client import Api, segment
 from flora_cli.deploy import Force, Wait, finish
+from flora_cli.deployable import deployable
 from flora_cli.deploying import SOURCE, Deployed, explained
 from flora_cli.errors import NotThere
 from flora_cli.options import ApiUrl, AsJson, Env, Guild, Yes, confirm, connect, one_guild
 from flora_cli.output import note, print_json
-from flora_cli.project_file import entrypoint_of
 from flora_core.errors import FloraError, InvalidInput
-from flora_core.toolchain import Project
 
 NOT_ROLLED_BACK: Final = "What scripts keep in KV, and secrets, stay as they are now."
 
@@ -38,18 +37,7 @@ def list_deployments(*, api: ApiUrl = None, env: Env = None, json: AsJson = Fals
     elif not rows:
         note("nothing is deployed yet: flora deploy")
     else:
-        table = show.table("GUILD", "READY", "ENTRY", "UPDATED", "REVISION")
-        for row in rows:
-            state = "yes" if row.get("ready") else f"no: {row.get('reason') or '?'}"
-            cells = [
-                row["guild_id"],
-                state,
-                row.get("entry"),
-                show.when(row.get("updated_at")),
-                row.get("revision_id"),
-            ]
-            table.add_row(*show.cells(cells))
-        show.console().print(table)
+        show.print_rows(("GUILD", "READY", "ENTRY", "UPDATED", "REVISION"), map(_deployment_row, rows))
 
 
 def status(*, guild: Guild = None, api: ApiUrl = None, env: Env = None, json: AsJson = False) -> None:
@@ -104,22 +92,9 @@ def history(
     if json:
         print_json(page)
         return
-    table = show.table("REVISION", "STATUS", "DEPLOYED", "BY", "FROM", "MESSAGE")
-    for row in page["revisions"]:
-        actor = row.get("actor") or {}
-        who = actor.get("username") or actor.get("user_id") or actor.get("type")
-        text = row.get("message") or row.get("error_message")
-        cells = [
-            row["id"],
-            row["status"],
-            show.when(row.get("deployed_at")),
-            who,
-            row.get("deploy_source"),
-            text,
-        ]
-        table.add_row(*show.cells(cells))
     if page["revisions"]:
-        show.console().print(table)
+        columns = ("REVISION", "STATUS", "DEPLOYED", "BY", "FROM", "MESSAGE")
+        show.print_rows(columns, map(_revision_row, page["revisions"]))
     else:
         note("nothing was deployed yet")
     if page.get("cursor"):
@@ -149,7 +124,7 @@ def diff(
             )
             files: list[dict[str, Any]] = found["files"]
         else:
-            project = Project.from_folder(folder, entrypoint=entrypoint_of(folder, entrypoint))
+            project = deployable(folder, entrypoint)
             files = list(compare(_deployed_files(known, chosen, old), project.files))
             found = {"from": old, "to": "", "files": files}
     if json:
@@ -223,6 +198,24 @@ def compare(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[dic
             (old or "").splitlines(), (new or "").splitlines(), f"a/{path}", f"b/{path}", lineterm=""
         )
         yield {"path": path, "change": change, "diff": "\n".join(lines)}
+
+
+def _deployment_row(row: Mapping[str, Any]) -> list[object]:
+    state = "yes" if row.get("ready") else f"no: {row.get('reason') or '?'}"
+    return [
+        row["guild_id"],
+        state,
+        row.get("entry"),
+        show.when(row.get("updated_at")),
+        row.get("revision_id"),
+    ]
+
+
+def _revision_row(row: Mapping[str, Any]) -> list[object]:
+    actor = row.get("actor") or {}
+    who = actor.get("username") or actor.get("user_id") or actor.get("type")
+    text = row.get("message") or row.get("error_message")
+    return [row["id"], row["status"], show.when(row.get("deployed_at")), who, row.get("deploy_source"), text]
 
 
 def _deployed_files(api: Api, guild: str, revision: str) -> dict[str, str]:

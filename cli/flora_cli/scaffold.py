@@ -1,4 +1,9 @@
-"""``flora init``: a new project from a template."""
+"""``flora init``: a new project from a template.
+
+A template is a folder of ``templates``: most are links to the repository's ``examples``, so that what authors
+begin with is what is tested there. ``templates/common`` goes into every project, with ``{name}`` and
+``{say}`` filled in.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +16,28 @@ from typing import Final
 from flora_core.assets import TYPES, asset
 from flora_core.errors import InvalidInput
 
-TEMPLATE: Final = "basic"
+COMMON: Final = "common"
+TEMPLATES: Final = {
+    "basic": "--send '!ping'",
+    "components": "--slash '/shop'",
+    "cron": "--slash '/remind in:10m text:tea'",
+    "fetch": "--slash '/weather city:Berlin'",
+    "kv": "--send '!counter' --click count",
+    "moderation": "--slash '/slowmode seconds:5'",
+}
+"""Each with what to say to its bot first, as options of ``flora dev``."""
+
 TYPES_FILE: Final = ".flora/flora.d.ts"
 """The ambient types; not checked in, because every flora brings its own."""
+
+PROJECT_FILE: Final = Path("flora.toml")
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RENAMED: Final = {"gitignore": ".gitignore"}
 
 
-def create_project(folder: Path) -> list[Path]:
-    """Make a project in ``folder``, new or empty; the files, relative to it.
+def create_project(folder: Path, template: str = "basic") -> list[Path]:
+    """Make a project in ``folder``, new or empty, from one of TEMPLATES; the files, relative to it.
 
     Raises InvalidInput when there is something already, or when the last part of the path is no name.
     """
@@ -29,9 +46,16 @@ def create_project(folder: Path) -> list[Path]:
         raise InvalidInput(f"{name!r} is no name for a project; use letters, digits, '-', '_' and '.'")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInput(f"{folder} exists already and is not empty; name a new folder")
-    template = files("flora_cli") / "templates" / TEMPLATE
-    written = [_write(folder, path, text.replace("{name}", name)) for path, text in _texts(template)]
-    return [*written, write_types(folder)]
+    templates = files("flora_cli") / "templates"
+    own = dict(_texts(templates / template))
+    common = {
+        path: text.replace("{name}", name).replace("{say}", TEMPLATES[template])
+        for path, text in _texts(templates / COMMON)
+    }
+    texts = {**own, **common}
+    if PROJECT_FILE in own:
+        texts[PROJECT_FILE] = f"{common[PROJECT_FILE]}\n{own[PROJECT_FILE]}"
+    return [*(_write(folder, path, texts[path]) for path in sorted(texts)), write_types(folder)]
 
 
 def write_types(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -97,13 +97,11 @@ def list_secrets(*, guild: Guild = None, env: Env = None, api: ApiUrl = None, js
     elif not found:
         note("there are none: flora secret put NAME --host api.example.com")
     else:
-        made = show.table("NAME", "HOSTS", "FROM", "CHANGED")
-        for row in found:
-            hosts = ", ".join(row.get("allowed_hosts") or ()) or "none"
-            made.add_row(
-                *show.cells([row["name"], hosts, row.get("source"), show.when(row.get("updated_at"))])
-            )
-        show.console().print(made)
+        rows = [
+            (row["name"], row.get("source"), show.when(row.get("updated_at")), _hosts_of(row))
+            for row in found
+        ]
+        show.print_rows(("NAME", "FROM", "CHANGED", "HOSTS"), rows)
 
 
 @app.command()
@@ -126,6 +124,10 @@ def delete(
         raise NotThere(f"there is no secret {name!r}; see: flora secret list")
     if json:
         print_json(answer)
+
+
+def _hosts_of(row: Mapping[str, Any]) -> str:
+    return ", ".join(row.get("allowed_hosts") or ()) or "none"
 
 
 def _asked_for_value(name: str) -> str:

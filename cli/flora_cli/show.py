@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,8 +21,10 @@ VALUE_SHOWN: Final = 60
 """Characters of a value in a table."""
 
 _NO_MARGIN: Final = 10_000
-_WHOLE: Final = frozenset({"GUILD", "REVISION", "ID", "NAME", "STATUS"})
-"""Columns that are copied from: they are never broken."""
+_PROSE: Final = 20
+"""Characters of the last column, below which a table is not worth reading."""
+_GAP: Final = 2
+"""Between columns."""
 _FRACTION: Final = re.compile(r"\.[0-9]+(?=Z|[+-])")
 
 _CONTROLS: Final = {
@@ -93,11 +96,49 @@ def moment(seconds: float) -> str:
 
 
 def table(*columns: str) -> Table:
-    """An empty one with these columns."""
+    """An empty one with these columns; the last may be broken, the others are copied from."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
+        made.add_column(column, overflow="fold", no_wrap=column != columns[-1])
     return made
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print a table, whatever is in it."""
+    made = table(*columns)
+    for row in rows:
+        made.add_row(*cells(row))
+    print_table(made)
+
+
+def print_table(made: Table) -> None:
+    """Print a table; where the terminal is too narrow for it, its rows one below the other."""
+    out = console()
+    if needed_width(made) <= out.width:
+        out.print(made)
+        return
+    for number in range(made.row_count):
+        if number:
+            out.print()
+        out.print(_record(made, number))
+
+
+def needed_width(made: Table) -> int:
+    """Characters of a line of ``made`` with nothing broken but the last column."""
+    widths = [max(cell_len(str(cell)) for cell in (column.header, *column.cells)) for column in made.columns]
+    last = min(widths[-1], _PROSE) if widths else 0
+    return sum(widths[:-1]) + last + _GAP * (len(widths) - 1)
+
+
+def _record(made: Table, number: int) -> Table:
+    """A row of ``made``, a line a column; what is empty is left out."""
+    record = table("", "")
+    record.show_header = False
+    for column in made.columns:
+        cell = list(column.cells)[number]
+        if str(cell):
+            record.add_row(Text(str(column.header).lower(), style="dim"), cell)
+    return record
 
 
 def cells(values: Iterable[object]) -> list[Text]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar
 
@@ -80,15 +81,7 @@ def list_tokens(*, api: ApiUrl = None, env: Env = None, json: AsJson = False) ->
     elif not found:
         note("there are none")
     else:
-        made = show.table("ID", "LABEL", "SCOPES", "GUILDS", "LAST USED", "EXPIRES")
-        for row in found:
-            limits = [", ".join(row.get(name) or ()) or "all" for name in ("scopes", "guilds")]
-            times = [
-                show.when(row.get("last_used_at")) or "never",
-                show.when(row.get("expires_at")) or "never",
-            ]
-            made.add_row(*show.cells([row["token_id"], row.get("label"), *limits, *times]))
-        show.console().print(made)
+        show.print_rows(("ID", "LABEL", "SCOPES", "LAST USED", "EXPIRES", "GUILDS"), map(_token_row, found))
 
 
 @app.command()
@@ -107,6 +100,12 @@ def revoke(
     with connect(api, env) as known:
         _as_session(known, "DELETE", f"/tokens/{segment(token_id)}", type(None))
     note(f"{token_id} is revoked")
+
+
+def _token_row(row: Mapping[str, Any]) -> list[object]:
+    scopes, guilds = (", ".join(row.get(name) or ()) or "all" for name in ("scopes", "guilds"))
+    used, expires = (show.when(row.get(name)) or "never" for name in ("last_used_at", "expires_at"))
+    return [row["token_id"], row.get("label"), scopes, used, expires, guilds]
 
 
 def _as_session(api: Api, method: str, path: str, into: type[T], body: object = None) -> T:

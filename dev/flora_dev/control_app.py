@@ -20,6 +20,7 @@ from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.running import Running, register
 from flora_core.wire.guilds import BODY_LIMIT
 from flora_dev.controller import POD, LocalController
+from flora_dev.say_route import SayRoute
 from flora_dev.tool_routes import ToolRoutes
 
 LOCALHOST: Final = "127.0.0.1"
@@ -54,6 +55,7 @@ class ControlApp:
 
     url: str
     tools: ToolRoutes
+    saying: SayRoute
 
     @classmethod
     async def start(
@@ -64,11 +66,12 @@ class ControlApp:
         identities = tokens.identities()
         ControlServer(app, controller.state, controller, identities)
         tools = ToolRoutes(app, controller, controller.book, identities)
+        saying = SayRoute(app, identities)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, LOCALHOST, 0).start()
-        return cls(f"http://{LOCALHOST}:{runner.addresses[0][1]}", tools)
+        return cls(f"http://{LOCALHOST}:{runner.addresses[0][1]}", tools, saying)
 
     def announce(self, stack: contextlib.AsyncExitStack, tokens: Tokens, folder: Path) -> None:
         """Let other commands find this session until ``stack`` is left; raises OSError."""

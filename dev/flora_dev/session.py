@@ -30,7 +30,7 @@ from flora_dev.pod_client import PodClient, PodRefused
 from flora_dev.processes import Component
 from flora_dev.sources import NOBODY, Source, Wanted, changes
 from flora_dev.state import state_folder
-from flora_dev.talk import Said, speak
+from flora_dev.talk import Exchange, Said, speak
 from flora_dev.view import View
 from flora_simulator.client import SimulatorClient
 from flora_simulator.world_spec import DEV_WORLD, WorldSpec, world_of
@@ -152,13 +152,18 @@ class DevSession:
 
     async def say(self, said: Said, *, channel: str = "general") -> bool:
         """Say something and show what comes back; whether anything did."""
+        exchange = await self.exchange(said, channel=channel, longest=self._options.timeout)
+        return exchange.answered
+
+    async def exchange(self, said: Said, *, channel: str, longest: float) -> Exchange:
+        """The same, with what came back within ``longest`` seconds."""
         assert self.people is not None
-        exchange = await speak(self.people, said, channel=channel, longest=self._options.timeout)
+        exchange = await speak(self.people, said, channel=channel, longest=longest)
         for action in exchange.answers:
             if action.message is not None:
                 self.last_message = str(action.message.get("id") or "") or None
-        self._view.exchange(exchange, timeout=self._options.timeout)
-        return exchange.answered
+        self._view.exchange(exchange, timeout=longest)
+        return exchange
 
     async def do(self, ask: Said | Ask) -> bool:
         """Say or do something and show what comes of it; whether it worked."""
@@ -232,6 +237,7 @@ class DevSession:
         tokens = self._tokens
         self._control = control = await ControlApp.start(stack, self.controller, tokens)
         real = self._options.real or await self._simulate(stack)
+        control.saying.speaker = self if self.people is not None else None
         common = {"LOG_LEVEL": self._options.log_level, "LOG_FORMAT": "json", "HOST": LOCALHOST, "PORT": "0"}
         gateway = await self._start(
             "gateway",

@@ -79,7 +79,7 @@ class FolderSource:
         return [Wanted(self._guild, name, self._read, secrets=secrets)]
 
     def _read(self) -> Project:
-        return Project.from_folder(self.folder, entrypoint=self._entrypoint)
+        return Project.from_folder(self.folder, self._entrypoint, deployed=True)
 
 
 class ManifestSource:

@@ -16,9 +16,10 @@ from uuid import UUID, uuid4
 
 from flora_api.builds.archive import read_project
 from flora_api.builds.table import Build, BuildTable
-from flora_api.deployments.progress import BEAT, BEAT_SECONDS, encode
+from flora_api.deployments.progress import BEAT, BEAT_SECONDS
 from flora_api.deployments.request import build
 from flora_api.errors import ApiError, Conflict, NotFound, TooMany
+from flora_api.event_stream import encode
 from flora_api.principal import GuildAccess
 from flora_core.database import Bundles, Database
 from flora_core.errors import DatabaseError, InvalidBundle

@@ -19,7 +19,10 @@ from flora_api.deployments.store import (
     StoreGone,
     Taken,
 )
+from flora_api.deployments.told import ended
+from flora_api.deployments.verdict import Lost
 from flora_api.errors import ApiError, BadRequest, Conflict, Unavailable
+from flora_api.logs.notes import Note
 from flora_core.streams import Backoff
 from flora_core.telemetry import logger
 
@@ -32,10 +35,11 @@ _log = logger(__name__)
 class Applying:
     """From a revision to an object."""
 
-    def __init__(self, store: DeploymentStore, history: History, observed: Observed) -> None:
+    def __init__(self, store: DeploymentStore, history: History, observed: Observed, note: Note) -> None:
         self._store = store
         self._history = history
         self._observed = observed
+        self._note = note
 
     async def apply(self, revision: Revision) -> None:
         """Raises ApiError when that cannot be; the revision has failed then. Or DatabaseError."""
@@ -43,7 +47,8 @@ class Applying:
             await self._apply(revision)
         except StoreError as error:
             answer = refusal(error)
-            await self._history.finish(revision, code=answer.code, error=str(answer))
+            if await self._history.finish(revision, code=answer.code, error=str(answer)):
+                self._note(ended(revision, Lost(answer.code, str(answer))))
             _log.info("deploy_refused", guild_id=revision.guild, revision=str(revision.id), error=str(error))
             raise answer from None
         finally:

@@ -11,12 +11,11 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
-
 from flora_api.deployments.history import History
 from flora_api.deployments.observed import Observed
 from flora_api.deployments.revisions import Revision
 from flora_api.deployments.verdict import STEPS, Live, Waiting, judge
+from flora_api.event_stream import encode
 from flora_core.errors import DatabaseError
 from flora_core.ids import GuildId
 
@@ -26,18 +25,6 @@ LOOK_SECONDS: Final = 2.0
 
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 BEAT: Final = b": beat\n\n"
-
-
-_SEPARATORS: Final = {mark.encode(): b"\\u%04x" % ord(mark) for mark in "\x85\u2028\u2029"}
-"""No ends of a line to JSON or to a stream of events; to some of their readers they are."""
-
-
-def encode(event: str, data: dict[str, Any]) -> bytes:
-    """One event; JSON has no newlines."""
-    text = msgspec.json.encode(data)
-    for mark, escaped in _SEPARATORS.items():
-        text = text.replace(mark, escaped)
-    return b"event: %b\ndata: %b\n\n" % (event.encode(), text)
 
 
 async def progress(

@@ -18,7 +18,10 @@ from flora_api.deployments.request import BundlingFailed, Prebuilt, Sources, Wan
 from flora_api.deployments.revisions import NewRevision, Revision, Source, source_digest, source_of
 from flora_api.deployments.settling import Settling
 from flora_api.deployments.store import INLINE_LIMIT, DeploymentStore, StoreError
+from flora_api.deployments.told import failed, undeployed
+from flora_api.deployments.verdict import Lost
 from flora_api.errors import ApiError, BadRequest, Conflict, NotFound, TooMany, Unavailable
+from flora_api.logs.notes import Note
 from flora_api.principal import GuildAccess
 from flora_core.database import Bundles, Database
 from flora_core.errors import BundleTooLarge, DatabaseError, InvalidBundle
@@ -68,6 +71,7 @@ class Deployments:
         store: DeploymentStore,
         toolchain: Toolchain,
         settings: DeploySettings,
+        note: Note,
     ) -> None:
         self.history: Final = History(database)
         self.bundles: Final = Bundles(database)
@@ -75,9 +79,10 @@ class Deployments:
         self.toolchain: Final = toolchain
         self._store = store
         self._settings = settings
-        self._applying = Applying(store, self.history, self.observed)
+        self._note = note
+        self._applying = Applying(store, self.history, self.observed, note)
         self._settling = Settling(
-            store, self.history, self.observed, self._applying, seconds=settings.seconds
+            store, self.history, self.observed, self._applying, seconds=settings.seconds, note=note
         )
         self._begun = set[asyncio.Task[None]]()
         self._watchers = 0
@@ -170,6 +175,7 @@ class Deployments:
         if not there:
             raise nothing_deployed(access.guild)
         await self.history.audit(access.guild, access.principal, "deployment.undeploy")
+        self._note(undeployed(access.guild, access.principal))
 
     # ---------------------------------------------------------------- watching it
 
@@ -232,6 +238,7 @@ class Deployments:
             if isinstance(error, BundlingFailed) or error.code == "BUNDLE_TOO_LARGE":
                 new = self._new(access, project.entrypoint, order, files=files, bundle=None)
                 await self.history.keep_failed(new, code=error.code, error=str(error)[:16_384])
+                self._note(failed(new.guild, new.id, new.actor, Lost(error.code, str(error))))
                 error.details["revision_id"] = str(new.id)
             raise
         inline = sum(len(text.encode()) for text in files.values()) <= INLINE_LIMIT
@@ -351,9 +358,16 @@ async def open_deployments(
     store: DeploymentStore,
     toolchain: Toolchain,
     settings: DeploySettings | None = None,
+    *,
+    note: Note | None = None,
 ) -> AsyncGenerator[Deployments]:
-    """A Deployments that looks after revisions for as long as the block lasts."""
-    deployments = Deployments(database, store, toolchain, settings or DeploySettings())
+    """A Deployments that looks after revisions for as long as the block lasts.
+
+    ``note`` writes into guilds' logs; without it nothing is written there.
+    """
+    deployments = Deployments(
+        database, store, toolchain, settings or DeploySettings(), note or (lambda _line: None)
+    )
     deployments.start()
     try:
         yield deployments

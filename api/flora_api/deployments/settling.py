@@ -22,8 +22,10 @@ from flora_api.deployments.history import APPLY_SECONDS, History
 from flora_api.deployments.observed import Observed
 from flora_api.deployments.revisions import NewRevision, Revision, Source
 from flora_api.deployments.store import Deployment, DeploymentStore, Put, StoreError
+from flora_api.deployments.told import ended
 from flora_api.deployments.verdict import Live, Lost, Waiting, judge, overdue
 from flora_api.errors import ApiError
+from flora_api.logs.notes import Note
 from flora_api.principal import ActorType, Principal
 from flora_core.errors import DatabaseError, DatabaseGone
 from flora_core.ids import GuildId, Sha256
@@ -53,6 +55,7 @@ class Settling:
         applying: Applying,
         *,
         seconds: float,
+        note: Note,
     ) -> None:
         """``seconds``: after so long a revision that is not live has failed."""
         self._store = store
@@ -60,6 +63,7 @@ class Settling:
         self._observed = observed
         self._applying = applying
         self._seconds = seconds
+        self._note_down = note
         self._pending: set[GuildId] = set()
         self._look = asyncio.Event()
         self._known: dict[GuildId, tuple[str, int, bool]] = {}
@@ -155,6 +159,7 @@ class Settling:
         if ours:
             outcome = "live" if isinstance(verdict, Live) else verdict.code.lower()
             _ended.labels(outcome).inc()
+            self._note_down(ended(revision, verdict))
             _log.info("deploy_ended", guild_id=revision.guild, revision=str(revision.id), outcome=outcome)
         self._observed.changed(revision.guild)
 
@@ -198,6 +203,8 @@ class Settling:
         if revision is not None:
             self.begun(guild)
             self._look.set()
+            if revision.status == "success":
+                self._note_down(ended(revision, Live(revision.pod, "")))
             _log.info("change_written_down", guild_id=guild, revision=str(revision.id), manager=found.manager)
 
 

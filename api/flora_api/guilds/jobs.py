@@ -11,16 +11,18 @@ from flora_api.answers import of_a_guild
 from flora_api.guilds.journal import Journal
 from flora_api.guilds.models import Cron, GuildUsage, JobRan, KvSize, RunJob, rfc3339
 from flora_api.guilds.pods import Pods
-from flora_api.principal import MayDeploy, MayRead
+from flora_api.logs.notes import Note
+from flora_api.principal import GuildAccess, MayDeploy, MayRead
 from flora_core.ids import GuildId
+from flora_core.wire.control import LogLine, Outcome
 from flora_core.wire.guilds import CronJob, CronRan, RunCron, UsageRow
 
 RUN_SECONDS: Final = 70.0
 """Longer than a pod waits for a run's end."""
 
 
-def job_router(pods: Pods, journal: Journal) -> APIRouter:
-    """``/crons`` and ``/usage``."""
+def job_router(pods: Pods, journal: Journal, note: Note | None = None) -> APIRouter:
+    """``/crons`` and ``/usage``; ``note`` writes into guilds' logs who had a job run."""
     router = APIRouter(tags=["jobs"])
 
     @router.get("/crons/{guild_id}", response_model=list[Cron], responses=of_a_guild())
@@ -44,6 +46,8 @@ def job_router(pods: Pods, journal: Journal) -> APIRouter:
         asked = msgspec.json.encode(RunCron(body.name))
         ran = await pods.ask_for(access.guild, CronRan, "POST", "/crons/run", body=asked, seconds=RUN_SECONDS)
         await journal.record(access, "cron.run", name=body.name, outcome=str(ran.outcome))
+        if note is not None:
+            note(run_note(access, ran))
         return JobRan(name=ran.name, outcome=ran.outcome, milliseconds=ran.milliseconds)
 
     @router.get("/usage/{guild_id}", response_model=GuildUsage, responses=of_a_guild())
@@ -53,6 +57,20 @@ def job_router(pods: Pods, journal: Journal) -> APIRouter:
         return told(access.guild, row)
 
     return router
+
+
+def run_note(access: GuildAccess, ran: CronRan) -> LogLine:
+    """A line for the guild's log."""
+    who = access.principal.shown
+    return LogLine(
+        access.guild,
+        0,
+        "info" if ran.outcome is Outcome.OK else "error",
+        f"{who} had the job {ran.name} run: {ran.outcome} after {ran.milliseconds:,.0f} ms",
+        source="runtime",
+        outcome=ran.outcome,
+        event=f"cron {ran.name}",
+    )
 
 
 def told(guild: GuildId, row: UsageRow) -> GuildUsage:

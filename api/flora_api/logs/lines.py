@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from flora_api.errors import BadRequest
+from flora_api.event_stream import one_line
 from flora_core.wire import UNREADABLE
 from flora_core.wire.control import LogLine, Outcome
 
@@ -123,7 +124,7 @@ def to_keep(line: LogLine) -> bytes:
         event=line.event[:100],
         revision=line.revision,
     )
-    return msgspec.json.encode(kept)
+    return one_line(kept)
 
 
 def parse_place(text: str, *, field: str) -> Place:

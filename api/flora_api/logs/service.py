@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from flora_api.logs.followers import Followers
 from flora_api.logs.intake import LogIntake
+from flora_api.logs.notes import Note, Notes
 from flora_api.logs.store import Keep, LogStore
 from flora_core.identity import Identities
 
@@ -19,9 +20,11 @@ from flora_core.identity import Identities
 class LogService:
     """Made by ``open_logs``."""
 
-    def __init__(self, store: LogStore, followers: Followers) -> None:
+    def __init__(self, store: LogStore, followers: Followers, note: Note) -> None:
         self.store = store
         self.followers = followers
+        self.note = note
+        """Writes a line of the API's own, at some time."""
 
     def add_routes(self, app: web.Application, identities: Identities) -> None:
         """The pods' way in, on the internal port."""
@@ -44,13 +47,16 @@ async def open_logs(redis_url: SecretStr, keep: Keep) -> AsyncGenerator[LogServi
     """
     store = LogStore(redis_url, keep)
     followers = Followers(redis_url, store)
-    reading = asyncio.create_task(followers.run())
+    notes = Notes(store)
+    working = [asyncio.create_task(followers.run()), asyncio.create_task(notes.run())]
     try:
-        yield LogService(store, followers)
+        yield LogService(store, followers, notes.add)
     finally:
         followers.stop()
-        reading.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await reading
+        await notes.flush()
+        for task in working:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await followers.close()
         await store.close()

@@ -10,13 +10,11 @@ is away. So ids order lines, and times select them.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-import msgspec
 from prometheus_client import Counter
 from pydantic import SecretStr
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -159,11 +157,6 @@ class LogStore:
             return False
         _written.inc(len(lines))
         return True
-
-    async def note(self, line: LogLine) -> None:
-        """Keep a line of the API's own about a guild: a deploy, say. Raises LogsUnavailable."""
-        stamped = msgspec.structs.replace(line, at=line.at or time.time_ns() // 1_000_000)
-        await self.add(PodName("api"), [stamped], mark=secrets.token_hex(8))
 
     # ---------------------------------------------------------------- reading
 

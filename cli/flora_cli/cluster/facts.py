@@ -22,6 +22,7 @@ ANSWER_BYTES: Final = 64 << 20
 PAGE: Final = 500
 PAGES: Final = 100
 OURS: Final = "app.kubernetes.io/part-of=flora"
+MIGRATIONS: Final = "app.kubernetes.io/component=migrate"
 CRD: Final = f"guilddeployments.{GROUP}"
 
 
@@ -131,6 +132,19 @@ class Pod(Struct, frozen=True):
     status: _PodStatus = _PodStatus()
 
 
+class _JobStatus(Struct, frozen=True):
+    succeeded: int = 0
+    failed: int = 0
+    conditions: list[Condition] = []
+
+
+class Job(Struct, frozen=True):
+    """A run of the migrations."""
+
+    metadata: Metadata = Metadata()
+    status: _JobStatus = _JobStatus()
+
+
 class _GuildSpec(Struct, frozen=True, rename="camel"):
     guild_id: str = ""
     suspend: bool = False
@@ -186,6 +200,8 @@ class Facts(Struct, frozen=True):
     workloads: list[Workload] = []
     pods: list[Pod] = []
     guilds: list[Guild] = []
+    jobs: list[Job] = []
+    """Of the migrations; none where they may not be looked at."""
 
 
 def open_cluster(kubeconfig: Path | None, environment: Mapping[str, str]) -> KubeAccess:
@@ -236,7 +252,15 @@ class Kube:
             # Pods have the selector's labels alone: no part-of.
             self._list(f"{core}{inside}/pods", Pod, labelSelector="app.kubernetes.io/component"),
             self._list(f"{guilds}{inside}/guilddeployments", Guild) if definition is not None else [],
+            self._jobs(f"/apis/batch/v1{inside}/jobs"),
         )
+
+    def _jobs(self, path: str) -> list[Job]:
+        """Fewer may look at these than at the rest, and all of it is worth telling without them."""
+        try:
+            return self._list(path, Job, labelSelector=f"{OURS},{MIGRATIONS}")
+        except ClusterRefused:
+            return []
 
     def _list(self, path: str, kind: type[Any], **query: str) -> list[Any]:
         found: list[Any] = []

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
-from flora_cli.cluster.facts import CRD, Facts, Guild, Pod, Workload
+from flora_cli.cluster.facts import CRD, Facts, Guild, Job, Pod, Workload
 from flora_core.manifest import VERSION
 
 Level = Literal["ok", "warning", "problem"]
 
 NEEDED: Final = ("operator", "gateway", "runtime")
 """Components without which nothing runs."""
+
+OPTIONAL: Final = {
+    "api": "is not installed: scripts come by kubectl alone, and `flora deploy` has nobody to ask "
+    "(api.enabled in the chart's values)"
+}
+"""Components that an installation may do without, and what it is to do so."""
 GUILDS_SHOWN: Final = 20
 RESTARTS_MANY: Final = 5
 
@@ -39,6 +45,7 @@ def judge(facts: Facts, *, cli_version: str) -> list[Finding]:
         *_definition(facts),
         *_components(facts),
         *_stores(facts),
+        *_migrations(facts.jobs),
         *_versions(facts, cli_version),
         *_guilds(facts.guilds),
     ]
@@ -88,6 +95,9 @@ def _components(facts: Facts) -> Iterator[Finding]:
                 "is not installed here",
                 "helm install flora charts/flora; or is it in another namespace? see -n",
             )
+    for name, text in OPTIONAL.items():
+        if name not in by_component and by_component:
+            yield Finding("ok", name, text)
     for workload in facts.workloads:
         yield _workload(workload, facts.pods)
 
@@ -150,13 +160,23 @@ def _reasons(pod: Pod) -> Iterator[str]:
             yield f"{name}: {_RUNNING if waiting is None else _STARTING}"
 
 
+_SECRETS: Final = {
+    "api": "api.existingSecret (keys secret-keys, operator-secret, discord-client-secret), "
+    "database.existingSecret and redis.existingSecret"
+}
+"""Values of the chart that name a component's Secrets."""
+
+
 def _advice(workload: Workload, reasons: str) -> str:
     at = f"-n {workload.metadata.namespace}"
     label = f"-l app.kubernetes.io/component={workload.component}"
     if "ImagePull" in reasons or "InvalidImageName" in reasons:
         return "the image cannot be had: check image.registry, image.tag and image.pullSecrets of the chart"
     if "CreateContainerConfigError" in reasons:
-        return "a Secret or ConfigMap that it names is not there: check existingSecret in the chart's values"
+        return (
+            "a Secret or ConfigMap that it names is not there, or lacks a key: check "
+            f"{_SECRETS.get(workload.component, 'existingSecret')} in the chart's values"
+        )
     if "Unschedulable" in reasons or "waits for a node" in reasons:
         return f"no node takes it: kubectl describe pod {at} {label}"
     if "CrashLoopBackOff" in reasons or "restarted" in reasons:
@@ -164,30 +184,67 @@ def _advice(workload: Workload, reasons: str) -> str:
     return f"it says what it waits for: kubectl logs {at} {label} --tail=20"
 
 
+class _Named(NamedTuple):
+    """A variable that a component needs from a Secret."""
+
+    component: str
+    variable: str
+    subject: str
+    level: Level
+    """Of its absence."""
+    without: str
+    advice: str
+
+
+_DATABASE: Final = "set database.url, or database.existingSecret, in the chart's values"
+_REDIS: Final = "set redis.url, or redis.existingSecret, in the chart's values"
+_NAMED: Final = (
+    _Named("operator", "OPERATOR_DATABASE_URL", "Postgres", "problem", "no script can be bundled", _DATABASE),
+    _Named(
+        "gateway", "GATEWAY_REDIS_URL", "Redis", "warning", "after a restart its sessions begin anew", _REDIS
+    ),
+    _Named("api", "API_DATABASE_URL", "Postgres", "problem", "nothing can be deployed through it", _DATABASE),
+    _Named("api", "API_REDIS_URL", "Redis", "problem", "nobody can log in, and there are no logs", _REDIS),
+    _Named(
+        "api",
+        "API_SECRET_KEYS",
+        "secret keys",
+        "warning",
+        "no guild can be given a secret",
+        "set api.secretKeys, or api.existingSecret, in the chart's values",
+    ),
+)
+
+
 def _stores(facts: Facts) -> Iterator[Finding]:
-    for component, variable, store in (
-        ("operator", "OPERATOR_DATABASE_URL", "Postgres"),
-        ("gateway", "GATEWAY_REDIS_URL", "Redis"),
-    ):
+    for row in _NAMED:
         for workload in facts.workloads:
-            if workload.component != component:
+            if workload.component != row.component:
                 continue
             named = set[str]().union(*(one.variables for one in workload.spec.template.spec.containers))
-            if variable in named:
-                yield Finding("ok", store, f"{workload.metadata.name} has {variable}")
-            elif store == "Redis":
-                text = f"{workload.metadata.name} has no {variable}: after a restart its sessions begin anew"
-                yield Finding(
-                    "warning", store, text, "set redis.url, or redis.existingSecret, in the chart's values"
-                )
+            name = workload.metadata.name
+            if row.variable in named:
+                yield Finding("ok", row.subject, f"{name} has {row.variable}")
             else:
-                text = f"{workload.metadata.name} has no {variable}: no script can be bundled"
-                yield Finding(
-                    "problem",
-                    store,
-                    text,
-                    "set database.url, or database.existingSecret, in the chart's values",
-                )
+                text = f"{name} has no {row.variable}: {row.without}"
+                yield Finding(row.level, row.subject, text, row.advice)
+
+
+def _migrations(jobs: list[Job]) -> Iterator[Finding]:
+    """Jobs that went well are deleted: one that is there has failed, or goes on."""
+    for job in jobs:
+        at = f"-n {job.metadata.namespace} job/{job.metadata.name}"
+        failed = next(
+            (one for one in job.status.conditions if one.type == "Failed" and one.status == "True"), None
+        )
+        if failed is not None:
+            text = f"they failed: {failed.reason}{_behind(failed.message)}"
+            yield Finding("problem", "migrations", text, f"it says why: kubectl logs {at}")
+        elif job.status.succeeded == 0:
+            tries = f", after {job.status.failed} that failed" if job.status.failed else ""
+            yield Finding(
+                "warning", "migrations", f"they are under way{tries}", f"to watch them: kubectl logs {at}"
+            )
 
 
 def _versions(facts: Facts, cli_version: str) -> Iterator[Finding]:

@@ -74,6 +74,12 @@ def is_script(path: str) -> bool:
     return path.endswith(SCRIPTS) and not path.endswith((".d.ts", ".d.mts", ".d.cts"))
 
 
+def is_test(path: str) -> bool:
+    """Whether ``path`` names a test: ``main.test.ts``, ``main.spec.ts``."""
+    name = path.rpartition("/")[2]
+    return is_script(path) and (".test." in name or ".spec." in name)
+
+
 def check_path(path: str, *, limit: int = MAX_PATH_BYTES) -> None:
     """Raises InvalidProject unless ``path`` is relative, normalised and portable."""
     problem = _problem(path, limit)

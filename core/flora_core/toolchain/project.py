@@ -25,6 +25,8 @@ class Project:
     """One of ``files`` that can be run: ``.ts .tsx .mts .cts .js .jsx .mjs .cjs``."""
     dependencies: Mapping[str, str] = field(default_factory=dict[str, str], kw_only=True)
     """Files of npm packages, below ``node_modules/``; at most 5,000 and 20 MiB, counted apart."""
+    left_out: tuple[str, ...] = field(default=(), kw_only=True, compare=False)
+    """Files of the folder that a deploy does not take: tests, and what ``.floraignore`` names."""
 
     def __post_init__(self) -> None:
         check_files(self.files)
@@ -34,14 +36,17 @@ class Project:
         object.__setattr__(self, "dependencies", _frozen(self.dependencies))
 
     @classmethod
-    def from_folder(cls, path: str | Path, entrypoint: str | None = None) -> Project:
+    def from_folder(
+        cls, path: str | Path, entrypoint: str | None = None, *, deployed: bool = False
+    ) -> Project:
         """The project in the folder ``path``; blocks while it reads.
 
         ``entrypoint`` is relative to the folder. Without it, the first there is of ``src/main.ts``,
-        ``main.ts``, ``src/index.ts``, ``index.ts`` and the same in JavaScript.
+        ``main.ts``, ``src/index.ts``, ``index.ts`` and the same in JavaScript. ``deployed``: without
+        ``left_out``, as a deploy takes it.
         """
-        found = read_folder(Path(path), entrypoint)
-        return cls(found.files, found.entrypoint, dependencies=found.dependencies)
+        found = read_folder(Path(path), entrypoint, deployed=deployed)
+        return cls(found.files, found.entrypoint, dependencies=found.dependencies, left_out=found.left_out)
 
 
 def _frozen(files: Mapping[str, str]) -> Mapping[str, str]:

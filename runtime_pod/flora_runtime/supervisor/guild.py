@@ -639,6 +639,13 @@ class Guild:
         if not self._deploying and (len(self._backlog) or self.target != self.loaded):
             self._ask_for_deploy()
 
+    def job_ended(self, name: str, done: Done) -> None:
+        """A run of a job by the clock is over. What it threw has a line of its own."""
+        if not self._log_rate.take(self._port.now()):
+            return
+        text = f"the job {name} ran: {done.outcome} after {done.milliseconds:,.0f} ms"
+        self.log("debug", text, source="runtime", outcome=done.outcome, event=f"cron {name}")
+
     def log(
         self,
         level: str,

@@ -608,7 +608,10 @@ class RuntimePod:
         guild.usage.outcomes[done.outcome] += 1
         if self._asked_runs:
             self._asked_runs.settled(guild.id, done)
-        metrics.dispatched["cron" if type_.startswith(CRON_PREFIX) else type_, done.outcome].inc()
+        is_job = type_.startswith(CRON_PREFIX)
+        metrics.dispatched["cron" if is_job else type_, done.outcome].inc()
+        if is_job:
+            guild.job_ended(type_.removeprefix(CRON_PREFIX), done)
         if done.outcome is Outcome.OK:
             metrics.dispatch_seconds.observe(done.milliseconds / 1000)
             return

@@ -88,6 +88,16 @@ def test_a_folder_is_deployed_and_followed_until_it_runs(
     assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
 
 
+def test_tests_and_what_floraignore_names_stay_here(known: Command, takes: PlayedApi, project: Path) -> None:
+    (project / "src" / "main.test.ts").write_text("test('it works', () => {});\n")
+    (project / "samples.json").write_text("[]")
+    (project / ".floraignore").write_text("samples.json\n")
+    ended = known("deploy", project, "--guild", GUILD)
+    assert f"1 file, {len(SCRIPT)} B; left out: samples.json, src/main.test.ts" in ended.err
+    sent = takes.last("POST", f"/deployments/{GUILD}").json["files"]
+    assert [each["path"] for each in sent] == ["src/main.ts"]
+
+
 def test_json_is_one_object_a_guild(known: Command, takes: PlayedApi, project: Path) -> None:
     takes.streams[progress_path(OTHER)] = deque(
         [Stream(event({"message": "Error: no", "code": "LOAD_FAILED"}, name="failed"))]

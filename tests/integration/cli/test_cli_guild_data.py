@@ -200,7 +200,7 @@ def test_a_value_comes_from_standard_input_and_is_shown_nowhere(known: Command, 
     assert VALUE not in ended.err
     assert api.secrets["KEY"] == {"value": VALUE, "allowed_hosts": ["api.example.com"]}
     listed = known("secret", "list")
-    assert listed.out.splitlines()[1].split() == ["KEY", "api.example.com", "api"]
+    assert listed.out.splitlines()[1].split() == ["KEY", "api", "api.example.com"]
     assert VALUE not in listed.out
 
 
@@ -306,9 +306,9 @@ def test_tokens_are_listed_and_revoked(known: Command, api: PlayedApi) -> None:
         "t9",
         "ci",
         "deploy",
+        "never",
+        "never",
         "all",
-        "never",
-        "never",
     ]
     assert known("token", "revoke", "t9").code == 0
     whole = known("token", "revoke", TOKEN)

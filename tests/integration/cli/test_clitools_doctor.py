@@ -75,6 +75,7 @@ class PlayedCluster(ThreadingHTTPServer):
             f"{APPS}/deployments": [part("operator"), part("gateway")],
             f"{APPS}/statefulsets": [part("runtime")],
             "/api/v1/pods": [],
+            "/apis/batch/v1/jobs": [],
             f"{GUILDS}/guilddeployments": [guild(number) for number in range(1, 1203)],
         }
         self.statuses: dict[str, int] = {}
@@ -246,3 +247,30 @@ def test_the_usual_file_counts_when_nothing_is_said(tmp_path: Path) -> None:
 def test_without_any_it_says_what_to_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="--kubeconfig or KUBECONFIG"):
         open_cluster(None, {"HOME": str(tmp_path)})
+
+
+# ---------------------------------------------------------------- the API
+
+
+def migration(**status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "flora-migrate", "namespace": "flora"}, "status": status}
+
+
+def test_an_api_that_is_not_ready_and_migrations_that_failed_are_said(
+    cluster: PlayedCluster, tmp_path: Path
+) -> None:
+    failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+    cluster.lists[f"{APPS}/deployments"].append(part("api", ready=0))
+    cluster.lists["/apis/batch/v1/jobs"] = [migration(failed=4, conditions=[failed])]
+    ended = doctor(kubeconfig(tmp_path, url(cluster)))
+    assert ended.returncode == 1
+    assert "✗ flora-api: 0 of 1 pods are ready" in ended.stdout
+    assert "✗ migrations: they failed: BackoffLimitExceeded" in ended.stdout
+    assert "! secret keys: flora-api has no API_SECRET_KEYS" in ended.stdout
+
+
+def test_who_may_not_look_at_jobs_is_told_the_rest(cluster: PlayedCluster, tmp_path: Path) -> None:
+    cluster.statuses["/apis/batch/v1/jobs"] = 403
+    ended = doctor(kubeconfig(tmp_path, url(cluster)))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "✓ api: is not installed" in ended.stdout

@@ -302,3 +302,62 @@ def test_packages_of_too_many_bytes_are_refused_before_they_are_read(folder: Pat
         file.truncate(MAX_DEPENDENCY_BYTES)
     with pytest.raises(InvalidProject, match=r"5,000 files or 20 MiB .*node_modules/a"):
         Project.from_folder(folder)
+
+
+def deployed(root: Path) -> Project:
+    return Project.from_folder(root, deployed=True)
+
+
+def test_a_deploy_takes_no_tests(folder: Path) -> None:
+    write(
+        folder,
+        "src/main.ts",
+        "src/main.test.ts",
+        "src/a.spec.tsx",
+        "src/test.ts",
+        "src/api.spec.json",
+        "contest.ts",
+    )
+    project = deployed(folder)
+    assert list(project.files) == ["contest.ts", "src/api.spec.json", "src/main.ts", "src/test.ts"]
+    assert project.left_out == ("src/a.spec.tsx", "src/main.test.ts")
+    assert {"src/main.test.ts", "src/a.spec.tsx"} <= set(read(folder))
+
+
+def test_a_deploy_that_starts_at_a_test_takes_that(folder: Path) -> None:
+    write(folder, "src/main.test.ts", "src/other.test.ts")
+    project = Project.from_folder(folder, "src/main.test.ts", deployed=True)
+    assert (list(project.files), project.left_out) == (["src/main.test.ts"], ("src/other.test.ts",))
+
+
+def test_floraignore_keeps_from_a_deploy_what_tests_still_have(folder: Path) -> None:
+    write(folder, "src/main.ts", "fixtures/a.json", "fixtures/deep/b.json", "src/draft.ts")
+    text(folder, ".floraignore", "fixtures/\ndraft.*\n")
+    assert list(deployed(folder).files) == ["src/main.ts"]
+    assert read(folder) == ["fixtures/a.json", "fixtures/deep/b.json", "src/draft.ts", "src/main.ts"]
+
+
+def test_floraignore_brings_back_what_git_does_not_keep(folder: Path) -> None:
+    write(folder, "src/main.ts", "src/generated/api.ts", "src/generated/notes.ts")
+    text(folder, ".gitignore", "src/generated/*\n")
+    text(folder, ".floraignore", "!src/generated/api.ts\n")
+    assert list(deployed(folder).files) == ["src/generated/api.ts", "src/main.ts"]
+    assert read(folder) == ["src/generated/api.ts", "src/main.ts"]
+
+
+def test_tests_do_not_count_towards_what_may_be_deployed(folder: Path) -> None:
+    write(folder, "src/main.ts", *(f"src/a{number}.test.ts" for number in range(200)))
+    assert list(deployed(folder).files) == ["src/main.ts"]
+    with pytest.raises(InvalidProject, match=r"\.gitignore or \.floraignore"):
+        read(folder)
+
+
+def test_packages_come_along_though_package_json_does_not(folder: Path) -> None:
+    write(folder, "node_modules/a/index.js")
+    text(folder, "src/main.ts", 'import "a";')
+    text(folder, "package.json", json.dumps({"dependencies": {"a": "1"}}))
+    text(folder, "node_modules/a/package.json", json.dumps({"name": "a", "version": "1.0.0"}))
+    text(folder, ".floraignore", "package.json\n")
+    project = deployed(folder)
+    assert list(project.files) == ["src/main.ts"]
+    assert "node_modules/a/index.js" in project.dependencies

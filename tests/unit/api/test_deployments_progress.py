@@ -12,9 +12,10 @@ import pytest
 
 from flora_api.deployments import progress as module
 from flora_api.deployments.observed import Observed
-from flora_api.deployments.progress import BEAT, encode, progress
+from flora_api.deployments.progress import BEAT, progress
 from flora_api.deployments.revisions import Revision
 from flora_api.deployments.store import Gone, Put
+from flora_api.event_stream import encode
 from flora_core.errors import DatabaseGone
 from flora_core.ids import GuildId
 from tests.integration.api.deployments.conftest import events_in

@@ -18,6 +18,7 @@ from flora_api.deployments.store import Put, StoreGone
 from flora_core.database import Database
 from flora_core.errors import BundleFailed
 from flora_core.toolchain import Built, Bundle, Diagnostic, Project, Toolchain
+from flora_core.wire.control import LogLine
 from tests.integration.api.played_guard import GUILD, PlayedGuard
 from tests.integration.database.conftest import postgres, url  # noqa: F401  fixtures
 from tests.waiting import until
@@ -109,6 +110,8 @@ class Stage:
         self.database = database
         self.store = Store()
         self.toolchain = PlayedToolchain()
+        self.notes: list[LogLine] = []
+        """What replicas had written into guilds' logs."""
         self.operates = True
         """Whether the operator takes notice."""
 
@@ -116,7 +119,8 @@ class Stage:
     async def replica(self, *, seconds: float = 60.0) -> AsyncIterator[tuple[Deployments, httpx.AsyncClient]]:
         """One of the API, and a client of its own."""
         settings = DeploySettings(seconds=seconds)
-        async with open_deployments(self.database, self.store, self.toolchain, settings) as deployments:
+        opened = open_deployments(self.database, self.store, self.toolchain, settings, note=self.notes.append)
+        async with opened as deployments:
             await until(lambda: deployments.trouble() is None)
             app = make_app(PlayedGuard.of_people(), [router(deployments)])
             async with httpx.AsyncClient(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import time
+from typing import Any
 
 import aiohttp
 import pytest
@@ -151,8 +153,11 @@ async def test_lines_go_with_their_age(redis: RedisServer) -> None:
 
 async def test_the_api_notes_lines_of_its_own(api: Replica) -> None:
     for text in ("deployed", "rolled back"):
-        await api.service.store.note(LogLine(GUILD, 0, "info", text, "runtime", revision=4))
-    _, rows = await api.get()
+        api.service.note(LogLine(GUILD, 0, "info", text, "runtime", revision=4))
+    rows: list[Any] = []
+    async with asyncio.timeout(30):
+        while len(rows) < 2:
+            _, rows = await api.get()
     assert [(row["message"], row["target"], row["revision"]) for row in rows] == [
         ("deployed", "runtime", 4),
         ("rolled back", "runtime", 4),
