@@ -17,9 +17,12 @@ from aiohttp import web
 
 from flora_core.control.server import ControlServer
 from flora_core.identity import Identity, Role, StaticIdentities
-from flora_core.running import Running, register
+from flora_core.running import Running
+from flora_core.telemetry import add_telemetry_routes
 from flora_core.wire.guilds import BODY_LIMIT
 from flora_dev.controller import POD, LocalController
+from flora_dev.deployment_routes import DeploymentRoutes
+from flora_dev.deployments import Deployments
 from flora_dev.tool_routes import ToolRoutes
 
 LOCALHOST: Final = "127.0.0.1"
@@ -57,12 +60,18 @@ class ControlApp:
 
     @classmethod
     async def start(
-        cls, stack: contextlib.AsyncExitStack, controller: LocalController, tokens: Tokens
+        cls,
+        stack: contextlib.AsyncExitStack,
+        controller: LocalController,
+        deployments: Deployments,
+        tokens: Tokens,
     ) -> ControlApp:
         """Listen until ``stack`` is left."""
         app = web.Application(client_max_size=BODY_LIMIT)
         identities = tokens.identities()
         ControlServer(app, controller.state, controller, identities)
+        DeploymentRoutes(app, deployments, identities)
+        add_telemetry_routes(app, healthy=lambda: None, ready=lambda: None)
         tools = ToolRoutes(app, controller, controller.book, identities)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
@@ -70,8 +79,6 @@ class ControlApp:
         await web.TCPSite(runner, LOCALHOST, 0).start()
         return cls(f"http://{LOCALHOST}:{runner.addresses[0][1]}", tools)
 
-    def announce(self, stack: contextlib.AsyncExitStack, tokens: Tokens, folder: Path) -> None:
-        """Let other commands find this session until ``stack`` is left; raises OSError."""
-        running = Running(self.url, tokens.api, os.getpid(), str(folder.resolve()))
-        file = register(running)
-        stack.callback(file.unlink, missing_ok=True)
+    def running(self, tokens: Tokens, folder: Path) -> Running:
+        """How other commands find this session."""
+        return Running(self.url, tokens.api, os.getpid(), str(folder.resolve()))

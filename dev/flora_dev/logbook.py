@@ -66,6 +66,15 @@ class LogBook:
         self._kept: dict[GuildId, deque[KeptLine]] = {}
         self._last = 0
         self._added = asyncio.Event()
+        self._readers: list[Callable[[LogLine], None]] = []
+
+    def pass_on(self, reader: Callable[[LogLine], None]) -> None:
+        """Give ``reader`` all lines that are kept, and each that comes, with the time it was written."""
+        for kept in sorted(
+            (line for lines in self._kept.values() for line in lines), key=lambda line: line.id
+        ):
+            reader(_plain(kept))
+        self._readers.append(reader)
 
     def add(self, line: LogLine) -> None:
         """Keep a line that a pod sent."""
@@ -77,7 +86,10 @@ class LogBook:
         now = self._clock()
         self._last = max(self._last + 1, int(now * 1_000_000))
         fields = {**msgspec.structs.asdict(line), "at": line.at or int(now * 1000), "id": self._last}
-        self._kept.setdefault(GuildId(line.guild), deque(maxlen=LINES_KEPT)).append(KeptLine(**fields))
+        kept = KeptLine(**fields)
+        self._kept.setdefault(GuildId(line.guild), deque(maxlen=LINES_KEPT)).append(kept)
+        for reader in self._readers:
+            reader(_plain(kept))
         added, self._added = self._added, asyncio.Event()
         added.set()
 
@@ -102,6 +114,11 @@ class LogBook:
     def newest(self) -> int:
         """Id of the last line, of any guild."""
         return self._last
+
+
+def _plain(kept: KeptLine) -> LogLine:
+    """Without its number."""
+    return LogLine(**{name: getattr(kept, name) for name in LogLine.__struct_fields__})
 
 
 def _rank(level: str) -> int:
