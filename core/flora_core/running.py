@@ -1,8 +1,8 @@
 """Which ``flora dev`` runs on this machine, so that other commands find it.
 
-Each leaves a small file while it runs: where it listens, with which token, for which folder. The files lie
-in the user's runtime folder (XDG_RUNTIME_DIR, else ~/.local/state), readable by that user alone. One whose
-process is gone is as good as none, and is removed by whoever meets it.
+Each leaves a small file while it runs: for which folder, where its API listens, with which token. The files
+lie in the user's runtime folder (XDG_RUNTIME_DIR, else ~/.local/state), readable by that user alone. One
+whose process is gone is as good as none, and is removed by whoever meets it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ class NothingRuns(FloraError):
 class Running(Struct, frozen=True):
     """A ``flora dev`` that runs."""
 
-    url: str
-    token: str
     pid: int
     folder: str
     """What it deploys, as an absolute path."""
@@ -42,7 +40,7 @@ class Running(Struct, frozen=True):
     """Why there is no API, and will be none; empty when it is there, or still starts."""
 
     def __repr__(self) -> str:
-        return f"Running({self.url!r}, pid={self.pid}, folder={self.folder!r})"
+        return f"Running(pid={self.pid}, folder={self.folder!r}, api={self.api!r})"
 
 
 def state_folder() -> Path:

@@ -1,29 +1,24 @@
-"""The one HTTP server of ``flora dev``, on loopback: assignments for its pods, answers for other commands.
+"""The one HTTP server of ``flora dev`` itself, on loopback: assignments for its pod, deployments for its API.
 
-Whoever wants something has a random token of its role; the tools' one lies in a file that only this user can
-read (``flora_core.running``).
+Whoever wants something has a random token of its role. Other commands of flora speak to the API.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
 from flora_core.control.server import ControlServer
 from flora_core.identity import Identity, Role, StaticIdentities
-from flora_core.running import Running
 from flora_core.telemetry import add_telemetry_routes
 from flora_core.wire.guilds import BODY_LIMIT
 from flora_dev.controller import POD, LocalController
 from flora_dev.deployment_routes import DeploymentRoutes
 from flora_dev.deployments import Deployments
-from flora_dev.tool_routes import ToolRoutes
 
 LOCALHOST: Final = "127.0.0.1"
 
@@ -56,7 +51,6 @@ class ControlApp:
     """The server while it listens."""
 
     url: str
-    tools: ToolRoutes
 
     @classmethod
     async def start(
@@ -72,13 +66,8 @@ class ControlApp:
         ControlServer(app, controller.state, controller, identities)
         DeploymentRoutes(app, deployments, identities)
         add_telemetry_routes(app, healthy=lambda: None, ready=lambda: None)
-        tools = ToolRoutes(app, controller, controller.book, identities)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, LOCALHOST, 0).start()
-        return cls(f"http://{LOCALHOST}:{runner.addresses[0][1]}", tools)
-
-    def running(self, tokens: Tokens, folder: Path) -> Running:
-        """How other commands find this session."""
-        return Running(self.url, tokens.api, os.getpid(), str(folder.resolve()))
+        return cls(f"http://{LOCALHOST}:{runner.addresses[0][1]}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -287,15 +288,13 @@ class DevSession:
             },
         )
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        self._pod = control.tools.pod = PodClient(session, runtime.url, tokens.api)
+        self._pod = PodClient(session, runtime.url, tokens.api)
 
     def _announce(self, stack: contextlib.AsyncExitStack) -> None:
         """Let other commands find this session until ``stack`` is left."""
-        assert self._control is not None
-        self._running = self._control.running(self._tokens, self._options.source.folder)
-        if not self._options.api:
-            self._running = msgspec.structs.replace(self._running, no_api="it was started with --no-api")
-        self._register(self._running)
+        folder = str(self._options.source.folder.resolve())
+        why = "" if self._options.api else "it was started with --no-api"
+        self._register(Running(os.getpid(), folder, no_api=why))
         stack.callback(self._unregister)
 
     def _register(self, running: Running) -> None:
