@@ -68,11 +68,12 @@ def _prepare(folder: Path) -> Path:
 
 
 def _settings(place: _Place, folder: Path, *, kept: bool) -> str:
+    quoted = str(folder).replace("\\", "\\\\").replace('"', '\\"')
     lines = [
         "bind 127.0.0.1",
         f"port {place.port}",
         f"requirepass {place.password}",
-        f'dir "{folder}"',
+        f'dir "{quoted}"',
         "daemonize no",
         "databases 1",
         "appendonly no",
