@@ -75,8 +75,8 @@ class Options:
     log_level: str = "INFO"
     fetch_allow: str = ""
     """Address ranges that scripts may fetch from although they are not public."""
-    api: bool = True
-    """Whether there is an API beside the bot, once it goes on."""
+    api: bool = False
+    """Whether there is an API beside the bot, once it is up and when it goes on."""
     databases: Mapping[str, str] = field(default_factory=dict[str, str])
     """URLs of databases to be used instead of the API's own, by its variables."""
 
