@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -23,7 +23,7 @@ from flora_api.app import make_app
 from flora_api.edge.edge import with_edge
 from flora_api.edge.limits import Rate, RedisLimits
 from flora_api.edge.protocol import BoundedHttp
-from flora_api.parts import Common, open_parts
+from flora_api.parts import Common, OpenStore, in_the_cluster, open_parts
 from flora_api.readiness import Readiness
 from flora_api.redis_store import open_redis
 from flora_api.secrets import rotate
@@ -70,15 +70,32 @@ def main() -> None:
         raise SystemExit(2 if isinstance(error, InvalidInput) else 1) from None
 
 
-async def serve(settings: ApiSettings, accounts: IdentitySettings) -> None:
-    """Serve until told to stop; raises InvalidSettings, DatabaseError."""
+async def _nothing_more(common: Common) -> None:
+    """There is nothing to be done before requests come."""
+    del common
+
+
+async def serve(
+    settings: ApiSettings,
+    accounts: IdentitySettings,
+    *,
+    open_store: OpenStore = in_the_cluster,
+    owners: Collection[str] = (),
+    prepare: Callable[[Common], Awaitable[None]] = _nothing_more,
+) -> None:
+    """Serve until told to stop; raises InvalidSettings, DatabaseError.
+
+    Without a cluster there is another store, ``owners`` who may do everything (``open_parts``), and
+    something to ``prepare`` before requests come.
+    """
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with _common(settings, accounts) as common:
         ready = _readiness(common)
         add_telemetry_routes(common.internal, healthy=lambda: None, ready=ready.not_ready)
-        async with open_parts(common) as parts:
+        async with open_parts(common, open_store, owners=owners) as parts:
+            await prepare(common)
             app = make_app(parts.guard, parts.routers)
             edge = with_edge(
                 app,

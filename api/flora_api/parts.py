@@ -49,8 +49,6 @@ ALLOWANCES: Final = (
     Allowance("/api/crons/[0-9]+/run", seconds=RUN_SECONDS + AFTERWARDS),
 )
 
-OpenStore = Callable[[ApiSettings], AbstractAsyncContextManager[DeploymentStore]]
-
 
 @dataclass(frozen=True, slots=True)
 class Common:
@@ -81,14 +79,22 @@ class Parts:
     allowances: tuple[Allowance, ...] = ALLOWANCES
 
 
-def in_the_cluster(settings: ApiSettings) -> AbstractAsyncContextManager[DeploymentStore]:
+OpenStore = Callable[[Common], AbstractAsyncContextManager[DeploymentStore]]
+
+
+def in_the_cluster(common: Common) -> AbstractAsyncContextManager[DeploymentStore]:
     """GuildDeployments on the API server."""
-    return open_kube_deployments(settings.namespace)
+    return open_kube_deployments(common.settings.namespace)
 
 
 @asynccontextmanager
-async def open_parts(common: Common, open_store: OpenStore = in_the_cluster) -> AsyncGenerator[Parts]:
-    """Each part in its line: opened in this order, closed in the other."""
+async def open_parts(
+    common: Common, open_store: OpenStore = in_the_cluster, *, owners: Collection[str] = ()
+) -> AsyncGenerator[Parts]:
+    """Each part in its line: opened in this order, closed in the other.
+
+    ``owners`` are people who may do everything wherever the bot is: on one's own machine, its developer.
+    """
     settings, database = common.settings, common.database
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
@@ -100,11 +106,12 @@ async def open_parts(common: Common, open_store: OpenStore = in_the_cluster) -> 
                 http=common.http,
                 limits=common.limits,
                 token=common.token,
+                owners=owners,
             )
         )
         fleet = await enter(open_guilds(settings))
         tools = await enter(Toolchain(ToolLimits(children=settings.bundlers)))
-        store = await enter(open_store(settings))
+        store = await enter(open_store(common))
         logs = await enter(open_logs(settings.redis_url, Keep(settings.logs_kept, settings.logs_days)))
         limits = DeploySettings(seconds=settings.deploy_seconds)
         deployed = await enter(open_deployments(database, store, tools, limits, note=logs.note))

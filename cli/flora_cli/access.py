@@ -1,7 +1,7 @@
 """Reaching a guild that runs: what ``flora kv``, ``logs`` and ``cron`` need of whatever serves it.
 
-``GuildAccess`` is the port. Behind it is a guild of an API (``api_access``) where one is configured, and else
-the ``flora dev`` that runs on this machine (``dev_access``). Both speak in the shapes of docs/api.md.
+``GuildAccess`` is the port. Behind it is a guild of an API (``api_access``): of the one that is configured,
+else of the ``flora dev`` that runs on this machine. It speaks in the shapes of docs/api.md.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from flora_cli import config
 from flora_cli.errors import CliError
 from flora_cli.output import note
 from flora_core.errors import InvalidInput
-from flora_core.running import NothingRuns, all_running, choose
-from flora_core.wire.guilds import GuildRow
+from flora_core.running import all_running, choose
 
 
 class Store(Struct, frozen=True):
@@ -153,37 +152,24 @@ class Asked(Struct, frozen=True):
 def reach(asked: Asked) -> AbstractContextManager[GuildAccess]:
     """The guild that is meant: at the API that is configured, else at the ``flora dev`` of this folder.
 
-    ``--project`` means ``flora dev`` in any case.
+    ``--project`` means ``flora dev`` in any case. Raises CliError, InvalidInput, or NothingRuns.
     """
+    from flora_cli.api_access import reach_api  # noqa: PLC0415  it is made of this
+    from flora_cli.dev_target import dev_target  # noqa: PLC0415
+
     if asked.project is not None and (asked.api or asked.env):
         raise InvalidInput("--project means a `flora dev` on this machine; leave out --api and --env, or it")
-    target = None if asked.project is not None else config.resolve(api=asked.api, env=asked.env)
-    if target is not None:
-        if not asked.api and not asked.env:
-            _remark_on_dev(target.url)
-        from flora_cli.api_access import reach_api  # noqa: PLC0415  each side needs what the other does not
-
-        return reach_api(target, asked.guild)
-    from flora_cli.dev_access import DevGuild  # noqa: PLC0415
-
-    try:
-        return DevGuild.find(asked.project, asked.guild)
-    except NothingRuns as error:
-        if asked.project is not None:
-            raise
-        raise CliError(f"{error}; or name an API: flora login --api https://flora.example.com") from None
-
-
-def choose_guild(rows: list[GuildRow], wanted: str | None) -> str:
-    """The guild that is meant; raises InvalidInput when it is not there, or not clear."""
-    there = ", ".join(row.guild for row in rows) or "none"
-    if wanted is not None:
-        if wanted not in {row.guild for row in rows}:
-            raise InvalidInput(f"--guild: there is no guild {wanted} here; there are {there}")
-        return wanted
-    if len(rows) != 1:
-        raise InvalidInput(f"which guild? Name it with --guild; there are {there}")
-    return rows[0].guild
+    if asked.project is not None:
+        return reach_api(dev_target(asked.project), asked.guild)
+    target = config.resolve(api=asked.api, env=asked.env)
+    if target is None:
+        raise CliError(
+            "no `flora dev` runs on this machine, and no API is configured; start one: flora dev my-bot; "
+            "or name an API: flora login --api https://flora.example.com"
+        )
+    if not target.folder and not asked.api and not asked.env:
+        _remark_on_dev(target.url)
+    return reach_api(target, asked.guild)
 
 
 def _remark_on_dev(url: str) -> None:

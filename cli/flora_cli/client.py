@@ -185,7 +185,19 @@ class Api:
             breaks += 1
             if why or breaks > 1:
                 on_break(why or "the stream ended")
+            if self.target.folder:
+                self._find_again()
             self._sleep(reconnect_after(breaks, draw=self._draw()))
+
+    def _find_again(self) -> None:
+        """A ``flora dev`` that was started anew is somewhere else, with another token."""
+        from flora_cli.dev_target import found_again  # noqa: PLC0415
+
+        found = found_again(self.target)
+        if found is not None and found != self.target:
+            self.target = found
+            self._http.base_url = f"{found.url}/api"
+            self._http.headers["Authorization"] = f"Bearer {found.token}"
 
     def _send(
         self,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import typer
 
 from flora_cli.in_time import answer_within
+from flora_core.running import NothingRuns
 
 if TYPE_CHECKING:
     from flora_cli.access import GuildAccess
@@ -79,15 +80,16 @@ def _reach(params: Mapping[str, Any]) -> Generator[GuildAccess]:
     from flora_cli import config  # noqa: PLC0415  with the rest: nothing of it is needed to run a command
 
     project, guild = params.get("project"), params.get("guild")
-    target = None if project else config.resolve(api=params.get("api"), env=params.get("env"))
-    if target is None:
-        from flora_cli.dev_access import DevGuild  # noqa: PLC0415
-
-        yield DevGuild.find(Path(project) if project else None, guild)
-        return
     from flora_cli.api_access import ApiGuild  # noqa: PLC0415
     from flora_cli.client import Api  # noqa: PLC0415
+    from flora_cli.dev_target import dev_target  # noqa: PLC0415
 
+    if project:
+        target = dev_target(Path(project), sleep=_give_up)
+    else:
+        target = config.resolve(api=params.get("api"), env=params.get("env"))
+    if target is None:
+        raise NothingRuns
     with Api(target, sleep=_give_up) as api:
         yield ApiGuild(api, guild or _only(target.guilds) or _only(_guilds_at(api)))
 

@@ -1,8 +1,10 @@
 """Which API to speak to, and with which token.
 
 The address comes from ``--api``, else FLORA_API_URL, else from the environment of ``flora.toml`` that
-``--env`` or FLORA_ENV names, else from the last ``flora login``. The token comes from FLORA_TOKEN,
-else from a login at exactly that address: one that was given at one API is never shown to another.
+``--env`` or FLORA_ENV names, else from the last ``flora login``, else it is that of a ``flora dev`` on this
+machine, which the word ``dev`` in place of an address means too. The token comes from FLORA_TOKEN, else from
+a login at exactly that address: one that was given at one API is never shown to another. A ``flora dev`` is
+shown its own.
 
 What a login leaves is ``flora/config.json`` in XDG_CONFIG_HOME, for its user alone (0600). The token itself
 is in the system's keyring where there is one, and in that file where there is none.
@@ -26,6 +28,10 @@ from flora_cli.errors import CliError
 from flora_cli.project_file import CONFIG, Environment, read_project_file
 from flora_core.errors import InvalidInput
 from flora_core.files import CannotRead, read_kept
+
+HERE: Final = "dev"
+"""In place of an address: the ``flora dev`` on this machine."""
+DEV: Final = "flora dev"
 
 API_URL: Final = "FLORA_API_URL"
 TOKEN: Final = "FLORA_TOKEN"  # noqa: S105  a variable's name
@@ -55,7 +61,7 @@ class UserConfig(Struct, frozen=True, omit_defaults=True):
     """The user's file."""
 
     api: str = ""
-    """Address of the newest login."""
+    """Address of the newest login, or ``dev``."""
     logins: dict[str, Login] = {}
     """By address."""
 
@@ -72,6 +78,8 @@ class Target:
     """Empty when nobody is logged in there."""
     guilds: tuple[str, ...] = ()
     """Those that the environment names."""
+    folder: str = ""
+    """Of the ``flora dev`` whose API this is; empty for another."""
 
 
 def resolve(
@@ -81,11 +89,14 @@ def resolve(
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
 ) -> Target | None:
-    """The API that is meant; None when none is configured. Blocks.
+    """The API that is meant; None when none is configured and no ``flora dev`` runs. Blocks.
 
     ``folder`` is where a project is looked for, upwards; else the working directory. Raises InvalidInput for
-    an address that is none, an environment that ``flora.toml`` does not have, or a file that is wrong.
+    an address that is none, an environment that ``flora.toml`` does not have, or a file that is wrong; and
+    what ``dev_target`` does.
     """
+    from flora_cli import dev_target  # noqa: PLC0415  it speaks of targets itself
+
     environment = _environment(folder or Path.cwd(), env or environ.get(ENVIRONMENT))
     user = read_user()
     found = next(
@@ -101,8 +112,10 @@ def resolve(
         ),
         None,
     )
-    if found is None:
+    if found is None and not dev_target.runs_here():
         return None
+    if found is None or found[0].strip() == HERE:
+        return dev_target.dev_target(guilds=tuple(environment.guilds))
     url, source = parse_url(found[0], source=found[1]), found[1]
     token = environ.get(TOKEN, "").strip() or _stored(user, url)
     if token:
@@ -139,6 +152,11 @@ def remember(url: str, login: Login, token: str) -> bool:
     entry = msgspec.structs.replace(login, token="" if kept else token)
     _write_user(UserConfig(url, {**user.logins, url: entry}))
     return kept
+
+
+def remember_dev() -> None:
+    """Make the ``flora dev`` on this machine what is meant; there is nothing to keep. Blocks."""
+    _write_user(UserConfig(HERE, read_user().logins))
 
 
 def forget(url: str) -> None:

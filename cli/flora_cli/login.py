@@ -66,6 +66,8 @@ def login(
 ) -> None:
     """Log in with Discord, or with a token.
 
+    A `flora dev` on this machine needs no login; `--api dev` makes it what is meant from now on.
+
     Example: flora login --api https://flora.example.com
     """
     if token not in {None, "-"}:
@@ -74,6 +76,9 @@ def login(
             "`--token -` and give it on standard input, or set FLORA_TOKEN"
         )
     target = _target(api, env)
+    if target.folder and token is None:
+        _log_in_here(target)
+        return
     config.check_transport(target.url)
     given = _asked_for_token() if token else _from_browser(target, open_browser=browser)
     with Api(Target(target.url, target.source, given)) as known:
@@ -92,6 +97,10 @@ def logout(*, api: ApiUrl = None, env: Env = None) -> None:
     Example: flora logout
     """
     target = _target(api, env)
+    if target.folder:
+        config.forget(config.HERE)
+        note("logged out; while nothing else is configured, commands reach a `flora dev` all the same")
+        return
     if target.url not in config.read_user().logins:
         raise NotLoggedIn(f"nobody is logged in at {target.url} from here")
     stored = config.resolve(api=target.url, env=None, environ=_without_token())
@@ -129,6 +138,14 @@ def whoami(*, api: ApiUrl = None, env: Env = None, json: AsJson = False) -> None
                 style="dim",
             )
         )
+
+
+def _log_in_here(target: Target) -> None:
+    """A ``flora dev`` knows its developer: there is nothing to ask, and nothing to keep."""
+    with Api(target) as known:
+        me = known.get("/auth/me", Me)
+    config.remember_dev()
+    note(f"logged in at {target.url} as {me.user.shown}: {target.source}, whichever runs from now on")
 
 
 def _target(api: str | None, env: str | None) -> Target:

@@ -40,7 +40,9 @@ Env = Annotated[
 ]
 ApiUrl = Annotated[
     str | None,
-    typer.Option("--api", help="Address of the API, when it is another than usual.", metavar="URL"),
+    typer.Option(
+        "--api", help="Address of the API, when it is another than usual; dev for `flora dev`.", metavar="URL"
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -65,7 +67,8 @@ def connect(api: str | None, env: str | None, *, folder: Path | None = None) -> 
     target = config.resolve(api=api, env=env, folder=folder)
     if target is None:
         raise NotConfigured(
-            f"no API is configured: flora login --api https://flora.example.com, or set {config.API_URL}"
+            f"no API is configured: flora login --api https://flora.example.com, or set {config.API_URL}; "
+            "or start one on this machine: flora dev my-bot"
         )
     return Api(target)
 

@@ -22,6 +22,8 @@ GROUP: Final = "flora.uwu.network"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 KIND: Final = "GuildDeployment"
+DEV_MANAGER: Final = "flora-dev"
+"""Manages the script of a guild whose folder a ``flora dev`` watches."""
 
 CPU_MILLISECONDS: Final = (1, 10_000)
 MEMORY_MEBIBYTES: Final = (16, 512)

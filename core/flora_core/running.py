@@ -1,8 +1,8 @@
 """Which ``flora dev`` runs on this machine, so that other commands find it.
 
-Each leaves a small file while it runs: where it listens, with which token, for which folder. The files lie
-in the user's runtime folder (XDG_RUNTIME_DIR, else ~/.local/state), readable by that user alone. One whose
-process is gone is as good as none, and is removed by whoever meets it.
+Each leaves a small file while it runs: for which folder, where its API listens, with which token. The files
+lie in the user's runtime folder (XDG_RUNTIME_DIR, else ~/.local/state), readable by that user alone. One
+whose process is gone is as good as none, and is removed by whoever meets it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,21 @@ class NothingRuns(FloraError):
 class Running(Struct, frozen=True):
     """A ``flora dev`` that runs."""
 
-    url: str
-    token: str
     pid: int
     folder: str
     """What it deploys, as an absolute path."""
+    control: str = ""
+    """Where the session itself listens, for what no API can do."""
+    control_token: str = ""
+    api: str = ""
+    """Where its API listens; empty while there is none."""
+    api_token: str = ""
+    """The developer's, for the API."""
+    no_api: str = ""
+    """Why there is no API, and will be none; empty when it is there, or still starts."""
 
     def __repr__(self) -> str:
-        return f"Running({self.url!r}, pid={self.pid}, folder={self.folder!r})"
+        return f"Running(pid={self.pid}, folder={self.folder!r}, api={self.api!r})"
 
 
 def state_folder() -> Path:
@@ -46,16 +53,16 @@ def state_folder() -> Path:
 
 
 def register(running: Running, *, within: Path | None = None) -> Path:
-    """Say that ``running`` does; the file, to be removed at its end. Raises OSError."""
+    """Say that ``running`` does, or what has changed; the file, to be removed at its end. Raises OSError."""
     folder = within or state_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
     folder.chmod(PRIVATE_FOLDER)
-    file = folder / f"{running.pid}.json"
-    file.unlink(missing_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    file, temporary = folder / f"{running.pid}.json", folder / f"{running.pid}.new"
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as out:
         out.write(msgspec.json.encode(running))
-    return file
+    return temporary.replace(file)
 
 
 def all_running(*, within: Path | None = None) -> list[Running]:

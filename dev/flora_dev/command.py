@@ -28,6 +28,12 @@ from flora_simulator.world_spec import DEV_GUILD
 
 DISCORD: Final = "https://discord.com/api/v10"
 
+GIVEN_DATABASES: Final = {
+    "FLORA_DEV_POSTGRES_URL": "API_DATABASE_URL",
+    "FLORA_DEV_REDIS_URL": "API_REDIS_URL",
+}
+"""Databases to be used instead of ones of its own. They have passwords: no arguments."""
+
 SAYS: Final[dict[str, Callable[[str], Said | Ask]]] = {
     "--send": talk.message,
     "--slash": talk.slash,
@@ -88,6 +94,12 @@ def dev(
     state_dir: Annotated[
         Path | None, typer.Option(help="Keep storage in this folder; the parts' logs are there too.")
     ] = None,
+    api: Annotated[
+        bool,
+        typer.Option(
+            "--api/--no-api", help="Have an API that other commands of flora reach.", envvar="FLORA_DEV_API"
+        ),
+    ] = True,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
 ) -> None:
     """Run a script on this machine: simulated Discord, gateway, runtime pod.
@@ -131,6 +143,10 @@ def dev(
         workers=workers,
         state_dir=state_dir,
         fetch_allow=os.environ.get("RUNTIME_FETCH_ALLOW", ""),
+        api=api,
+        databases={
+            name: os.environ[given] for given, name in GIVEN_DATABASES.items() if os.environ.get(given)
+        },
     )
     view = View(as_json=json, many_guilds=deployments is not None)
     raise typer.Exit(asyncio.run(_run(options, view)))

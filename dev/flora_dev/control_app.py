@@ -1,27 +1,25 @@
-"""The one HTTP server of ``flora dev``, on loopback: assignments for its pods, answers for other commands.
+"""The one HTTP server of ``flora dev`` itself, on loopback: assignments for its pod, deployments for its API.
 
-Whoever wants something has a random token of its role; the tools' one lies in a file that only this user can
-read (``flora_core.running``).
+Whoever wants something has a random token of its role. Other commands of flora speak to the API.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
 from flora_core.control.server import ControlServer
 from flora_core.identity import Identity, Role, StaticIdentities
-from flora_core.running import Running, register
+from flora_core.telemetry import add_telemetry_routes
 from flora_core.wire.guilds import BODY_LIMIT
 from flora_dev.controller import POD, LocalController
+from flora_dev.deployment_routes import DeploymentRoutes
+from flora_dev.deployments import Deployments
 from flora_dev.say_route import SayRoute
-from flora_dev.tool_routes import ToolRoutes
 
 LOCALHOST: Final = "127.0.0.1"
 
@@ -54,27 +52,25 @@ class ControlApp:
     """The server while it listens."""
 
     url: str
-    tools: ToolRoutes
     saying: SayRoute
 
     @classmethod
     async def start(
-        cls, stack: contextlib.AsyncExitStack, controller: LocalController, tokens: Tokens
+        cls,
+        stack: contextlib.AsyncExitStack,
+        controller: LocalController,
+        deployments: Deployments,
+        tokens: Tokens,
     ) -> ControlApp:
         """Listen until ``stack`` is left."""
         app = web.Application(client_max_size=BODY_LIMIT)
         identities = tokens.identities()
         ControlServer(app, controller.state, controller, identities)
-        tools = ToolRoutes(app, controller, controller.book, identities)
+        DeploymentRoutes(app, deployments, identities)
         saying = SayRoute(app, identities)
+        add_telemetry_routes(app, healthy=lambda: None, ready=lambda: None)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, LOCALHOST, 0).start()
-        return cls(f"http://{LOCALHOST}:{runner.addresses[0][1]}", tools, saying)
-
-    def announce(self, stack: contextlib.AsyncExitStack, tokens: Tokens, folder: Path) -> None:
-        """Let other commands find this session until ``stack`` is left; raises OSError."""
-        running = Running(self.url, tokens.api, os.getpid(), str(folder.resolve()))
-        file = register(running)
-        stack.callback(file.unlink, missing_ok=True)
+        return cls(f"http://{LOCALHOST}:{runner.addresses[0][1]}", saying)

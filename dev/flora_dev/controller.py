@@ -65,6 +65,8 @@ class GuildStatus:
     since: float = field(default_factory=time.time)
     loaded: Loaded | None = None
     """What runs now."""
+    error: ScriptError | None = None
+    """Why what was last deployed does not."""
 
     @property
     def ready(self) -> bool:
@@ -90,8 +92,11 @@ class Audience(Protocol):
     def on_log(self, pod: PodName, line: LogLine) -> None: ...
 
 
+StatusListener = Callable[[GuildStatus], None]
+
+
 class LocalController:
-    """Implements ``flora_core.control.server.Controller``."""
+    """Implements ``flora_core.control.server.Controller``, and takes secrets from the API."""
 
     def __init__(self, toolchain: Toolchain, audience: Audience) -> None:
         self.state: Final = DesiredState()
@@ -102,6 +107,9 @@ class LocalController:
         self._statuses: dict[GuildId, GuildStatus] = {}
         self._projects: dict[GuildId, Project] = {}
         self._placeholders: dict[tuple[GuildId, str], str] = {}
+        self._own_secrets: dict[GuildId, list[Secret]] = {}
+        self._api_secrets: dict[GuildId, list[Secret]] = {}
+        self._listeners: list[StatusListener] = []
         self._members: set[str] | None = None
         """The guilds the bot is in, as soon as the gateway has told."""
 
@@ -109,6 +117,10 @@ class LocalController:
     def statuses(self) -> list[GuildStatus]:
         """Every guild's status, by guild id."""
         return [self._statuses[guild] for guild in sorted(self._statuses, key=int)]
+
+    def listen(self, listener: StatusListener) -> None:
+        """Tell ``listener`` of each status too, before the audience hears of it."""
+        self._listeners.append(listener)
 
     def source_line(self, guild: GuildId, file: str, line: int) -> str | None:
         """A line of what was last deployed, 1-based."""
@@ -120,29 +132,29 @@ class LocalController:
         self,
         guild: GuildId,
         name: str,
-        read: Callable[[], Project],
+        script: Project | Bundle,
         *,
         limits: Limits = DEFAULT_LIMITS,
         hibernates: bool = True,
+        sources: Project | None = None,
     ) -> None:
-        """Bundle what ``read`` gives and assign it; what goes wrong is told to the audience."""
+        """Bundle ``script``, unless it is, and assign it; what goes wrong is told to the audience.
+
+        ``sources`` are what a bundle was made from, where they are known.
+        """
         status = self._statuses.setdefault(guild, GuildStatus(guild, name))
         self._set(status, Condition.BUNDLING)
-        try:
-            self._projects[guild] = project = read()
-            built = await self._toolchain.bundle(project)
-        except (BundleFailed, InvalidProject) as error:
-            self._refuse(status, ScriptError(str(error)))
+        self._projects.pop(guild, None)
+        known = script if isinstance(script, Project) else sources
+        if known is not None:
+            self._projects[guild] = known
+        bundle = script if isinstance(script, Bundle) else await self._bundled(status, script)
+        if bundle is None:
             return
-        except FloraError as error:
-            self._refuse(status, ScriptError(f"the bundler failed: {error}"))
-            return
-        if built.warnings:
-            self._audience.on_diagnostics(guild, built.warnings)
-        sha256 = self._keep(built.bundle)
+        sha256 = self._keep(bundle)
         before = self.state.assignment(guild)
         wanted = Assignment(guild, status.revision, sha256, limits, hibernates)
-        if before == wanted and status.loaded:
+        if before == wanted and status.loaded and status.loaded.revision == status.revision:
             self._set(status, Condition.LOADED)
             return
         status.revision += 1
@@ -152,13 +164,21 @@ class LocalController:
 
     def know_secrets(self, guild: GuildId, secrets: Sequence[DevSecret]) -> None:
         """Hand the guild's secrets to its pod; a placeholder stays the same as long as this runs."""
-        self.state.know_secrets(
-            guild,
-            [
-                Secret(secret.name, self._placeholder(guild, secret.name), secret.value, secret.allowed_hosts)
-                for secret in secrets
-            ],
-        )
+        self._own_secrets[guild] = [
+            Secret(secret.name, self._placeholder(guild, secret.name), secret.value, secret.allowed_hosts)
+            for secret in secrets
+        ]
+        self._hand_out_secrets(guild)
+
+    def know_api_secrets(self, guild: str, secrets: list[Secret]) -> None:
+        """The same with those that were set through the API; where both have one of a name, the folder's
+        counts, as that of Kubernetes does in a cluster."""
+        self._api_secrets[GuildId(guild)] = secrets
+        self._hand_out_secrets(GuildId(guild))
+
+    def has_guild(self, guild: str) -> bool:
+        """Whether it is served here."""
+        return guild in self._statuses
 
     async def check(self, guild: GuildId) -> None:
         """Type check what was last deployed; errors in types do not keep a script from running."""
@@ -187,7 +207,9 @@ class LocalController:
     def remove(self, guild: GuildId) -> None:
         """The guild's document is gone."""
         self.state.release(guild)
-        self.state.know_secrets(guild, [])
+        self._own_secrets.pop(guild, None)
+        self._api_secrets.pop(guild, None)
+        self._hand_out_secrets(guild)
         self._statuses.pop(guild, None)
         self._projects.pop(guild, None)
         self.book.forget(guild)
@@ -207,12 +229,16 @@ class LocalController:
         status = self._statuses.get(guild)
         if status is None or report.revision != status.revision:
             return
-        if isinstance(report, Loaded):
+        if status.reason is Condition.BUNDLING:  # it is of what is about to be replaced
+            status.loaded = report if isinstance(report, Loaded) else status.loaded
+        elif isinstance(report, Loaded):
             status.loaded = report
             self._set(status, Condition.LOADED)
         elif report.quarantined:  # its log says why
+            status.error = report.error
             self._set(status, Condition.QUARANTINED, report.error.message)
         else:
+            status.error = report.error
             self._set(status, Condition.LOAD_FAILED, report.error.message)
             self._tell_error(status, report.error)
 
@@ -239,6 +265,25 @@ class LocalController:
             text = f"the bot is not in guild {guild}; invite it, or the script will see no event"
             self._audience.on_diagnostics(guild, [Diagnostic(text, severity="warning")])
 
+    async def _bundled(self, status: GuildStatus, project: Project) -> Bundle | None:
+        """None when that failed, and was told."""
+        try:
+            built = await self._toolchain.bundle(project)
+        except (BundleFailed, InvalidProject) as error:
+            self._refuse(status, ScriptError(str(error)))
+            return None
+        except FloraError as error:
+            self._refuse(status, ScriptError(f"the bundler failed: {error}"))
+            return None
+        if built.warnings:
+            self._audience.on_diagnostics(status.guild, built.warnings)
+        return built.bundle
+
+    def _hand_out_secrets(self, guild: GuildId) -> None:
+        layers = (*self._api_secrets.get(guild, ()), *self._own_secrets.get(guild, ()))
+        by_name = {secret.name: secret for secret in layers}
+        self.state.know_secrets(guild, [by_name[name] for name in sorted(by_name)])
+
     def _placeholder(self, guild: GuildId, name: str) -> str:
         return self._placeholders.setdefault((guild, name), SECRET_PREFIX + token_hex(16))
 
@@ -247,6 +292,7 @@ class LocalController:
         return bundle.sha256
 
     def _refuse(self, status: GuildStatus, error: ScriptError) -> None:
+        status.error = error
         self._set(status, Condition.BUNDLE_FAILED, error.message)
         self._tell_error(status, error)
 
@@ -269,4 +315,8 @@ class LocalController:
         status.reason = reason
         status.message = message
         status.since = time.time()
+        if status.ready:
+            status.error = None
+        for listener in self._listeners:
+            listener(status)
         self._audience.on_status(status)

@@ -1,7 +1,6 @@
-"""What scripts logged lately: the newest lines of each guild, to be asked for and followed. No I/O.
+"""What scripts logged lately: the newest lines of each guild, for the prompt and for the API. No I/O.
 
-A reader that follows asks again after the id it has seen; ids grow with the clock, so they go on growing
-when ``flora dev`` is started anew.
+Each line has an id, so that one who waits for lines of a run can ask for those behind the last one before.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from flora_core.errors import InvalidInput
 from flora_core.ids import GuildId
 from flora_core.wire.control import LogLine
 from flora_core.wire.guilds import KeptLine
@@ -24,36 +22,14 @@ from flora_core.wire.guilds import KeptLine
 LINES_KEPT: Final = 1000
 """Of each guild; older ones are forgotten."""
 
-LEVELS: Final = ("debug", "info", "warn", "error")
-
 
 class LogQuery(Struct, frozen=True):
     """Which lines; without anything, all that are kept."""
 
     limit: int = LINES_KEPT
     """The newest so many."""
-    level: str = "debug"
-    """This one and the more serious ones."""
-    grep: str = ""
-    """Part of the text or the stack, in any case."""
-    since: int = 0
-    """Milliseconds since 1970."""
     after: int = 0
     """An id: only what came later."""
-
-    def __post_init__(self) -> None:
-        """Raises InvalidInput naming the field."""
-        if self.level not in LEVELS:
-            raise InvalidInput(f"level: {self.level[:20]!r} is none of {', '.join(LEVELS)}")
-        if self.limit < 0:
-            raise InvalidInput(f"limit: {self.limit} should be 0 or more")
-
-    def takes(self, line: KeptLine) -> bool:
-        """Whether ``line`` is asked for, its number aside."""
-        if line.id <= self.after or line.at < self.since or _rank(line.level) < _rank(self.level):
-            return False
-        wanted = self.grep.lower()
-        return wanted in line.text.lower() or wanted in line.stack.lower()
 
 
 class LogBook:
@@ -66,6 +42,15 @@ class LogBook:
         self._kept: dict[GuildId, deque[KeptLine]] = {}
         self._last = 0
         self._added = asyncio.Event()
+        self._readers: list[Callable[[LogLine], None]] = []
+
+    def pass_on(self, reader: Callable[[LogLine], None]) -> None:
+        """Give ``reader`` all lines that are kept, and each that comes, with the time it was written."""
+        for kept in sorted(
+            (line for lines in self._kept.values() for line in lines), key=lambda line: line.id
+        ):
+            reader(_plain(kept))
+        self._readers.append(reader)
 
     def add(self, line: LogLine) -> None:
         """Keep a line that a pod sent."""
@@ -77,7 +62,10 @@ class LogBook:
         now = self._clock()
         self._last = max(self._last + 1, int(now * 1_000_000))
         fields = {**msgspec.structs.asdict(line), "at": line.at or int(now * 1000), "id": self._last}
-        self._kept.setdefault(GuildId(line.guild), deque(maxlen=LINES_KEPT)).append(KeptLine(**fields))
+        kept = KeptLine(**fields)
+        self._kept.setdefault(GuildId(line.guild), deque(maxlen=LINES_KEPT)).append(kept)
+        for reader in self._readers:
+            reader(_plain(kept))
         added, self._added = self._added, asyncio.Event()
         added.set()
 
@@ -87,7 +75,7 @@ class LogBook:
 
     def lines(self, guild: GuildId, query: LogQuery) -> list[KeptLine]:
         """What is kept and asked for, oldest first."""
-        found = [line for line in self._kept.get(guild, ()) if query.takes(line)]
+        found = [line for line in self._kept.get(guild, ()) if line.id > query.after]
         return found[-query.limit :] if query.limit else []
 
     async def wait(self, ready: Callable[[], bool], *, seconds: float) -> bool:
@@ -104,5 +92,6 @@ class LogBook:
         return self._last
 
 
-def _rank(level: str) -> int:
-    return LEVELS.index(level) if level in LEVELS else LEVELS.index("info")
+def _plain(kept: KeptLine) -> LogLine:
+    """Without its number."""
+    return LogLine(**{name: getattr(kept, name) for name in LogLine.__struct_fields__})

@@ -22,7 +22,7 @@ MODULES: Final = {
     "simulator": "flora_simulator.main",
     "gateway": "flora_gateway.main",
     "runtime": "flora_runtime.supervisor.main",
-    "api": "flora_api.main",
+    "api": "flora_dev.local_api.main",
 }
 
 # Ours, and nothing else of the environment: a DISCORD_TOKEN meant for one component must not reach another.
@@ -50,9 +50,18 @@ class Component:
         self._process = process
         self._log = log
         self.url = ""
+        self.internal = ""
+        """Where flora's own parts reach it, when that is another port."""
 
     @classmethod
-    async def start(cls, name: str, environment: Mapping[str, str], *, logs: Path) -> Component:
+    async def start(
+        cls,
+        name: str,
+        environment: Mapping[str, str],
+        *,
+        logs: Path,
+        seconds: float = START_SECONDS,
+    ) -> Component:
         """Start ``name`` and wait until it says where it listens; raises ComponentFailed."""
         log = logs / f"{name}.log"
         with log.open("wb") as stderr:
@@ -68,11 +77,12 @@ class Component:
             )
         component = cls(name, process, log)
         try:
-            async with asyncio.timeout(START_SECONDS):
-                component.url = await component._listening()
+            async with asyncio.timeout(seconds):
+                said = await component._listening()
+                component.url, component.internal = said.url, said.internal
         except TimeoutError:
             await component.stop()
-            raise ComponentFailed(f"{name} did not start within {START_SECONDS:g} s; see {log}") from None
+            raise ComponentFailed(f"{name} did not start within {seconds:g} s; see {log}") from None
         except BaseException:
             await component.stop()
             raise
@@ -104,13 +114,13 @@ class Component:
             self._process.kill()
             await self._process.wait()
 
-    async def _listening(self) -> str:
+    async def _listening(self) -> _Listening:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
             await self._process.wait()
             raise ComponentFailed(f"{self.name} did not start: {self._last_words()}")
-        return msgspec.json.decode(line, type=_Listening).url
+        return msgspec.json.decode(line, type=_Listening)
 
     def _last_words(self) -> str:
         """The end of its log, where the reason stands."""
@@ -120,6 +130,7 @@ class Component:
 
 class _Listening(msgspec.Struct):
     url: str
+    internal: str = ""
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +23,13 @@ import msgspec
 
 from flora_core.errors import FloraError
 from flora_core.ids import GuildId
+from flora_core.running import Running, register
 from flora_core.toolchain import Diagnostic, Toolchain
+from flora_dev.api_side import Around, LocalApi
 from flora_dev.asks import Ask, RunJob, ShowKv, read_kv, read_logs, run_job, the_guild
 from flora_dev.control_app import LOCALHOST, ControlApp, Tokens
 from flora_dev.controller import POD, Condition, LocalController
+from flora_dev.deployments import Deployments
 from flora_dev.pod_client import PodClient, PodRefused
 from flora_dev.processes import Component
 from flora_dev.sources import NOBODY, Source, Wanted, changes
@@ -38,6 +42,9 @@ from flora_simulator.world_spec import DEV_WORLD, WorldSpec, world_of
 READY_SECONDS: Final = 30.0
 COMMANDS_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.03
+
+
+CLIENT_SECRET: Final = "simulated-client-secret"  # noqa: S105  it opens nothing
 
 
 class NotReady(FloraError):
@@ -68,6 +75,10 @@ class Options:
     log_level: str = "INFO"
     fetch_allow: str = ""
     """Address ranges that scripts may fetch from although they are not public."""
+    api: bool = False
+    """Whether there is an API beside the bot, once it is up and when it goes on."""
+    databases: Mapping[str, str] = field(default_factory=dict[str, str])
+    """URLs of databases to be used instead of the API's own, by its variables."""
 
     @property
     def watch(self) -> bool:
@@ -78,10 +89,19 @@ class Options:
 class DevSession:
     """``async with DevSession.start(…)``; then ``say``, ``watch`` or ``prompt``."""
 
-    def __init__(self, options: Options, view: View, controller: LocalController, folder: Path) -> None:
+    def __init__(
+        self,
+        options: Options,
+        view: View,
+        controller: LocalController,
+        toolchain: Toolchain,
+        folder: Path,
+    ) -> None:
         self._options = options
         self._view = view
         self.controller: Final = controller
+        self.deployments: Final = Deployments(controller, toolchain, folder / "deployments")
+        self.deployments.on_undeployed = self._tell_undeployed
         self._folder = folder
         self._components: list[Component] = []
         self._known: dict[GuildId, str] = {}
@@ -90,6 +110,9 @@ class DevSession:
         self._next_change: asyncio.Task[None] | None = None
         self._tokens = Tokens()
         self._control: ControlApp | None = None
+        self._running: Running | None = None
+        self._registered: Path | None = None
+        self._login: dict[str, str] = {}
         self._pod: PodClient | None = None
         self.people: SimulatorClient | None = None
         """Speaks as the members of the simulated Discord; None in a real one."""
@@ -106,7 +129,8 @@ class DevSession:
         async with contextlib.AsyncExitStack() as stack:
             folder = stack.enter_context(state_folder(options.state_dir))
             toolchain = await stack.enter_async_context(Toolchain())
-            session = cls(options, view, LocalController(toolchain, view), folder)
+            session = cls(options, view, LocalController(toolchain, view), toolchain, folder)
+            stack.push_async_callback(session.deployments.close)
             view.source_line = session.controller.source_line
             stack.push_async_callback(session._stop_components)
             if options.watch:
@@ -121,6 +145,9 @@ class DevSession:
             if options.watch:
                 session._announce(stack)
             view.ready(time.monotonic() - started, guilds=len(session.controller.statuses))
+            if options.watch and options.api:
+                accompanying = asyncio.create_task(session._serve_api())
+                stack.push_async_callback(_end, accompanying)
             yield session
 
     async def deploy_all(self) -> None:
@@ -128,9 +155,10 @@ class DevSession:
         wanted = self._options.source.wanted()
         ids = {entry.guild for entry in wanted}
         for guild in [guild for guild in self._known if guild not in ids]:
-            self.controller.remove(guild)
+            self.deployments.drop(guild)
             del self._known[guild]
         await asyncio.gather(*(self._deploy(entry) for entry in wanted))
+        await self.deployments.go_on()
         self._checking = asyncio.create_task(self._check_all([e.guild for e in wanted if e.read is not None]))
 
     async def finish_checks(self) -> None:
@@ -198,17 +226,15 @@ class DevSession:
     async def _deploy(self, entry: Wanted) -> None:
         self._known[entry.guild] = entry.name
         if entry.problem:
-            self.controller.refuse(entry.guild, entry.name, entry.problem)
+            self.deployments.refuse(entry.guild, entry.name, entry.problem)
         elif entry.read is None:
-            self.controller.suspend(entry.guild, entry.name)
+            self.deployments.suspend(entry.guild, entry.name)
         else:
             if entry.secrets.notes:
                 notes = [Diagnostic(note, severity="warning") for note in entry.secrets.notes]
                 self._view.on_diagnostics(entry.guild, notes)
             self.controller.know_secrets(entry.guild, entry.secrets.known)
-            await self.controller.deploy(
-                entry.guild, entry.name, entry.read, limits=entry.limits, hibernates=entry.hibernates
-            )
+            await self.deployments.save(entry)
 
     def _begin_watching(self) -> None:
         """From now on no change is missed, though the first deploy is still to come."""
@@ -235,7 +261,7 @@ class DevSession:
 
     async def _start_components(self, stack: contextlib.AsyncExitStack) -> None:
         tokens = self._tokens
-        self._control = control = await ControlApp.start(stack, self.controller, tokens)
+        self._control = control = await ControlApp.start(stack, self.controller, self.deployments, tokens)
         real = self._options.real or await self._simulate(stack)
         control.saying.speaker = self if self.people is not None else None
         common = {"LOG_LEVEL": self._options.log_level, "LOG_FORMAT": "json", "HOST": LOCALHOST, "PORT": "0"}
@@ -247,7 +273,7 @@ class DevSession:
                 "DISCORD_API_URL": real.api_url,
                 "GATEWAY_CONTROL_URL": control.url,
                 "GATEWAY_TOKEN": tokens.gateway,
-                "GATEWAY_ACCEPT_TOKENS": f"{tokens.runtime}=runtime/{POD}",
+                "GATEWAY_ACCEPT_TOKENS": f"{tokens.runtime}=runtime/{POD},{tokens.api}=api",
                 "GATEWAY_STATE_DIR": str(self._folder / "gateway"),
             },
         )
@@ -268,14 +294,63 @@ class DevSession:
             },
         )
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        self._pod = control.tools.pod = PodClient(session, runtime.url, tokens.api)
+        self._pod = PodClient(session, runtime.url, tokens.api)
 
     def _announce(self, stack: contextlib.AsyncExitStack) -> None:
+        """Let other commands find this session until ``stack`` is left."""
+        folder = str(self._options.source.folder.resolve())
+        why = "" if self._options.api else "it was started with --no-api"
         assert self._control is not None
+        self._register(Running(os.getpid(), folder, self._control.url, self._tokens.api, no_api=why))
+        stack.callback(self._unregister)
+
+    def _register(self, running: Running) -> None:
+        self._running = running
         try:
-            self._control.announce(stack, self._tokens, self._options.source.folder)
+            self._registered = register(running)
         except OSError as error:
-            self._view.say(f"`flora kv` and `flora logs` will not find this: {error}", style="yellow")
+            self._view.say(f"other commands of flora will not find this: {error}", style="yellow")
+
+    def _unregister(self) -> None:
+        if self._registered is not None:
+            self._registered.unlink(missing_ok=True)
+
+    async def _serve_api(self) -> None:
+        """Have an API until cancelled; what is in its way is told once, and the bot goes on without."""
+        assert self._control is not None
+        assert self._running is not None
+        self._view.say("the API starts …")
+        urls = {component.name: component.url for component in self._components}
+        around = Around(
+            folder=self._folder,
+            kept=self._options.state_dir is not None,
+            control_url=self._control.url,
+            gateway_url=urls["gateway"],
+            runtime_url=urls["runtime"],
+            tokens=self._tokens,
+            guilds=[status.guild for status in self.controller.statuses if status.guild != NOBODY],
+            discord=self._login,
+            databases=self._options.databases,
+            log_level=self._options.log_level,
+        )
+        api: LocalApi | None = None
+        try:
+            started = time.monotonic()
+            api = await LocalApi.start(around)
+            self._register(msgspec.structs.replace(self._running, api=api.url, api_token=api.token))
+            self._view.api(api.url, seconds=time.monotonic() - started)
+            await api.accompany(self.controller, around)
+        except* (FloraError, OSError) as group:
+            why = str(group.exceptions[0])
+            gone = msgspec.structs.replace(self._running, api="", api_token="", no_api=why)
+            self._register(gone)
+            self._view.no_api(why)
+        finally:
+            if api is not None:
+                await api.stop()
+
+    def _tell_undeployed(self, name: str) -> None:
+        self._view.say(f"○ {name} is undeployed; saving something new in it deploys it again", style="yellow")
 
     async def _start(self, name: str, environment: dict[str, str]) -> Component:
         component = await Component.start(name, environment, logs=self._folder)
@@ -284,14 +359,26 @@ class DevSession:
 
     async def _simulate(self, stack: contextlib.AsyncExitStack) -> RealDiscord:
         """A simulated Discord with a guild for everything that wants one."""
-        world = _world([entry.guild for entry in self._options.source.wanted() if entry.guild != NOBODY])
+        wanted = [entry.guild for entry in self._options.source.wanted() if entry.guild != NOBODY]
+        world = _world(list(dict.fromkeys([*wanted, *self.deployments.guilds])))
         shutil.rmtree(self._folder / "gateway", ignore_errors=True)  # its sessions were another Discord's
         path = self._folder / "world.json"
         path.write_bytes(msgspec.json.encode(world))
         simulator = await self._start(
-            "simulator", {"SIMULATOR_PORT": "0", "SIMULATOR_WORLD": str(path), "SIMULATOR_HOST": LOCALHOST}
+            "simulator",
+            {
+                "SIMULATOR_PORT": "0",
+                "SIMULATOR_WORLD": str(path),
+                "SIMULATOR_HOST": LOCALHOST,
+                "SIMULATOR_CLIENT_SECRET": CLIENT_SECRET,
+            },
         )
         self.people = await stack.enter_async_context(SimulatorClient(simulator.url))
+        self._login = {
+            "API_DISCORD_URL": simulator.url,
+            "API_DISCORD_CLIENT_ID": world.bot.id,
+            "API_DISCORD_CLIENT_SECRET": CLIENT_SECRET,
+        }
         return RealDiscord(world.token, f"{simulator.url}/api/v10")
 
     async def _wait_until_ready(self) -> None:
@@ -335,6 +422,12 @@ class DevSession:
     async def _stop_components(self) -> None:
         for component in reversed(self._components):
             await component.stop()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _world(guilds: list[GuildId]) -> WorldSpec:

@@ -100,6 +100,24 @@ class View:
         else:
             self._line("dim", f"ready in {seconds:.1f} s")
 
+    def api(self, url: str, *, seconds: float) -> None:
+        """The API is there."""
+        if self._json:
+            self._emit("api", url=url, seconds=round(seconds, 2))
+        else:
+            self._line(
+                "dim",
+                f"the API is at {url} after {seconds:.1f} s: flora deploy, logs, kv, secret, … reach it",
+            )
+
+    def no_api(self, why: str) -> None:
+        """It is not, or not any more."""
+        if self._json:
+            self._emit("api", url=None, message=why)
+        else:
+            self._line("yellow", f"! there is no API: {why}")
+            self._line("yellow", "  the bot goes on; flora deploy, logs, kv, secret, … do not reach it")
+
     def exchange(self, exchange: Exchange, *, timeout: float) -> None:
         """What was said and what came back."""
         if self._json:

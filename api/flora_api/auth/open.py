@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -46,8 +46,9 @@ async def open_auth(
     http: aiohttp.ClientSession,
     limits: Limits,
     token: Token,
+    owners: Collection[str] = (),
 ) -> AsyncGenerator[Auth]:
-    """``http`` without cookies; ``token`` opens the gateway."""
+    """``http`` without cookies; ``token`` opens the gateway; ``owners`` count as every guild's."""
     here = Here(settings.public_url, settings.trusted_proxies)
     discord = DiscordOAuth(
         http,
@@ -59,7 +60,7 @@ async def open_auth(
     longest = round(settings.session_longest_days * DAY)
     sessions = Sessions(redis, discord, seconds=round(settings.session_hours * HOUR), longest=longest)
     tokens = Tokens(database)
-    async with Standings(http, url=settings.gateway_url, token=token) as standings:
+    async with Standings(http, url=settings.gateway_url, token=token, owners=owners) as standings:
         guard = AuthGuard(
             GuardSettings(
                 operator_secret=settings.operator_secret,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Self, TypeVar
 
 import aiohttp
@@ -53,9 +53,11 @@ class Standings:
         *,
         url: str,
         token: Token,
+        owners: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``http`` without cookies; ``token`` opens the gateway."""
+        """``http`` without cookies; ``token`` opens the gateway; ``owners`` count as each guild's."""
+        self._owners = frozenset(owners)
         self._http = http
         self._url = url.rstrip("/")
         self._token = token
@@ -121,6 +123,8 @@ class Standings:
     async def _learn(self, key: tuple[str, str]) -> Standing | None:
         user, guild = key
         standing = await self._ask(f"/v1/guilds/{guild}/members/{user}", Standing)
+        if standing is not None and user in self._owners:
+            standing = msgspec.structs.replace(standing, member=True, owner=True)
         self._known[key] = self._clock(), standing
         self._known.move_to_end(key)
         while len(self._known) > KEPT:

@@ -36,6 +36,8 @@ class Source(StrEnum):
     API = "api"
     KUBECTL = "kubectl"
     """Not through the API at all: the object was changed in the cluster."""
+    DEV = "dev"
+    """Saved in the folder that a ``flora dev`` watches."""
     UNKNOWN = "unknown"
 
 

@@ -317,7 +317,7 @@ def _json(model: Any) -> Response:
 def _source(given: str | None) -> Source:
     if given is None:
         return Source.UNKNOWN
-    if given not in set(Source) - {Source.KUBECTL}:
+    if given not in set(Source) - {Source.KUBECTL, Source.DEV}:
         raise BadRequest(
             "X-Flora-Deploy-Source: should be cli, webui, api, bootstrap or unknown", code="INVALID_REQUEST"
         )

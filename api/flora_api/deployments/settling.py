@@ -29,6 +29,7 @@ from flora_api.logs.notes import Note
 from flora_api.principal import ActorType, Principal
 from flora_core.errors import DatabaseError, DatabaseGone
 from flora_core.ids import GuildId, Sha256
+from flora_core.manifest import DEV_MANAGER
 from flora_core.telemetry import logger
 
 LOOK_SECONDS: Final = 1.0
@@ -210,16 +211,28 @@ class Settling:
 
 def observed_revision(found: Deployment, files: dict[str, str] | None) -> NewRevision:
     """A revision of what somebody has put into the cluster."""
-    by = f" by {found.manager}" if found.manager else ""
+    source, message = _origin(found, starter=found.starter and not files)
     return NewRevision(
         guild=found.guild,
         entry=found.entry,
-        source=Source.BOOTSTRAP if found.starter and not files else Source.KUBECTL,
-        message="the starter script" if found.starter and not files else f"changed in the cluster{by}"[:500],
+        source=source,
+        message=message[:500],
         actor=Principal(ActorType.SYSTEM, "", found.manager),
         digest=found.digest,
         files=files,
         bundle=found.bundle or (Sha256(found.status.bundle.sha256) if found.ready else None) or None,
         inline=found.inline,
         observed=True,
+    )
+
+
+def _origin(found: Deployment, *, starter: bool) -> tuple[Source, str]:
+    """Through what it came, and what to say of it."""
+    if starter:
+        return Source.BOOTSTRAP, "the starter script"
+    if found.manager == DEV_MANAGER:
+        return Source.DEV, "saved in the watched folder"
+    return (
+        Source.KUBECTL,
+        f"changed in the cluster by {found.manager}" if found.manager else "changed in the cluster",
     )

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from flora_core.wire.control import LogLine, Outcome
 from flora_core.wire.gateway import OpError
-from flora_core.wire.ndjson import KIND, FrameCodec
+from flora_core.wire.ndjson import KIND
 
 UNKNOWN_GUILD: Final = "UNKNOWN_GUILD"
 UNKNOWN_CRON: Final = "UNKNOWN_CRON"
@@ -51,17 +51,6 @@ _STATUSES: Final = {
 def status_of(error: OpError) -> int:
     """The HTTP status that goes with a refusal."""
     return _STATUSES.get(error.code, 409)
-
-
-class GuildRow(Struct, frozen=True):
-    """A guild that is served."""
-
-    guild: str
-    name: str
-    ready: bool
-    reason: str
-    message: str = ""
-    revision: int = 0
 
 
 class CronJob(Struct, frozen=True):
@@ -145,10 +134,3 @@ class KeptLine(LogLine, frozen=True, omit_defaults=True, tag_field=KIND, tag="lo
     """A log line that is kept, and its place: ids grow, over restarts too."""
 
     id: int = 0
-
-
-class Still(Struct, frozen=True, tag_field=KIND, tag="beat"):
-    """Nothing new, but the stream lives."""
-
-
-kept_lines: Final = FrameCodec[KeptLine | Still](KeptLine, Still)

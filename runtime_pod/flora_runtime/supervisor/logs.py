@@ -67,6 +67,11 @@ class Logs:
         else:
             _guild_log.info("script_log", **_fields(line))
 
+    def pass_on(self, line: LogLine) -> None:
+        """Add a line that has its time already."""
+        self.written += 1
+        self._add(line)
+
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Send until cancelled; returns at once when there is nowhere to send to."""
         backoff = Backoff()

@@ -181,13 +181,12 @@ def test_a_guild_that_moves_is_waited_for(known: Command, api: PlayedApi) -> Non
 def test_a_dev_session_of_this_folder_is_not_meant_silently(
     known: Command, api: PlayedApi, tmp_path: Path
 ) -> None:
-    register(
-        Running("http://127.0.0.1:9", "t", os.getpid(), str(tmp_path)), within=tmp_path / "home/flora/dev"
-    )
+    here = Running(os.getpid(), str(tmp_path), "http://127.0.0.1:9", "t")
+    register(here, within=tmp_path / "home/flora/dev")
     ended = known("kv", "stores")
     assert (ended.code, f"asking {api.url}" in ended.err) == (0, True)
     other = known("kv", "stores", "--project", ".")
-    assert (other.code, "`flora dev` does not answer" in other.err) == (5, True)
+    assert (other.code, f"the `flora dev` in {tmp_path}" in other.err) == (5, True)
     assert known("kv", "stores", "--project", ".", "--api", api.url).code == 2
 
 

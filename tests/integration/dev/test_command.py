@@ -37,7 +37,7 @@ class Finished:
 
 def environment(**extra: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DISCORD_")}
-    return {**kept, "NO_COLOR": "1", **extra}
+    return {**kept, "NO_COLOR": "1", "FLORA_DEV_API": "0", **extra}  # test_laptop_session has those with one
 
 
 async def flora(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Finished:

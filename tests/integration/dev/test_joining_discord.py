@@ -96,7 +96,7 @@ async def joined() -> AsyncIterator[Joined]:
         url = (await simulator.until("ready"))["url"]
         flora = await Process.start(
             "flora_cli.main",
-            *("dev", str(EXAMPLE), "--guild", DEV_GUILD, "--json"),
+            *("dev", str(EXAMPLE), "--guild", DEV_GUILD, "--json", "--no-api"),
             DISCORD_TOKEN=DEV_WORLD.token,
             DISCORD_API_URL=f"{url}/api/v10",
         )

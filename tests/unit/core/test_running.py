@@ -15,7 +15,7 @@ from flora_core.running import NothingRuns, Running, all_running, choose, regist
 
 
 def running(folder: Path | str, *, pid: int = 0) -> Running:
-    return Running("http://127.0.0.1:1", "a-secret", pid or os.getpid(), str(folder))
+    return Running(pid or os.getpid(), str(folder), "http://127.0.0.1:1", "a-secret")
 
 
 def dead_pid() -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flora_core.errors import BundleFailed, FloraError, InvalidProject, ToolTimeout
+from flora_core.errors import BundleFailed, FloraError, ToolTimeout
 from flora_core.ids import GuildId, PodName
 from flora_core.toolchain import Built, Bundle, Diagnostic, Project
 from flora_core.wire.control import (
@@ -24,8 +24,10 @@ from flora_core.wire.control import (
     Release,
     Retire,
     ScriptError,
+    Secret,
 )
 from flora_dev.controller import POD, Condition, GuildStatus, LocalController
+from flora_dev.secrets import DevSecret
 
 ONE, TWO = GuildId("1"), GuildId("20")
 
@@ -81,7 +83,7 @@ class ControllerUnderTest(LocalController):
         super().__init__(self.tools, self.heard)  # pyright: ignore[reportArgumentType]
 
     async def script(self, text: str, guild: GuildId = ONE, **options: Any) -> None:
-        await self.deploy(guild, f"bot {guild}", lambda: Project({"main.ts": text}, "main.ts"), **options)
+        await self.deploy(guild, f"bot {guild}", Project({"main.ts": text}, "main.ts"), **options)
 
     def loads(self, revision: int, guild: GuildId = ONE) -> None:
         self.on_report(POD, Loaded(guild, revision, "ab" * 32, 0, 1.0))
@@ -173,15 +175,63 @@ async def test_going_back_to_what_runs_after_a_failure_is_ready_at_once(
     )
 
 
-async def test_a_project_that_cannot_be_read_is_an_error_of_its_guild(
+async def test_a_bundle_runs_as_it_is(controller: ControllerUnderTest) -> None:
+    given = Bundle("main.ts", "made elsewhere")
+    controller.tools.failure = ToolTimeout("nobody should bundle it")
+    await controller.deploy(ONE, "bot", given, sources=Project({"main.ts": "a\nb"}, "main.ts"))
+    assigned = controller.state.assignment(ONE)
+    assert assigned is not None
+    assert assigned.bundle == given.sha256
+    assert controller.source_line(ONE, "main.ts", 2) == "b"
+    await controller.deploy(ONE, "bot", Bundle("main.ts", "another"))
+    assert controller.source_line(ONE, "main.ts", 2) is None, "what it was made from is not known"
+
+
+async def test_what_ends_loading_while_another_is_bundled_is_not_taken_for_that(
     controller: ControllerUnderTest,
 ) -> None:
-    def read() -> Project:
-        raise InvalidProject("there is no entrypoint")
+    await controller.script("one")
+    told: list[str] = []
 
-    await controller.deploy(ONE, "bot", read)
-    assert controller.heard.errors == [("there is no entrypoint", False)]
-    assert controller.state.assignment(ONE) is None
+    async def slowly(project: Project) -> Built:
+        controller.loads(1)
+        told.append(controller.status().reason.value)
+        return Built(Bundle(project.entrypoint, "two"), [])
+
+    controller.tools.bundle = slowly  # pyright: ignore[reportAttributeAccessIssue]
+    await controller.script("two")
+    assert told == ["Bundling"]
+    assert controller.status().loaded is not None, "what runs is known all the same"
+    assert (controller.status().reason.value, controller.status().revision) == ("Loading", 2)
+
+
+async def test_why_it_failed_is_kept_until_it_is_live(controller: ControllerUnderTest) -> None:
+    heard: list[str] = []
+    controller.listen(lambda status: heard.append(f"{status.reason} {status.error}"))
+    await controller.script("one")
+    controller.fails(1)
+    assert controller.status().error == ScriptError("boom")
+    await controller.script("two")
+    controller.loads(2)
+    assert controller.status().error is None
+    assert heard[-1] == "Loaded None", "those who listen hear it with the status"
+
+
+async def test_the_folders_secret_counts_before_the_apis(controller: ControllerUnderTest) -> None:
+    await controller.script("one")
+    theirs = [Secret("A", "p-a", "theirs", []), Secret("B", "p-b", "theirs", [])]
+    controller.know_api_secrets(ONE, theirs)
+    controller.know_secrets(ONE, [DevSecret("B", "mine", ["x.example.com"])])
+
+    def known() -> dict[str, str]:
+        secrets = controller.state.snapshot(POD).secrets.get(ONE, [])
+        return {secret.name: secret.value for secret in secrets}
+
+    assert known() == {"A": "theirs", "B": "mine"}
+    controller.know_secrets(ONE, [])
+    assert known() == {"A": "theirs", "B": "theirs"}
+    controller.know_api_secrets(ONE, [])
+    assert known() == {}
 
 
 async def test_a_script_that_does_not_load_is_told_and_what_ran_before_is_known(

@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flora_core.errors import InvalidInput
 from flora_core.ids import GuildId
 from flora_core.wire.control import LogLine, Outcome
-from flora_core.wire.guilds import Still, kept_lines
-from flora_dev.logbook import LEVELS, LINES_KEPT, LogBook, LogQuery
+from flora_dev.logbook import LINES_KEPT, LogBook, LogQuery
 
 ONE, TWO = GuildId("1"), GuildId("2")
 
@@ -53,27 +51,10 @@ def test_older_lines_are_forgotten_and_only_the_guilds_own(book: LogBook) -> Non
     assert book.received == LINES_KEPT + 11
 
 
-def test_a_level_means_it_and_the_more_serious_ones(book: LogBook) -> None:
-    for level in (*LEVELS, "odd"):
-        book.add(line(level, level=level))
-    assert texts(book, level="debug") == ["debug", "info", "warn", "error", "odd"]
-    assert texts(book, level="info") == ["info", "warn", "error", "odd"], "an unknown level counts as info"
-    assert texts(book, level="error") == ["error"]
-
-
-def test_text_is_looked_for_in_any_case_and_in_stacks(book: LogBook) -> None:
-    book.add(line("Cannot Find it"))
-    book.add(line("failed", stack="at ping (src/Main.ts:1:2)"))
-    assert texts(book, grep="cannot find") == ["Cannot Find it"]
-    assert texts(book, grep="main.TS") == ["failed"]
-    assert texts(book, grep=".*") == [], "it is text, no pattern"
-
-
-def test_since_is_a_time_and_after_an_id(book: LogBook) -> None:
-    book.add(line("early", at=1000))
-    book.add(line("late", at=2000))
+def test_after_an_id_come_the_lines_behind_it(book: LogBook) -> None:
+    book.add(line("early"))
+    book.add(line("late"))
     first, second = book.lines(ONE, LogQuery())
-    assert texts(book, since=1001) == ["late"]
     assert texts(book, after=first.id) == ["late"]
     assert texts(book, after=second.id) == []
 
@@ -81,9 +62,7 @@ def test_since_is_a_time_and_after_an_id(book: LogBook) -> None:
 def test_what_is_known_of_a_line_is_kept(book: LogBook) -> None:
     book.add(line("x", outcome=Outcome.EXCEPTION, stack="at a", event="3", revision=7, source="runtime"))
     (kept,) = book.lines(ONE, LogQuery())
-    assert kept_lines.decode(kept_lines.encode(kept)) == kept
     assert (kept.outcome, kept.stack, kept.revision, kept.at) == (Outcome.EXCEPTION, "at a", 7, 1000)
-    assert kept_lines.decode(kept_lines.encode(Still())) == Still()
 
 
 def test_a_remark_of_our_own_gets_the_time(book: LogBook) -> None:
@@ -118,10 +97,15 @@ def test_a_forgotten_guild_has_no_lines(book: LogBook) -> None:
     assert texts(book) == []
 
 
-@pytest.mark.parametrize(("query", "names"), [({"level": "loud"}, "level"), ({"limit": -1}, "limit")])
-def test_a_wrong_query_names_its_field(query: dict[str, Any], names: str) -> None:
-    with pytest.raises(InvalidInput, match=f"^{names}:"):
-        LogQuery(**query)
+def test_who_passes_lines_on_gets_those_of_before_and_those_to_come(book: LogBook) -> None:
+    book.add(line("one", at=7))
+    book.add(line("two", guild=TWO, outcome=Outcome.EXCEPTION, stack="at a"))
+    passed: list[LogLine] = []
+    book.pass_on(passed.append)
+    book.note(line("three", at=9))
+    assert [each.text for each in passed] == ["one", "two", "three"], "in the order of all guilds"
+    assert [each.at for each in passed] == [7, 1000, 9], "with the time they were written"
+    assert passed[1] == line("two", guild=TWO, outcome=Outcome.EXCEPTION, stack="at a")
 
 
 # ---------------------------------------------------------------- following

@@ -6,7 +6,6 @@ who does the same. Nothing that was there before is lost by it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
