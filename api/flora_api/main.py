@@ -24,6 +24,7 @@ from flora_api.edge.edge import with_edge
 from flora_api.edge.limits import Rate, RedisLimits
 from flora_api.edge.protocol import BoundedHttp
 from flora_api.parts import Common, open_parts
+from flora_api.quick import QuickReads
 from flora_api.readiness import Readiness
 from flora_api.redis_store import open_redis
 from flora_api.secrets import rotate
@@ -79,7 +80,7 @@ async def serve(settings: ApiSettings, accounts: IdentitySettings) -> None:
         ready = _readiness(common)
         add_telemetry_routes(common.internal, healthy=lambda: None, ready=ready.not_ready)
         async with open_parts(common) as parts:
-            app = make_app(parts.guard, parts.routers)
+            app = QuickReads(make_app(parts.guard, parts.routers), parts.guard, parts.quick)
             edge = with_edge(
                 app,
                 limits=common.limits,

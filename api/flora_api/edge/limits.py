@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from prometheus_client import Counter
 
 from flora_api.redis_store import AWAY, Store
+from flora_api.together import Together
 from flora_core.telemetry import logger
 
 AWAY_SECONDS: Final = 2.0
@@ -56,19 +58,29 @@ def gcra(until: float, now: float, rate: Rate) -> tuple[float, float]:
     return (until, wait) if wait > 1e-6 else (until + rate.interval, 0.0)
 
 
+# KEYS: who asks. ARGV[1]: for each of them the interval, the burst and whether to count, with a space behind each.
+# Answers how long each has to wait, with a space between: numbers one by one cost their reader more.
 _SCRIPT: Final = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
-local before = tonumber(redis.call('GET', KEYS[1]) or '0')
-if before < now then before = now end
-local interval = tonumber(ARGV[1])
-local wait = before - now - interval * (tonumber(ARGV[2]) - 1)
-if wait > 0.000001 then return string.format('%.6f', wait) end
-if ARGV[3] == '1' then
-  local after = before + interval
-  redis.call('SET', KEYS[1], string.format('%.6f', after), 'PX', math.ceil((after - now) * 1000) + 1)
+local waits = {}
+local each = string.gmatch(ARGV[1], '[^ ]+')
+for i, key in ipairs(KEYS) do
+  local interval, burst, counts = tonumber(each()), tonumber(each()), each() == '1'
+  local before = tonumber(redis.call('GET', key) or '0')
+  if before < now then before = now end
+  local wait = before - now - interval * (burst - 1)
+  if wait > 0.000001 then
+    waits[i] = string.format('%.6f', wait)
+  else
+    waits[i] = '0'
+    if counts then
+      local after = before + interval
+      redis.call('SET', key, string.format('%.6f', after), 'PX', math.ceil((after - now) * 1000) + 1)
+    end
+  end
 end
-return '0'
+return table.concat(waits, ' ')
 """
 
 
@@ -105,13 +117,14 @@ class LocalLimits:
 
 
 class RedisLimits:
-    """Counts in Redis, or here."""
+    """Counts in Redis, or here. Those who ask at the same moment are counted by one call."""
 
     def __init__(self, redis: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._script: Any = redis.register_script(_SCRIPT)
         self._clock = clock
         self._here = LocalLimits(clock=clock)
         self._away_until = float("-inf")
+        self._together = Together(self._count)
 
     async def take(self, rate: Rate, who: str) -> float:
         return await self._ask(rate, who, count=True)
@@ -121,15 +134,32 @@ class RedisLimits:
 
     async def _ask(self, rate: Rate, who: str, *, count: bool) -> float:
         if self._clock() >= self._away_until:
-            key = f"flora:api:rate:{rate.name}:{who}"
-            try:
-                wait = await self._script(keys=[key], args=[rate.interval, rate.burst, int(count)])
-                return _told(rate, float(wait))
-            except AWAY as error:
-                self._away_until = self._clock() + AWAY_SECONDS
-                _log.warning("rates_counted_here", error=type(error).__name__)
+            wait = await self._together.ask(
+                (f"flora:api:rate:{rate.name}:{who}", _how(rate, count=count))
+            )
+            if wait is not None:
+                return _told(rate, wait)
         _local.inc()
         return await (self._here.take(rate, who) if count else self._here.look(rate, who))
+
+    async def _count(self, asked: Sequence[tuple[str, str]]) -> Sequence[float | None]:
+        """How long each has to wait; None for all of them while Redis is away."""
+        try:
+            reply = await self._script(
+                keys=[key for key, _ in asked], args=[" ".join([how for _, how in asked])]
+            )
+            return [float(wait) for wait in reply.split()]
+        except AWAY as error:
+            if self._clock() >= self._away_until:
+                _log.warning("rates_counted_here", error=type(error).__name__)
+            self._away_until = self._clock() + AWAY_SECONDS
+            return [None] * len(asked)
+
+
+@lru_cache(maxsize=64)
+def _how(rate: Rate, *, count: bool) -> str:
+    """What the script is told of each."""
+    return f"{rate.interval:.9f} {rate.burst} {count:d}"
 
 
 def _told(rate: Rate, wait: float) -> float:
