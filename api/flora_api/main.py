@@ -80,7 +80,7 @@ async def serve(settings: ApiSettings, accounts: IdentitySettings) -> None:
         ready = _readiness(common)
         add_telemetry_routes(common.internal, healthy=lambda: None, ready=ready.not_ready)
         async with open_parts(common) as parts:
-            app = QuickReads(make_app(parts.guard, parts.routers), parts.guard, parts.quick)
+            app = make_app(parts.guard, parts.routers)
             edge = with_edge(
                 app,
                 limits=common.limits,
@@ -90,6 +90,7 @@ async def serve(settings: ApiSettings, accounts: IdentitySettings) -> None:
                 allowances=parts.allowances,
                 seconds=settings.request_seconds,
                 https=settings.public_url.startswith("https://"),
+                before=lambda app: QuickReads(app, parts.guard, parts.quick),
             )
             async with _internal(settings, common.internal) as internal_url:
                 await _serve(settings, edge, common.stopping, ready, stop, internal_url=internal_url)

@@ -29,16 +29,18 @@ class Together(Generic[Q, A]):
         self._ask = ask
         self._most = most
         self._at_once = at_once
-        self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
+        self._waiting: list[tuple[Q, asyncio.Future[A] | None]] = []
         self._asking: Final[set[asyncio.Task[None]]] = set()
 
     async def ask(self, question: Q) -> A:
         """The answer, or what ``ask`` raised."""
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
-        self._waiting.append((question, answer))
-        if len(self._asking) < self._at_once:
-            self._asking.add(asyncio.create_task(self._run()))
+        self._add(question, answer)
         return await answer
+
+    def tell(self, question: Q) -> None:
+        """Have it asked too; nobody waits for the answer, and nobody hears of an error."""
+        self._add(question, None)
 
     async def close(self) -> None:
         """Give up what is under way; who waits for it is cancelled."""
@@ -46,6 +48,11 @@ class Together(Generic[Q, A]):
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
+
+    def _add(self, question: Q, answer: asyncio.Future[A] | None) -> None:
+        self._waiting.append((question, answer))
+        if len(self._asking) < self._at_once:
+            self._asking.add(asyncio.create_task(self._run()))
 
     async def _run(self) -> None:
         """Ask until nobody waits. From finding nobody to being counted out nothing else may happen, or
@@ -59,19 +66,20 @@ class Together(Generic[Q, A]):
             assert task is not None
             self._asking.discard(task)
 
-    async def _ask_for(self, asked: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
+    async def _ask_for(self, asked: Sequence[tuple[Q, asyncio.Future[A] | None]]) -> None:
         try:
             answers = await self._ask([question for question, _ in asked])
         except asyncio.CancelledError:
             for _, waiting in (*asked, *self._waiting):
-                waiting.cancel()
+                if waiting is not None:
+                    waiting.cancel()
             self._waiting.clear()
             raise
         except Exception as error:  # noqa: BLE001  theirs who asked
             for _, waiting in asked:
-                if not waiting.done():  # else whoever asked has left
+                if waiting is not None and not waiting.done():  # else whoever asked has left
                     waiting.set_exception(error)
         else:
             for (_, waiting), answer in zip(asked, answers, strict=True):
-                if not waiting.done():
+                if waiting is not None and not waiting.done():
                     waiting.set_result(answer)

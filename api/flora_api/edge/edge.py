@@ -2,9 +2,10 @@
 
     Envelope   request id, headers, metrics, one log line; what nobody caught ends here
     Gate       how often an address may ask
+    Packing    gzip, but not for streams of events
+    (quick)    reads that are answered here already
     Deadline   an answer has to begin in time
     BodyLimit  a body may be so large
-    gzip       but not for streams of events
 
 A log line names the route and never the path or the query, which hold keys, codes and states. What was read,
 soon and well, is counted and not logged: it is most of what is asked for, and tells nothing.
@@ -16,7 +17,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -59,7 +60,8 @@ _seconds = Histogram(
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-_open = Gauge("flora_api_requests_open", "Requests, and streams, that go on")
+_open: Final[set[str]] = set()
+Gauge("flora_api_requests_open", "Requests, and streams, that go on").set_function(lambda: len(_open))
 _answered: Final = Series(_requests)
 _request_id: Final = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id", default="")
 """In every log line of the request: structlog looks for variables that are named so."""
@@ -98,15 +100,16 @@ def with_edge(
     allowances: Sequence[Allowance] = (),
     seconds: float = 30.0,
     https: bool = False,
+    before: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> ASGIApp:
-    """``app`` as the network may meet it.
+    """``app`` as the network may meet it; ``before`` puts something before it that keeps its time itself.
 
     ``body_bytes`` and ``seconds`` (until an answer has to begin) are for all paths without an allowance.
     ``https``: browsers are told to stay with it.
     """
-    app = Packing(app)
     app = BodyLimit(app, body_bytes, allowances)
     app = Deadline(app, seconds, allowances)
+    app = Packing(before(app))
     app = Gate(app, limits, per_address, trusted=trusted_proxies)
     return Envelope(app, https=https)
 
@@ -143,7 +146,7 @@ class Envelope:
             await send(message)
 
         _request_id.set(request_id)  # in this request's own task
-        _open.inc()
+        _open.add(request_id)
         try:
             await self._app(scope, receive, send_enveloped)
         except Exception:  # noqa: BLE001  the outermost there is
@@ -153,7 +156,7 @@ class Envelope:
                 await answer(scope, receive, send_enveloped)
             # Else it was answered, and logged where it happened.
         finally:
-            _open.dec()
+            _open.discard(request_id)
             self._note(scope, status, time.perf_counter() - began)
 
     def _add_headers(self, path: str, request_id: str, message: Message) -> None:
