@@ -136,6 +136,28 @@ async def fill(url: str, guilds: int, callers: Callers) -> None:
         await database.run(people)
 
 
+async def admit(url: str) -> str:
+    """The token of somebody new, for all of his guilds."""
+    token, user = make_token(), user_of(10**6)
+
+    async def work(connection: asyncpg.Connection) -> None:
+        await remember(connection, User(user, "ada", None, None), [])
+        await connection.execute(
+            """
+            INSERT INTO api_tokens (token_id, user_id, secret_sha256, scopes, expires_at)
+            VALUES ($1, $2, $3, $4, now() + interval '1 day')
+            """,
+            token.id,
+            user,
+            token.sha256,
+            [right.value for right in Right],
+        )
+
+    async with await Database.open(url) as database:
+        await database.run(work)
+    return str(token)
+
+
 async def _fill_revisions(connection: asyncpg.Connection, guilds: int) -> None:
     changes = msgspec.json.encode({"added_files": [], "removed_files": [], "modified_files": [ENTRY]})
     await connection.execute(

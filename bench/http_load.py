@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
 from bench.machine import Meter
 
 CONNECTIONS: Final = 64
+END_SECONDS: Final = 60.0
 
 
 class WrongAnswer(Exception):
@@ -32,7 +34,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.write(next(self._requests))
+        self._go_on()
 
     def data_received(self, data: bytes) -> None:
         if self._missing < 0:
@@ -51,10 +53,15 @@ class _Connection(asyncio.Protocol):
         if self._missing == 0:
             self._missing = -1
             self._answers += 1
-            if self.stopping:
-                self._transport.close()
-            else:
-                self._transport.write(next(self._requests))
+            self._go_on()
+
+    def _go_on(self) -> None:
+        request = None if self.stopping else next(self._requests, None)
+        if request is None:
+            self.stopping = True
+            self._transport.close()
+        else:
+            self._transport.write(request)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._ended.done():
@@ -74,21 +81,37 @@ async def answers_a_second(url: str, pid: int, requests: Sequence[bytes], second
 
     ``requests`` are asked for round and round, a few at once.
     """
+    meter = Meter([pid])
+    async with _asking(url, itertools.cycle(requests)) as (connections, ended):
+        await asyncio.wait(ended, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+        for connection in connections:
+            connection.stopping = True
+    return sum(one.result() for one in ended) / meter.cpu
+
+
+async def ask_once(url: str, requests: Sequence[bytes]) -> None:
+    """Each of them, so that what is looked up once has been; raises WrongAnswer."""
+    async with _asking(url, iter(requests)):
+        pass
+
+
+@asynccontextmanager
+async def _asking(
+    url: str, requests: Iterator[bytes]
+) -> AsyncGenerator[tuple[list[_Connection], list[asyncio.Future[int]]]]:
+    """Connections that ask for ``requests``; the block ends once each of them has."""
     address = urlsplit(url)
     loop = asyncio.get_running_loop()
-    round_and_round = itertools.cycle(requests)
-    ended = [loop.create_future() for _ in range(CONNECTIONS)]
-    meter = Meter([pid])
-    connections = [
-        (await loop.create_connection(lambda one=one: _Connection(round_and_round, one), address.hostname, address.port))[1]
-        for one in ended
-    ]
-    await asyncio.wait(ended, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
-    for connection in connections:
-        connection.stopping = True
-    async with asyncio.timeout(30):
-        answers = sum(await asyncio.gather(*ended))
-    return answers / meter.cpu
+    ended: list[asyncio.Future[int]] = [loop.create_future() for _ in range(CONNECTIONS)]
+    connections: list[_Connection] = []
+    for one in ended:
+        made = await loop.create_connection(
+            lambda one=one: _Connection(requests, one), address.hostname, address.port
+        )
+        connections.append(made[1])
+    yield connections, ended
+    async with asyncio.timeout(END_SECONDS):
+        await asyncio.gather(*ended)
 
 
 def get(path: str, headers: str = "") -> bytes:
