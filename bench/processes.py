@@ -34,6 +34,7 @@ class ProcessFailed(Exception):
 
 class _Listening(msgspec.Struct):
     url: str
+    internal: str = ""
 
 
 class Child:
@@ -44,6 +45,8 @@ class Child:
         self.process: Final = process
         self._log = log
         self.url = ""
+        self.internal = ""
+        """The API's port for pods; of others none."""
 
     @property
     def pid(self) -> int:
@@ -120,7 +123,8 @@ async def start(
     child = Child(name, process, log)
     if announces:
         try:
-            child.url = msgspec.json.decode(await child.line(seconds=START_SECONDS), type=_Listening).url
+            said = msgspec.json.decode(await child.line(seconds=START_SECONDS), type=_Listening)
+            child.url, child.internal = said.url, said.internal
         except BaseException:
             await child.stop()
             raise

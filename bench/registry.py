@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.figure_api import api_figures, rest_figures
 from bench.figure_bundle import bundle_figures
+from bench.figure_cli import cli_figures
 from bench.figure_dev import dev_figures
 from bench.figure_gateway import gateway_figures
 from bench.figure_handoff import handoff_figures
@@ -136,6 +138,28 @@ BENCHMARKS: Final = (
         "log lines from a pod to those who follow",
         ("log-line", "log-followers"),
         log_figures,
+        pinned=False,
+    ),
+    Benchmark(
+        "api",
+        "reads of the API with 10,000 guilds in Postgres, against an empty FastAPI route",
+        ("api-deployment", "api-history"),
+        api_figures,
+        longest=300.0,
+    ),
+    Benchmark(
+        "api-rest",
+        "a replica of the API that nobody asks: start, memory, CPU",
+        tuple(f"{name}-{what}" for name in ("api-rest", "api-10000") for what in ("start", "rss", "cpu")),
+        rest_figures,
+        longest=180.0,
+        pinned=False,
+    ),
+    Benchmark(
+        "cli",
+        "flora --help",
+        ("cli-help",),
+        cli_figures,
         pinned=False,
     ),
     Benchmark(

@@ -35,8 +35,8 @@ def make_app(guard: Guard, routers: Iterable[APIRouter]) -> FastAPI:
     app.state.guard = guard
     for router in routers:
         app.include_router(router, prefix=PREFIX, dependencies=DOCUMENTED)
-    app.add_exception_handler(ApiError, _api_error)
-    app.add_exception_handler(DatabaseError, _database_error)
+    app.add_exception_handler(ApiError, _refused)
+    app.add_exception_handler(DatabaseError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -64,17 +64,20 @@ def _with_our_errors(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-async def _api_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError)
-    return of_error(error)
-
-
-async def _database_error(_request: Request, error: Exception) -> JSONResponse:
+def refused(error: ApiError | DatabaseError) -> JSONResponse:
+    """The answer to what could not be done."""
+    if isinstance(error, ApiError):
+        return of_error(error)
     if isinstance(error, DatabaseGone):
         text = "the database cannot be reached now; try again in a moment"
         return refusal(503, text, "DATABASE_UNAVAILABLE", retry_after=2)
     _log.error("database_error", error=str(error))
     return refusal(500, "the API's database would not do this; its log says why", "INTERNAL")
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError | DatabaseError)
+    return refused(error)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -24,6 +24,7 @@ from flora_api.edge.edge import with_edge
 from flora_api.edge.limits import Rate, RedisLimits
 from flora_api.edge.protocol import BoundedHttp
 from flora_api.parts import Common, OpenStore, in_the_cluster, open_parts
+from flora_api.quick import QuickReads
 from flora_api.readiness import Readiness
 from flora_api.redis_store import open_redis
 from flora_api.secrets import rotate
@@ -106,6 +107,7 @@ async def serve(
                 allowances=parts.allowances,
                 seconds=settings.request_seconds,
                 https=settings.public_url.startswith("https://"),
+                before=lambda app: QuickReads(app, parts.guard, parts.quick),
             )
             async with _internal(settings, common.internal) as internal_url:
                 await _serve(settings, edge, common.stopping, ready, stop, internal_url=internal_url)

@@ -27,6 +27,8 @@ from flora_api.guilds.jobs import RUN_SECONDS
 from flora_api.logs import routes as log_routes
 from flora_api.logs.service import LogService, open_logs
 from flora_api.logs.store import Keep
+from flora_api.principal import Right
+from flora_api.quick import QuickRead
 from flora_api.redis_store import Store
 from flora_api.secrets import routes as secret_routes
 from flora_api.secrets.service import open_secrets
@@ -76,6 +78,7 @@ class Parts:
 
     guard: AuthGuard
     routers: list[APIRouter]
+    quick: list[QuickRead]
     allowances: tuple[Allowance, ...] = ALLOWANCES
 
 
@@ -131,6 +134,10 @@ async def open_parts(
                 secret_routes.router(secrets, in_manifest=deployed.secrets_of),
                 log_routes.router(logs),
                 installation.router(),
+            ],
+            [
+                QuickRead("/deployments/{guild_id}", Right.READ, deployed.reads.deployment),
+                QuickRead("/deployments/{guild_id}/history", Right.READ, deployed.reads.page),
             ],
         )
 

@@ -52,7 +52,10 @@ def setup_logging(component: str, *, level: str = "INFO", style: LogFormat = "au
         _with_component(component),
     ]
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # rich's shows local variables: tokens, too
+        )
         if console
         else structlog.processors.JSONRenderer(sort_keys=False)
     )

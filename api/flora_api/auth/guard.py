@@ -178,13 +178,15 @@ class AuthGuard:
         return caller
 
     async def _by_token(self, request: Request, authorization: str) -> tuple[Caller, str]:
-        await self.may_try(request)
         scheme, _, shown = authorization.partition(" ")
-        shown = shown.strip()
-        if scheme.lower() == "bearer" and self._is_operator(shown):
-            return Caller(Principal(ActorType.OPERATOR, "", "operator")), "operator"
-        parts = parse_token(shown) if scheme.lower() == "bearer" else None
-        known = await self._tokens.find(parts) if parts is not None else None
+        shown = shown.strip() if scheme.lower() == "bearer" else ""
+        parts = parse_token(shown)
+        known = self._tokens.remembered(parts) if parts is not None else None
+        if known is None:
+            await self.may_try(request)
+            if self._is_operator(shown):
+                return Caller(Principal(ActorType.OPERATOR, "", "operator")), "operator"
+            known = await self._tokens.find(parts) if parts is not None else None
         if known is None:
             await self.failed(request)
             raise Unauthorized(

@@ -24,6 +24,7 @@ import asyncpg
 from flora_api.audit import NO_GUILD, record
 from flora_api.errors import Conflict, NotFound
 from flora_api.principal import Principal, Right
+from flora_api.together import Together
 from flora_core.database import Database
 from flora_core.ids import GuildId
 
@@ -117,6 +118,9 @@ class Tokens:
         today: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
+        self._together = Together[TokenParts, Known | None](
+            lambda asked: database.run(lambda connection: _look_up(connection, asked)), at_once=2
+        )
         self._fresh_seconds = fresh_seconds
         self._clock = clock
         self._today = today
@@ -126,16 +130,24 @@ class Tokens:
 
     async def find(self, parts: TokenParts) -> Known | None:
         """The token, when it is good: its secret right, not revoked, not expired. Raises DatabaseError."""
-        known = self._remembered(parts.id)
+        known = self._fresh_one(parts.id)
         if known is None:
-            known = await self._database.run(lambda connection: _look_up(connection, parts))
+            known = await self._together.ask(parts)
             if known is not None and parts.id not in self._revoked:
                 self._remember(known)
-        if known is None or parts.id in self._revoked:
-            return None
-        if not hmac.compare_digest(known.sha256, parts.sha256) or known.token.expires_at <= self._today():
-            return None
-        return known
+        return known if known is not None and self._is_good(known, parts) else None
+
+    def remembered(self, parts: TokenParts) -> Known | None:
+        """The same without asking anybody: None also for what is not known at the moment."""
+        known = self._fresh_one(parts.id)
+        return known if known is not None and self._is_good(known, parts) else None
+
+    def _is_good(self, known: Known, parts: TokenParts) -> bool:
+        return (
+            parts.id not in self._revoked
+            and hmac.compare_digest(known.sha256, parts.sha256)
+            and known.token.expires_at > self._today()
+        )
 
     async def create(
         self,
@@ -223,7 +235,7 @@ class Tokens:
         while len(self._revoked) > KEPT:
             self._revoked.popitem(last=False)
 
-    def _remembered(self, token_id: str) -> Known | None:
+    def _fresh_one(self, token_id: str) -> Known | None:
         until, known = self._fresh.get(token_id, (0.0, None))
         return known if self._clock() < until else None
 
@@ -234,31 +246,37 @@ class Tokens:
             self._fresh.popitem(last=False)
 
 
-async def _look_up(connection: asyncpg.Connection, parts: TokenParts) -> Known | None:
-    """The row of that id, whose secret is then to be compared; marked as used when the secret is right."""
-    row = await connection.fetchrow(
+async def _look_up(connection: asyncpg.Connection, asked: Sequence[TokenParts]) -> list[Known | None]:
+    """The rows of those ids, whose secrets are then to be compared; marked as used where they are right."""
+    rows = await connection.fetch(
         """
         SELECT api_tokens.*, username,
             coalesce(last_used_at < now() - interval '1 minute', true) AS unmarked
-        FROM api_tokens JOIN people USING (user_id) WHERE token_id = $1
+        FROM api_tokens JOIN people USING (user_id) WHERE token_id = ANY($1)
         """,
-        parts.id,
+        [parts.id for parts in asked],
     )
-    if row is None:
-        return None
-    known = Known(_read(row), row["secret_sha256"], row["username"])
-    if row["unmarked"] and hmac.compare_digest(known.sha256, parts.sha256):
-        used = await connection.fetchval(
+    known = {row["token_id"]: Known(_read(row), row["secret_sha256"], row["username"]) for row in rows}
+    unmarked = {row["token_id"] for row in rows if row["unmarked"]}
+    right = [
+        parts.id
+        for parts in asked
+        if parts.id in unmarked and hmac.compare_digest(known[parts.id].sha256, parts.sha256)
+    ]
+    if right:
+        marked = await connection.fetch(
             """
             UPDATE api_tokens SET last_used_at = now()
-            WHERE token_id = $1 AND expires_at > now()
+            WHERE token_id = ANY($1) AND expires_at > now()
                 AND coalesce(last_used_at < now() - interval '1 minute', true)
-            RETURNING last_used_at
+            RETURNING token_id, last_used_at
             """,
-            parts.id,
+            sorted(right),
         )
-        known = replace(known, token=replace(known.token, last_used_at=used or known.token.last_used_at))
-    return known
+        for token_id, used in marked:
+            found = known[token_id]
+            known[token_id] = replace(found, token=replace(found.token, last_used_at=used))
+    return [known.get(parts.id) for parts in asked]
 
 
 def _read(row: Any) -> ApiToken:

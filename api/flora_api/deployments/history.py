@@ -10,15 +10,16 @@ some revision explains it, and a second unique index has it written once.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from flora_api.audit import record
+from flora_api.deployments.pages import NEWEST, SHOWN_PAGES
 from flora_api.deployments.revisions import (
     COLUMNS,
     KEPT,
@@ -41,6 +42,14 @@ APPLY_SECONDS: Final = 30.0
 
 LOOKED_AFTER: Final = 1000
 """Pending revisions that are looked at in one go."""
+
+
+class Good(NamedTuple):
+    """A revision that went live, in short."""
+
+    id: UUID
+    entry: str
+    created: datetime
 
 
 class Busy(Conflict):
@@ -295,6 +304,42 @@ class History:
                 guild,
             )
         )
+
+    async def good_ones(self, guilds: Sequence[GuildId]) -> list[Good | None]:
+        """The newest good one of each, in their order."""
+
+        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+            return await connection.fetch(
+                """
+                SELECT id, entry, created_at
+                FROM unnest($1::text[]) WITH ORDINALITY AS asked (of_guild, place) LEFT JOIN LATERAL (
+                    SELECT id, entry, created_at FROM revisions WHERE guild = of_guild AND status = 'success'
+                    ORDER BY created_at DESC, id DESC LIMIT 1
+                ) AS newest ON true
+                ORDER BY place
+                """,
+                guilds,
+            )
+
+        rows = await self._database.run(work)
+        return [Good(row[0], row[1], row[2]) if row[0] is not None else None for row in rows]
+
+    async def shown_pages(
+        self, asked: Sequence[tuple[GuildId, int, tuple[datetime, UUID] | None]]
+    ) -> list[bytes]:
+        """For each guild so many, newest first, from behind a place: as the JSON that is shown."""
+        behind = [after or NEWEST for _, _, after in asked]
+
+        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+            return await connection.fetch(
+                SHOWN_PAGES,
+                [guild for guild, _, _ in asked],
+                [limit for _, limit, _ in asked],
+                [created for created, _ in behind],
+                [revision for _, revision in behind],
+            )
+
+        return [row[0].encode() for row in await self._database.run(work)]
 
     async def last_good_of(self, guilds: Collection[GuildId]) -> dict[GuildId, tuple[UUID, datetime]]:
         """The newest good one of each, by id and time: for thousands at once, from the index alone."""

@@ -15,9 +15,10 @@ from flora_api.answers import refusals, stream_of
 from flora_api.deployments import models
 from flora_api.deployments.diff import diff_files
 from flora_api.deployments.progress import HEADERS
+from flora_api.deployments.reads import nothing_deployed
 from flora_api.deployments.request import as_details, check_message, wanted
 from flora_api.deployments.revisions import Revision, Source
-from flora_api.deployments.service import Deployments, Order, no_such_revision, nothing_deployed
+from flora_api.deployments.service import Deployments, Order, no_such_revision
 from flora_api.deployments.store import Deployment
 from flora_api.errors import BadRequest, NotFound
 from flora_api.principal import GuildAccess, IsPrincipal, MayDeploy, MayRead, guard_of
@@ -86,23 +87,27 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         response_model_exclude_none=True,
         responses=refusals(401, 403, 404),
     )
-    async def get_deployment(access: MayRead, *, include_bundle: bool = False) -> models.DeploymentShown:
+    async def get_deployment(access: MayRead, *, include_bundle: bool = False) -> Response:
         """The last successful revision, with its sources."""
+        if not include_bundle:
+            return _sent(await deployments.reads.deployment(access.guild))
         found = deployments.observed.get(access.guild)
         revision = await history.last_good(access.guild)
         if revision is None or (deployments.observed.synced.is_set() and (found is None or found.leaving)):
             raise nothing_deployed(access.guild)
-        shown = await _whole(deployments, revision, bundle=include_bundle)
+        shown = await _whole(deployments, revision, bundle=True)
         created = models.shown_time(revision.created)
-        return models.DeploymentShown(
-            guild_id=access.guild,
-            entry=revision.entry,
-            revision_id=str(revision.id),
-            created_at=found.created if found is not None and found.created else created,
-            updated_at=created,
-            files=shown.files,
-            source_map=shown.source_map,
-            bundle=shown.bundle,
+        return _json(
+            models.DeploymentShown(
+                guild_id=access.guild,
+                entry=revision.entry,
+                revision_id=str(revision.id),
+                created_at=found.created if found is not None and found.created else created,
+                updated_at=created,
+                files=shown.files,
+                source_map=shown.source_map,
+                bundle=shown.bundle,
+            )
         )
 
     @api.get("/{guild_id}/status", response_model=models.StatusShown, responses=refusals(401, 403, 404, 503))
@@ -173,17 +178,16 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         limit: Annotated[int, Query(ge=1, le=100)] = 25,
         cursor: Annotated[str, Query(max_length=100)] = "",
         include_bundle: bool = False,
-    ) -> models.HistoryPage:
+    ) -> Response:
         """Revisions, newest first; with their sources and bundles five at a time."""
-        count = min(limit, WITH_BUNDLES) if include_bundle else limit
-        found = await history.page(access.guild, limit=count + 1, after=_cursor(cursor))
-        page = found[:count]
-        if include_bundle:
-            rows = [await _whole(deployments, revision, bundle=True) for revision in page]
-        else:
-            rows = [models.shown_revision(revision) for revision in page]
-        more = f"{models.shown_time(page[-1].created)}_{page[-1].id}" if len(found) > count else None
-        return models.HistoryPage(revisions=rows, cursor=more)
+        after = _cursor(cursor)
+        if not include_bundle:
+            return _sent(await deployments.reads.page(access.guild, limit=limit, after=after))
+        count = min(limit, WITH_BUNDLES)
+        found = await history.page(access.guild, limit=count + 1, after=after)
+        rows = [await _whole(deployments, revision, bundle=True) for revision in found[:count]]
+        more = f"{rows[-1].deployed_at}_{rows[-1].id}" if len(found) > count else None
+        return _json(models.HistoryPage(revisions=rows, cursor=more))
 
     @api.get(
         "/{guild_id}/revisions/{revision_id}",
@@ -311,7 +315,11 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
 
 
 def _json(model: Any) -> Response:
-    return Response(model.model_dump_json(), media_type="application/json")
+    return Response(model.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+def _sent(body: bytes) -> Response:
+    return Response(body, media_type="application/json")
 
 
 def _source(given: str | None) -> Source:

@@ -14,6 +14,7 @@ from flora_api.deployments.applying import Applying, refusal
 from flora_api.deployments.history import History, busy_with
 from flora_api.deployments.observed import Observed
 from flora_api.deployments.progress import progress
+from flora_api.deployments.reads import Reads, nothing_deployed
 from flora_api.deployments.request import BundlingFailed, Prebuilt, Sources, Wanted, build, bundled
 from flora_api.deployments.revisions import NewRevision, Revision, Source, source_digest, source_of
 from flora_api.deployments.settling import Settling
@@ -76,6 +77,7 @@ class Deployments:
         self.history: Final = History(database)
         self.bundles: Final = Bundles(database)
         self.observed: Final = Observed()
+        self.reads: Final = Reads(self.history, self.observed)
         self.toolchain: Final = toolchain
         self._store = store
         self._settings = settings
@@ -345,11 +347,6 @@ def _told_by_the_stream(task: asyncio.Task[None]) -> None:
 def no_such_revision(revision: object) -> NotFound:
     """The guild has none of that id."""
     return NotFound(f"there is no revision {revision}; flora history lists them", code="REVISION_NOT_FOUND")
-
-
-def nothing_deployed(guild: GuildId) -> NotFound:
-    """No script is the guild's."""
-    return NotFound(f"nothing is deployed to guild {guild}; flora deploy does that", code="NOT_DEPLOYED")
 
 
 @asynccontextmanager

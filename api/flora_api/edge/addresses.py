@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 IPV6_PREFIX = 64
 """A household has at least so many addresses to itself, and they count as one."""
@@ -21,6 +22,7 @@ def client_address(peer: str, forwarded: Sequence[str], *, trusted: int) -> str:
     return counted(said[-trusted] if len(said) >= trusted else said[0], otherwise=peer)
 
 
+@lru_cache(maxsize=4096)
 def counted(address: str, *, otherwise: str = "") -> str:
     """``address`` as it is counted: IPv4 as it is, IPv6 by its network; ``otherwise`` when it is none."""
     try:

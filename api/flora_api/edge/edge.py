@@ -2,11 +2,13 @@
 
     Envelope   request id, headers, metrics, one log line; what nobody caught ends here
     Gate       how often an address may ask
+    Packing    gzip, but not for streams of events
+    (quick)    reads that are answered here already
     Deadline   an answer has to begin in time
     BodyLimit  a body may be so large
-    gzip       but not for streams of events
 
-A log line names the route and never the path or the query, which hold keys, codes and states.
+A log line names the route and never the path or the query, which hold keys, codes and states. What was read,
+soon and well, is counted and not logged: it is most of what is asked for, and tells nothing.
 """
 
 from __future__ import annotations
@@ -15,30 +17,33 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-import structlog
 from prometheus_client import Counter, Gauge, Histogram
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 from flora_api.answers import refusal
 from flora_api.edge.addresses import client_address
 from flora_api.edge.limits import Limits, Rate, seconds_to_wait
-from flora_core.telemetry import logger
+from flora_core.telemetry import Series, logger
 
 N = TypeVar("N", int, float)
 
 GZIP_FROM: Final = 1024
 """Bytes below which packing is not worth it."""
-REQUEST_ID: Final = "X-Request-ID"
+REQUEST_ID: Final = b"x-request-id"
+SLOW_SECONDS: Final = 1.0
+"""A read that takes longer is worth a log line."""
 DOCS: Final = "/api-docs"
 HEALTH: Final = "/api/health"
 
+_READING: Final = frozenset(("GET", "HEAD"))
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _CLOSED: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _DOCS_PAGE: Final = (
@@ -55,8 +60,23 @@ _seconds = Histogram(
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-_open = Gauge("flora_api_requests_open", "Requests, and streams, that go on")
+_open: Final[set[str]] = set()
+Gauge("flora_api_requests_open", "Requests, and streams, that go on").set_function(lambda: len(_open))
+_answered: Final = Series(_requests)
+_request_id: Final = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id", default="")
+"""In every log line of the request: structlog looks for variables that are named so."""
 _log = logger(__name__)
+
+
+class _SecondsOf(dict[str, Histogram]):
+    """The series of a route: ``labels`` takes longer than observing does."""
+
+    def __missing__(self, route: str) -> Histogram:
+        series = self[route] = _seconds.labels(route)
+        return series
+
+
+_seconds_of: Final = _SecondsOf()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +100,16 @@ def with_edge(
     allowances: Sequence[Allowance] = (),
     seconds: float = 30.0,
     https: bool = False,
+    before: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> ASGIApp:
-    """``app`` as the network may meet it.
+    """``app`` as the network may meet it; ``before`` puts something before it that keeps its time itself.
 
     ``body_bytes`` and ``seconds`` (until an answer has to begin) are for all paths without an allowance.
     ``https``: browsers are told to stay with it.
     """
-    app = GZipMiddleware(app, minimum_size=GZIP_FROM, compresslevel=5)
     app = BodyLimit(app, body_bytes, allowances)
     app = Deadline(app, seconds, allowances)
+    app = Packing(before(app))
     app = Gate(app, limits, per_address, trusted=trusted_proxies)
     return Envelope(app, https=https)
 
@@ -98,7 +119,15 @@ class Envelope:
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
-        self._https = https
+        usual = {
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            "x-frame-options": "DENY",
+            "cross-origin-resource-policy": "same-origin",
+            **({"strict-transport-security": "max-age=31536000"} if https else {}),
+        }
+        self._closed = _raw({**usual, "content-security-policy": _CLOSED})
+        self._docs_page = _raw({**usual, "content-security-policy": _DOCS_PAGE})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -112,41 +141,39 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _seconds.labels(_route(scope)).observe(time.perf_counter() - began)
-                self._add_headers(scope["path"], request_id, MutableHeaders(scope=message))
+                _seconds_of[_route(scope)].observe(time.perf_counter() - began)
+                self._add_headers(scope["path"], request_id, message)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id), _open.track_inprogress():
-            try:
-                await self._app(scope, receive, send_enveloped)
-            except Exception:  # noqa: BLE001  the outermost there is
-                if not status:
-                    _log.exception("request_failed", route=_route(scope))
-                    answer = refusal(500, "something went wrong here that should not", "INTERNAL")
-                    await answer(scope, receive, send_enveloped)
-                # Else it was answered, and logged where it happened.
-            finally:
-                self._note(scope, status, time.perf_counter() - began)
+        _request_id.set(request_id)  # in this request's own task
+        _open.add(request_id)
+        try:
+            await self._app(scope, receive, send_enveloped)
+        except Exception:  # noqa: BLE001  the outermost there is
+            if not status:
+                _log.exception("request_failed", route=_route(scope))
+                answer = refusal(500, "something went wrong here that should not", "INTERNAL")
+                await answer(scope, receive, send_enveloped)
+            # Else it was answered, and logged where it happened.
+        finally:
+            _open.discard(request_id)
+            self._note(scope, status, time.perf_counter() - began)
 
-    def _add_headers(self, path: str, request_id: str, headers: MutableHeaders) -> None:
-        headers[REQUEST_ID] = request_id
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["Referrer-Policy"] = "no-referrer"
-        headers["X-Frame-Options"] = "DENY"
-        headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        headers["Content-Security-Policy"] = _DOCS_PAGE if path.startswith(DOCS) else _CLOSED
-        headers.setdefault("Cache-Control", "no-store")
-        if self._https:
-            headers["Strict-Transport-Security"] = "max-age=31536000"
+    def _add_headers(self, path: str, request_id: str, message: Message) -> None:
+        headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
+        if not any(name == b"cache-control" for name, _ in headers):
+            headers.append((b"cache-control", b"no-store"))
+        headers.append((REQUEST_ID, request_id.encode()))
+        headers += self._docs_page if path.startswith(DOCS) else self._closed
+        message["headers"] = headers
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = _route(scope)
-        _requests.labels(method, route, str(status or "cut")).inc()
-        if scope["path"] != HEALTH:
-            _log.info(
-                "request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 1)
-            )
+        _answered[method, route, status or "cut"].inc()
+        if scope["path"] == HEALTH or (method in _READING and 0 < status < 400 and seconds < SLOW_SECONDS):
+            return
+        _log.info("request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 1))
 
 
 class Gate:
@@ -161,7 +188,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] != HEALTH:
             peer = scope["client"][0] if scope.get("client") else ""
-            said = Headers(scope=scope).getlist("x-forwarded-for")
+            said = _values(scope, b"x-forwarded-for") if self._trusted else []
             address = client_address(peer, said, trusted=self._trusted)
             wait = await self._limits.take(self._rate, address)
             if wait > 0:
@@ -213,7 +240,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._limit.of(scope["path"])
-        said = Headers(scope=scope).get("content-length", "")
+        said = next(iter(_values(scope, b"content-length")), "")
         if said.isascii() and said.isdecimal() and (len(said) > 18 or int(said) > limit):
             answer = refusal(413, _too_large(limit), "TOO_LARGE")
             answer.headers["Connection"] = "close"  # the body is not read
@@ -232,6 +259,20 @@ class BodyLimit:
         await self._app(scope, receive_some, send)
 
 
+class Packing:
+    """gzip for those who can unpack it; all others pay nothing for it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._plain = app
+        self._packed = GZipMiddleware(app, minimum_size=GZIP_FROM, compresslevel=5)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        packs = scope["type"] == "http" and any(
+            "gzip" in value for value in _values(scope, b"accept-encoding")
+        )
+        await (self._packed if packs else self._plain)(scope, receive, send)
+
+
 class _ByPath(Generic[N]):
     """A number for most paths, and others for some."""
 
@@ -247,7 +288,17 @@ def _too_large(limit: int) -> str:
     return f"a request may have {limit / (1 << 20):g} MiB"
 
 
+def _values(scope: Scope, name: bytes) -> list[str]:
+    """Of a header; ASGI has their names in lower case."""
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
 def _route(scope: Scope) -> str:
     """The route's template; one word for all paths that there are not."""
     path = getattr(scope.get("route"), "path", None)
     return path if isinstance(path, str) else "none"
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """As ASGI has them."""
+    return [(name.encode(), value.encode()) for name, value in headers.items()]

@@ -95,6 +95,7 @@ class Database:
             max_inactive_connection_lifetime=given.idle_seconds,
             timeout=given.try_seconds,
             command_timeout=given.try_seconds,
+            reset=_reset,
             server_settings={"application_name": name},
         )
         return cls(pool, secret, given)
@@ -166,6 +167,13 @@ class Database:
             raise
         finally:
             await self._pool.release(connection, timeout=self._limits.try_seconds)
+
+
+async def _reset(connection: Connection) -> None:
+    """As good as new for whoever has it next. Nobody here sets, listens or locks for a whole session, so that
+    this is no question to Postgres, as it is in asyncpg's own way; only a transaction would stay open."""
+    if connection.is_in_transaction():
+        await connection.reset()
 
 
 async def migrate_at(url: str | SecretStr, *, seconds: float) -> Migration:
