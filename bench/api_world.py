@@ -50,7 +50,8 @@ READY_SECONDS: Final = 60.0
 
 FILES: Final = {
     ENTRY: 'import { greet } from "./greet";\n\non("messageCreate", async (ctx) => {\n  await ctx.reply(greet(ctx));\n});\n',
-    "src/greet.ts": "export const greet = (ctx: MessageContext) => `hello, ${ctx.msg.author.username}`;\n" * 8,
+    "src/greet.ts": "export const greet = (ctx: MessageContext) => `hello, ${ctx.msg.author.username}`;\n"
+    * 8,
 }
 """What each of the guilds runs: a small script of two files."""
 
@@ -296,7 +297,13 @@ class Api:
 
 @asynccontextmanager
 async def api(
-    folder: Path, *, database: str, redis: str, around: tuple[Neighbours, str], core: int | None, **settings: str
+    folder: Path,
+    *,
+    database: str,
+    redis: str,
+    around: tuple[Neighbours, str],
+    core: int | None,
+    **settings: str,
 ) -> AsyncGenerator[Api]:
     """As it is shipped, behind one proxy; ``settings`` beside those it needs. Raises ProcessFailed."""
     played, url = around

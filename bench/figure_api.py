@@ -42,9 +42,7 @@ async def api_figures(folder: Path) -> AsyncGenerator[Row]:
         await fill(database, GUILDS, callers)
         cache = await enter(redis(folder))
         around = await enter(neighbours(GUILDS))
-        tested = await enter(
-            api(folder, database=database, redis=cache, around=around, core=cores().tested)
-        )
+        tested = await enter(api(folder, database=database, redis=cache, around=around, core=cores().tested))
         empty = await enter(running(await _empty_route(folder)))
         url, pid = tested.child.url, tested.child.pid
         nothing = [get("/empty")]

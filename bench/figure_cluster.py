@@ -77,8 +77,8 @@ async def _ours(on: World, folder: Path, url: str, count: int) -> Side:
     async with on.counting() as writes, operator(on, folder, url, pods=PODS[:3]) as process:
         rate, each, cpu = await _apply(on, process, writes, count)
         rss = process.peak_bytes / 1e6
-        await _check(on, count)
         changes = await _changes(on)
+        await _check(on, count)  # afterwards: the server is busy for a while with what it read for that
     async with on.counting() as writes, operator(on, folder, url, pods=PODS[:3]) as process:
         await asyncio.sleep(3.0)
         return Side(rate, each, cpu, rss, process.seconds, writes.total, changes)

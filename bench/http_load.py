@@ -46,7 +46,9 @@ class _Connection(asyncio.Protocol):
                 self._fail(WrongAnswer(self._have[:1000].decode(errors="replace")))
                 return
             at = head.lower().index(b"content-length:") + 15
-            self._missing = int(head[at : head.find(b"\r", at) if head.find(b"\r", at) > 0 else None]) - len(body)
+            self._missing = int(head[at : head.find(b"\r", at) if head.find(b"\r", at) > 0 else None]) - len(
+                body
+            )
             self._have = b""
         else:
             self._missing -= len(data)

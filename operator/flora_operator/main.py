@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
+import uvloop
 from aiohttp import web
 
 from flora_core.control.handoffs import HandoffServer, Spool
@@ -47,7 +48,8 @@ def main() -> None:
         raise SystemExit(2) from None
     setup_logging("operator", level=settings.log_level, style=settings.log_format)
     try:
-        asyncio.run(run(settings, identity, access))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(settings, identity, access))
     except FloraError as error:
         _log.error("operator_ended", error=str(error))
         raise SystemExit(2 if isinstance(error, InvalidInput) else 1) from None

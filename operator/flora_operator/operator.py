@@ -32,6 +32,7 @@ from flora_operator.fleet import Fleet
 from flora_operator.kube.access import Access
 from flora_operator.kube.client import Document, Kube
 from flora_operator.kube.deployments import PLURAL, Deployments
+from flora_operator.kube.echoes import Version
 from flora_operator.kube.once import statefulsets
 from flora_operator.kube.paths import all_of
 from flora_operator.kube.recorder import Recorder
@@ -45,7 +46,7 @@ from flora_operator.server import make_app
 from flora_operator.settings import OperatorSettings
 from flora_operator.sinks import RuntimePods, config_maps, pods_of_statefulset, secrets
 from flora_operator.starter import Starter
-from flora_operator.status import READY
+from flora_operator.status import READY, Status
 from flora_operator.workqueue import WorkQueue
 from flora_operator.writer import Writer
 
@@ -143,7 +144,11 @@ class Operator:
         census = Census(self.kube, all_of(base, PLURAL, settings.namespaces), self.fleet, self._put)
         keys = await census.first()
         watch = Deployments(
-            self._access, settings.namespaces, self._on_event, take_signals=self._take_signals
+            self._access,
+            settings.namespaces,
+            self._on_event,
+            is_known=self._is_known,
+            take_signals=self._take_signals,
         )
         tasks.create_task(watch.run())
         for reflector in reflectors:
@@ -222,6 +227,15 @@ class Operator:
             self.fleet.drop(key_of(document), uid=document["metadata"]["uid"])
         else:
             self._put(document)
+
+    def _is_known(self, key: Key, version: Version, status: Status) -> bool:
+        """Whether an event is the echo of a write whose answer has been here."""
+        known = self.fleet.get(key)
+        return (
+            known is not None
+            and (known.uid, known.resource_version) == (version.uid, version.resource_version)
+            and known.status == status
+        )
 
     def _put(self, document: Document) -> None:
         deployment, files = from_document(document)

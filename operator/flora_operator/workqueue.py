@@ -3,15 +3,15 @@
 A key that is added while it waits is there once; one that is added while somebody works on it comes again
 when he is done, so nobody ever works on a key that another works on. A failure makes a key wait: twice as
 long each time, up to a bound, or as long as the other side asked for; news of it (``add``) ends the wait.
-Nothing is awaited between looking and changing, so one event loop needs no lock. It has at most as many
-entries as there are keys.
+Workers wait on an ``asyncio.Queue``; the sets beside it say what is in it, and with whom. Nothing is awaited
+between looking and changing, so one event loop needs no lock. It has at most as many entries as there are
+keys.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
@@ -35,13 +35,13 @@ class WorkQueue(Generic[K]):
     """Keys in the order they came."""
 
     def __init__(self, depth: Gauge | None = None) -> None:
-        self._waiting: dict[K, None] = {}
+        self._queue = asyncio.Queue[K]()
+        self._waiting: set[K] = set()
+        """What is in ``_queue``."""
         self._active: set[K] = set()
         self._again: set[K] = set()
         self._failures: dict[K, int] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
-        self._idle: deque[asyncio.Future[None]] = deque()
-        """Workers that wait; a key wakes one of them and not all."""
         if depth is not None:
             depth.set_function(lambda: len(self._waiting))
 
@@ -61,8 +61,8 @@ class WorkQueue(Generic[K]):
         if key in self._active:
             self._again.add(key)
         elif key not in self._waiting:
-            self._waiting[key] = None
-            self._wake_one()
+            self._waiting.add(key)
+            self._queue.put_nowait(key)
 
     def add_after(self, key: K, seconds: float) -> None:
         """``key`` is to be looked at in ``seconds``, or before when it gets dirty."""
@@ -79,17 +79,8 @@ class WorkQueue(Generic[K]):
 
     async def get(self) -> K:
         """The next key; ``done`` must follow."""
-        while not self._waiting:
-            turn = asyncio.get_running_loop().create_future()
-            self._idle.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._wake_one()  # who was woken and leaves passes it on
-                raise
-        key = next(iter(self._waiting))
-        del self._waiting[key]
+        key = await self._queue.get()
+        self._waiting.discard(key)
         self._active.add(key)
         return key
 
@@ -112,6 +103,8 @@ class WorkQueue(Generic[K]):
             timer.cancel()
         self._timers.clear()
         self._waiting.clear()
+        while not self._queue.empty():
+            self._queue.get_nowait()
 
     async def work(
         self, handle: Callable[[K], Awaitable[None]], on_error: Callable[[K, Exception], float | None]
@@ -135,13 +128,6 @@ class WorkQueue(Generic[K]):
                 raise
             else:
                 self.done(key)
-
-    def _wake_one(self) -> None:
-        while self._idle:
-            turn = self._idle.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
 
     def _leave(self, key: K) -> None:
         self._active.discard(key)

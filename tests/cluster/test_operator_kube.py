@@ -139,6 +139,7 @@ async def test_kopf_gets_a_new_session_when_the_authority_is_rotated(
         await access.find(),
         [namespace],
         lambda _kind, document: seen.append(document["metadata"]["name"]),
+        is_known=lambda *_: False,
         take_signals=lambda: None,
     )
     running = asyncio.create_task(watch.run())

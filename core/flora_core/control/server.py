@@ -147,6 +147,8 @@ class ControlServer:
         frames: list[Struct] = []
         if not state.covers(epoch, after):
             frames, after = [snapshot()], state.revision
+        loop = asyncio.get_running_loop()
+        silent_until = loop.time()
         try:
             while True:
                 if state.covers(state.epoch, after):
@@ -154,11 +156,13 @@ class ControlServer:
                 else:
                     frames = [snapshot()]
                 after = state.revision
-                lines = [encode(frame) for frame in frames or [Beat(after)]]
-                async with asyncio.timeout(WRITE_SECONDS):
-                    await response.write(b"".join(lines))
-                frames = []
-                await state.wait_beyond(after, seconds=BEAT_SECONDS)
+                if frames or loop.time() >= silent_until:  # what concerns others is no reason to beat
+                    lines = [encode(frame) for frame in frames or [Beat(after)]]
+                    async with asyncio.timeout(WRITE_SECONDS):
+                        await response.write(b"".join(lines))
+                    frames = []
+                    silent_until = loop.time() + BEAT_SECONDS
+                await state.wait_beyond(after, seconds=silent_until - loop.time())
         except (ConnectionError, TimeoutError) as error:
             _log.info("control_stream_broken", path=request.path, error=str(error) or type(error).__name__)
         return response

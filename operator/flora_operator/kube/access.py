@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,8 +98,17 @@ class Access:
         """For calls that are rare; use as an async context manager, and for a moment."""
         return ApiClient(self._config)
 
-    def session(self, *, limit: int, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
-        """With at most ``limit`` connections, which trust the authorities of now unless told otherwise."""
+    def session(
+        self,
+        *,
+        limit: int,
+        timeout: aiohttp.ClientTimeout,
+        middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+    ) -> aiohttp.ClientSession:
+        """With at most ``limit`` connections, which trust the authorities of now unless told otherwise.
+
+        ``middlewares`` see what the server answers once it has taken our credentials.
+        """
 
         async def authorise(
             request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -117,7 +126,7 @@ class Access:
             connector=aiohttp.TCPConnector(limit=limit, ssl=self.tls()),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=timeout,
-            middlewares=[authorise],
+            middlewares=[*middlewares, authorise],
             read_bufsize=READ_BUFFER,
             proxy=self._config.proxy,
         )

@@ -2,7 +2,8 @@
 
 kopf is used for its watching alone. Only ``on.event`` handlers: they write nothing onto the objects, where
 kopf's other handlers keep the whole object in an annotation, for which a large script is too large. kopf
-compares bodies before each handler all the same, hence the storage that stores nothing. Its tasks are made
+compares bodies before each handler all the same, hence the storage that stores nothing. What our own writes
+bring back never gets to it (``echoes``): most of what a handler costs is kopf's way to it. Its tasks are made
 by ``spawn_tasks`` and ended here, because ``run`` would end every task that was born after it began, those
 of our HTTP server among them; and signals are taken back, because it takes them for itself. It is given a
 name, because it would ask for the user's, which a user id without an entry in passwd has not.
@@ -24,6 +25,7 @@ from flora_core.errors import FloraError
 from flora_core.manifest import GROUP, VERSION
 from flora_operator.kube.access import Access
 from flora_operator.kube.client import CHUNK, MANAGER, Document
+from flora_operator.kube.echoes import IsKnown, without_echoes
 
 PLURAL: Final = "guilddeployments"
 STOP_SECONDS: Final = 5.0
@@ -82,12 +84,14 @@ class Deployments:
         namespaces: Collection[str],
         on_event: OnEvent,
         *,
+        is_known: IsKnown,
         take_signals: Callable[[], None],
     ) -> None:
-        """``take_signals`` is called when kopf has taken them."""
+        """``take_signals`` is called when kopf has taken them; what ``is_known`` says no to is told."""
         self._access = access
         self._namespaces = namespaces
         self._on_event = on_event
+        self._without_echoes = without_echoes(is_known)
         self._take_signals = take_signals
         self._session: tuple[aiohttp.ClientSession, ssl.SSLContext] | None = None
 
@@ -127,7 +131,7 @@ class Deployments:
             limit = len(self._namespaces) + 8
             timeout = aiohttp.ClientTimeout(total=None, connect=10)
             trusted = self._access.tls()
-            session = self._access.session(limit=limit, timeout=timeout)
+            session = self._access.session(limit=limit, timeout=timeout, middlewares=[self._without_echoes])
             self._session = (session, trusted)
             return kopf.AiohttpSession(server=self._access.server, aiohttp_session=session)
 

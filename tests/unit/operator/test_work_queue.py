@@ -3,13 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import selectors
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flora_operator.workqueue import Retry, WorkQueue
+
+
+class _Clock(selectors.DefaultSelector):
+    """Waits for no timer: where a loop would sleep, its time jumps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += timeout or 0.0
+        return super().select(0 if timeout else timeout)
+
+
+class _Jumping(asyncio.SelectorEventLoop):
+    """A loop whose time passes only while there is nothing to do."""
+
+    def __init__(self) -> None:
+        self._clock = _Clock()
+        super().__init__(self._clock)
+
+    def time(self) -> float:
+        return self._clock.now
+
+
+def at_once(test: Callable[[WorkQueue[str]], Awaitable[None]]) -> None:
+    """Run ``test`` with a queue, in no time, however long it waits."""
+
+    async def run() -> None:
+        queue = WorkQueue[str]()
+        await test(queue)
+        queue.close()
+
+    with asyncio.Runner(loop_factory=_Jumping) as runner:
+        runner.run(run())
+
+
+async def seconds_until(queue: WorkQueue[str], key: str) -> float:
+    """How long ``key`` keeps who waits for it."""
+    began = asyncio.get_running_loop().time()
+    assert await queue.get() == key
+    return asyncio.get_running_loop().time() - began
 
 
 @pytest.fixture
@@ -46,26 +89,33 @@ async def test_one_waits_for_a_key(queue: WorkQueue[str]) -> None:
     assert await getting == "a"
 
 
-async def test_a_key_wakes_one_worker_and_not_all(
-    queue: WorkQueue[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workers = [asyncio.create_task(queue.get()) for _ in range(16)]
-    await asyncio.sleep(0)
+async def test_a_key_wakes_one_worker_and_not_all(queue: WorkQueue[str]) -> None:
     woken = 0
-    wake = queue._wake_one
 
-    def count() -> None:
+    async def work() -> str:
         nonlocal woken
+        key = await queue.get()
         woken += 1
-        wake()
+        return key
 
-    monkeypatch.setattr(queue, "_wake_one", count)
+    workers = [asyncio.create_task(work()) for _ in range(16)]
+    await asyncio.sleep(0)
     queue.add("a")
     await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
-    assert (woken, sum(worker.done() for worker in workers), len(queue._idle)) == (1, 1, 15)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert (woken, sum(worker.done() for worker in workers)) == (1, 1)
     for worker in workers:
         worker.cancel()
     await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def test_workers_are_served_in_the_order_they_came(queue: WorkQueue[str]) -> None:
+    workers = [asyncio.create_task(queue.get()) for _ in range(3)]
+    await asyncio.sleep(0)
+    for key in ("a", "b", "c"):
+        queue.add(key)
+    assert await asyncio.gather(*workers) == ["a", "b", "c"]
 
 
 async def test_a_worker_that_leaves_when_it_was_woken_wakes_another(queue: WorkQueue[str]) -> None:
@@ -77,49 +127,97 @@ async def test_a_worker_that_leaves_when_it_was_woken_wakes_another(queue: WorkQ
         assert await stays == "a"
 
 
-async def test_what_failed_waits_longer_each_time(queue: WorkQueue[str]) -> None:
-    loop = asyncio.get_running_loop()
-    pauses: list[float] = []
-    for _ in range(5):
+def test_what_failed_waits_longer_each_time() -> None:
+    async def test(queue: WorkQueue[str]) -> None:
+        pauses: list[float] = []
+        queue.add("a")
+        await queue.get()
+        for _ in range(5):
+            queue.failed("a")
+            pauses.append(await seconds_until(queue, "a"))
+        bounds = [(0.05, 0.1), (0.1, 0.2), (0.2, 0.4), (0.4, 0.8), (0.8, 1.6)]
+        assert all(low <= pause <= high for pause, (low, high) in zip(pauses, bounds, strict=True)), pauses
+
+    at_once(test)
+
+
+def test_what_went_well_is_forgiven_its_failures() -> None:
+    async def test(queue: WorkQueue[str]) -> None:
+        queue.add("a")
+        await queue.get()
+        for _ in range(5):
+            queue.failed("a")
+            await queue.get()
+        queue.done("a")
         queue.add("a")
         queue.failed(await queue.get())
-        pauses.append(queue._timers["a"].when() - loop.time())
-    bounds = [(0.04, 0.11), (0.09, 0.21), (0.19, 0.41), (0.39, 0.81), (0.79, 1.61)]
-    assert all(low < pause < high for pause, (low, high) in zip(pauses, bounds, strict=True))
-    queue.add("a")
-    queue.done(await queue.get())
-    queue.add("a")
-    queue.failed(await queue.get())
-    assert queue._timers["a"].when() - loop.time() < 0.11
+        assert await seconds_until(queue, "a") <= 0.1
+
+    at_once(test)
 
 
-async def test_a_pause_is_bounded_and_the_other_side_may_say_how_long(queue: WorkQueue[str]) -> None:
-    loop = asyncio.get_running_loop()
-    for _ in range(40):
+def test_a_pause_is_bounded_and_the_other_side_may_say_how_long() -> None:
+    async def test(queue: WorkQueue[str]) -> None:
         queue.add("a")
-        queue.failed(await queue.get())
-    assert queue._timers["a"].when() - loop.time() <= 30
-    queue.add("b")
-    queue.failed(await queue.get(), seconds=7)
-    assert 6 < queue._timers["b"].when() - loop.time() <= 7
+        await queue.get()
+        for _ in range(40):
+            queue.failed("a")
+            assert await seconds_until(queue, "a") <= 30
+        queue.failed("a", seconds=7)
+        assert await seconds_until(queue, "a") == pytest.approx(7)
+
+    at_once(test)
 
 
-async def test_news_ends_the_wait(queue: WorkQueue[str]) -> None:
-    queue.add("a")
-    queue.failed(await queue.get(), seconds=60)
-    queue.add("a")
-    assert await queue.get() == "a"
-    assert not queue._timers
+def test_news_ends_the_wait() -> None:
+    async def test(queue: WorkQueue[str]) -> None:
+        queue.add("a")
+        queue.failed(await queue.get(), seconds=60)
+        assert queue.idle
+        queue.add("a")
+        assert await seconds_until(queue, "a") == 0
+        queue.done("a")
+        await asyncio.sleep(100)
+        assert queue.idle, "what was waited for did not come again"
+
+    at_once(test)
 
 
-async def test_the_earlier_of_two_appointments_counts(queue: WorkQueue[str]) -> None:
-    loop = asyncio.get_running_loop()
-    queue.add_after("a", 5)
-    queue.add_after("a", 60)
-    assert queue._timers["a"].when() - loop.time() <= 5
-    queue.add_after("a", 0.01)
-    async with asyncio.timeout(2):
-        assert await queue.get() == "a"
+def test_the_earlier_of_two_appointments_counts() -> None:
+    async def test(queue: WorkQueue[str]) -> None:
+        queue.add_after("a", 5)
+        queue.add_after("a", 60)
+        assert await seconds_until(queue, "a") == pytest.approx(5)
+        queue.done("a")
+        queue.add_after("a", 60)
+        queue.add_after("a", 5)
+        assert await seconds_until(queue, "a") == pytest.approx(5)
+
+    at_once(test)
+
+
+def test_an_appointment_is_not_kept_by_what_comes_before_it_anyway() -> None:
+    async def test(queue: WorkQueue[str]) -> None:
+        queue.add("a")
+        queue.add_after("a", 5)
+        queue.done(await queue.get())
+        await asyncio.sleep(10)
+        assert queue.idle
+
+    at_once(test)
+
+
+def test_what_waits_when_the_queue_is_closed_is_forgotten() -> None:
+    async def test(queue: WorkQueue[str]) -> None:
+        queue.add("a")
+        queue.add_after("b", 5)
+        queue.close()
+        await asyncio.sleep(10)
+        assert (len(queue), queue.idle) == (0, True)
+        queue.add("c")
+        assert await queue.get() == "c"
+
+    at_once(test)
 
 
 async def test_a_worker_goes_on_after_an_error_and_comes_back_to_it(queue: WorkQueue[str]) -> None:
