@@ -32,15 +32,15 @@ class Running(Struct, frozen=True):
     pid: int
     folder: str
     """What it deploys, as an absolute path."""
-    control: str = ""
-    """Where the session itself listens, for what no API can do."""
-    control_token: str = ""
     api: str = ""
     """Where its API listens; empty while there is none."""
     api_token: str = ""
     """The developer's, for the API."""
     no_api: str = ""
     """Why there is no API, and will be none; empty when it is there, or still starts."""
+    control: str = ""
+    """Where the session itself listens, for what no API can do."""
+    control_token: str = ""
 
     def __repr__(self) -> str:
         return f"Running(pid={self.pid}, folder={self.folder!r}, api={self.api!r})"

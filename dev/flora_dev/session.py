@@ -301,7 +301,10 @@ class DevSession:
         folder = str(self._options.source.folder.resolve())
         why = "" if self._options.api else "it was started with --no-api"
         assert self._control is not None
-        self._register(Running(os.getpid(), folder, self._control.url, self._tokens.api, no_api=why))
+        running = Running(
+            os.getpid(), folder, no_api=why, control=self._control.url, control_token=self._tokens.api
+        )
+        self._register(running)
         stack.callback(self._unregister)
 
     def _register(self, running: Running) -> None:

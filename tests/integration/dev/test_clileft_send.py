@@ -96,7 +96,7 @@ def test_a_dev_that_does_not_answer_is_exit_code_5(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "home"))
-    register(Running(os.getpid(), str(tmp_path), "http://127.0.0.1:1", "token"))
+    register(Running(os.getpid(), str(tmp_path), control="http://127.0.0.1:1", control_token="token"))
     ended = flora("send", "!ping")
     assert (ended.code, ended.out) == (5, "")
     assert "is it still running?" in ended.err
