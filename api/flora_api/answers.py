@@ -48,8 +48,10 @@ def of_a_guild(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def stream_of(description: str, *names: str) -> dict[int | str, dict[str, Any]]:
-    """For ``responses=`` of a route that answers with server-sent events of these names; the schema is that of
-    each event. ``message`` is the name of those without any."""
+    """For ``responses=`` of a route that answers with server-sent events of these names.
+
+    The schema is that of each event; ``message`` is the name of those without any.
+    """
     event = {
         "type": "object",
         "properties": {
