@@ -147,7 +147,9 @@ def test_what_failed_is_not_rolled_back_to(whole: WholeApi, flora: Flora, projec
     assert (failed["status"], failed["error_code"]) == ("failed", "LOAD_FAILED")
     answer = whole.ask("POST", f"{DEPLOY}/rollback/{failed['id']}")
     assert (answer.status_code, answer.json()["code"]) == (400, "NOT_A_GOOD_REVISION")
-    refused(flora("rollback", failed["id"], *AT_HOME, "--yes"), 2, "revision .* failed")
+    refused(
+        flora("rollback", failed["id"], *AT_HOME, "--yes"), 2, "never went live .*; roll back to one that did"
+    )
     (project / "src" / "main.ts").write_text(GOOD)
     assert flora("deploy", project, *AT_HOME).code == 0
 
