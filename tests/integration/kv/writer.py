@@ -53,7 +53,7 @@ def main() -> None:
             have.set()
 
         database.submit(Job(guild, parse_call("kvGet", b'{"store":"bank","key":"b"}'), told))
-        assert have.wait(10)
+        assert have.wait(60)
         move(guild, held[0] + 1)
     threading.Event().wait()
 

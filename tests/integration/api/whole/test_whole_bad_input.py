@@ -7,7 +7,6 @@ who does the same. Nothing that was there before is lost by it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,17 +14,12 @@ from typing import Any, Final
 import pytest
 
 from tests.integration.api.auth.conftest import ELSEWHERE, GARDEN, MEADOW
+from tests.integration.api.whole.people import DEPLOY, Flora, flora, inhabited, kept, project, script
 from tests.integration.api.whole.whole_api import WholeApi
-from tests.integration.cli.conftest import Command, Ended
-from tests.waiting import eventually
 
-GOOD: Final = "on('messageCreate', (ctx) => ctx.reply('good'));"
-DEPLOY: Final = f"/deployments/{GARDEN}"
+__all__ = ["flora", "inhabited", "kept", "project"]
+
 MISTYPED: Final = "flora_" + "a" * 16 + "_" + "b" * 52
-
-
-def script(contents: str = GOOD, path: str = "src/main.ts", **more: Any) -> dict[str, Any]:
-    return {"entry": "src/main.ts", "files": [{"path": path, "contents": contents}], **more}
 
 
 def bundle(code: str = "(async () => {})();", **more: Any) -> dict[str, Any]:
@@ -326,56 +320,6 @@ DEPLOYS: Final = [
         exit=1,
     ),
 ]
-
-
-@pytest.fixture(autouse=True)
-def kept(whole: WholeApi) -> Iterator[None]:
-    """What was there before a test is there afterwards."""
-
-    def there() -> Any:
-        value = whole.ok("GET", f"/kv/{GARDEN}/kept/k")
-        secrets = whole.ok("GET", f"/secrets/{GARDEN}")
-        return value, [secret["name"] for secret in secrets], whole.ok("GET", DEPLOY)["files"]
-
-    before = there()
-    yield
-    assert there() == before
-
-
-@pytest.fixture(scope="module", autouse=True)
-def inhabited(whole: WholeApi) -> None:
-    whole.ok("PUT", f"/kv/{GARDEN}/kept/k", {"value": "kept"})
-    whole.ok("PUT", f"/secrets/{GARDEN}/KEPT", {"value": "kept"})
-    settled(whole, whole.ok("POST", DEPLOY, script())["revision_id"])
-
-
-def settled(whole: WholeApi, revision: str) -> dict[str, Any]:
-    """The revision, once it is pending no more."""
-    path = f"{DEPLOY}/revisions/{revision}"
-    return eventually(lambda: found if (found := whole.ok("GET", path))["status"] != "pending" else None)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "bot"
-    (folder / "src").mkdir(parents=True)
-    (folder / "src" / "main.ts").write_text(GOOD)
-    return folder
-
-
-Flora = Callable[..., Ended]
-
-
-@pytest.fixture
-def flora(whole: WholeApi, bare: Command, monkeypatch: pytest.MonkeyPatch) -> Flora:
-    """The command as somebody who has a token in the environment; ada unless told otherwise."""
-
-    def run(*arguments: str | Path, who: str = "ada", stdin: bytes = b"") -> Ended:
-        monkeypatch.setenv("FLORA_API_URL", whole.url)
-        monkeypatch.setenv("FLORA_TOKEN", whole.tokens.get(who, who))
-        return bare(*arguments, stdin=stdin)
-
-    return run
 
 
 @pytest.mark.parametrize("wrong", [*WHO, *SECRETS_AND_KV, *DEPLOYS], ids=lambda wrong: wrong.what)

@@ -12,6 +12,7 @@ import base64
 import logging
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -42,6 +43,7 @@ from flora_core.database import Database
 from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.ids import GuildId
 from flora_core.streams import Token
+from flora_core.wire.control import LogLine, logs
 from flora_simulator import Simulator, SimulatorSettings
 from tests.integration.api.auth.conftest import (
     ADA,
@@ -56,6 +58,7 @@ from tests.integration.api.auth.conftest import (
 )
 from tests.integration.api.deployments.conftest import Stage
 from tests.integration.api.guilds.fleet_of_pods import API_TOKEN, TOKENS, A, FleetOfPods
+from tests.integration.loopback import listening
 from tests.integration.redis_server import RedisServer
 from tests.waiting import until
 
@@ -76,6 +79,8 @@ class WholeApi:
         self._database_url = database_url
         self._redis_url = SecretStr(redis.url)
         self._settings = settings
+        self._internal = ""
+        self._batches = 0
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self._started = threading.Event()
@@ -123,6 +128,21 @@ class WholeApi:
             return await connection.fetch(query, *arguments)
 
         return self.run(lambda: self.database.run(fetch))
+
+    def log(self, *texts: str, at: int | None = None) -> None:
+        """GARDEN's script logged these, by the clock of its pod: ``at`` in Unix milliseconds."""
+        self._batches += 1
+        stamp = time.time_ns() // 1_000_000 if at is None else at
+        lines = b"".join(logs.encode(LogLine(GARDEN, stamp, "info", text)) for text in texts)
+        answer = httpx.post(
+            f"{self._internal}/v1/pods/{A}/logs",
+            params={"process": "played", "batch": str(self._batches)},
+            headers={"Authorization": f"Bearer {TOKENS[A]}"},
+            content=lines,
+            timeout=60,
+            trust_env=False,
+        )
+        assert answer.status_code in (200, 204), answer.text
 
     # ---------------------------------------------------------------- inside
 
@@ -196,6 +216,7 @@ class WholeApi:
                 seconds=settings.request_seconds,
             )
             await self._make_tokens(database)
+            self._internal = await enter(listening(common.internal))
             self.url = await enter(_served(edge, common.stopping))
             await self._until_known()
             yield
