@@ -1,7 +1,8 @@
 """Messages at a rate through the simulated Discord of a cluster, every one of them counted.
 
 Each message has a number and asks for an answer with the same number. They are written at their time whatever
-became of those before (an open loop: what is slow makes a delay and no pause), and each guild's answers are read
+became of those before (an open loop: what is slow makes a delay and no pause) until ``UNANSWERED`` of them wait: a machine
+that cannot keep up gets fewer, for what waits longer than a handler may is lost by right. Each guild's answers are read
 as they come. Afterwards ``Tally`` says what was sent, answered, lost and answered twice, and how long the worst took.
 """
 
@@ -29,6 +30,8 @@ WAIT: Final = 5.0
 """Seconds of one request for answers."""
 
 POSTS_AT_ONCE: Final = 64
+UNANSWERED: Final = 200
+"""Messages that may wait: four seconds of them at 50 a second."""
 PAUSE: Final = 0.2
 
 
@@ -124,14 +127,18 @@ class Traffic:
 
     async def _write(self, session: aiohttp.ClientSession) -> None:
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        due = loop.time()
         async with asyncio.TaskGroup() as posts:
             number = 0
             while not self._enough:
-                await asyncio.sleep(max(0.0, began + number / self._rate - loop.time()))
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                if number - len(self.tally.delays) >= UNANSWERED:
+                    due = loop.time() + PAUSE
+                    continue
                 await self._posts.acquire()
                 posts.create_task(self._post(session, self._guilds[number % len(self._guilds)], number))
                 number += 1
+                due = max(due + 1 / self._rate, loop.time() - PAUSE)
 
     async def _post(self, session: aiohttp.ClientSession, guild: str, number: int) -> None:
         name = f"{self._run}-{number}"
