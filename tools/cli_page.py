@@ -38,9 +38,20 @@ standard error, and nothing is asked where there is no terminal.
 | 3 | nobody is logged in, or you may not |
 | 4 | what was named is not there |
 | 5 | the other side cannot be reached; trying again may help |
+| 130 | Ctrl-C; `flora logs -f` and `flora top` end so, with 0 |
 
-Completion for bash, zsh, fish and PowerShell: `flora --install-completion` adds it to your shell's own file,
-and `flora --show-completion` prints what it would add.
+`NO_COLOR=1` leaves colours out. A table that is wider than the terminal is shown row by row.
+
+## Completion
+
+For bash, zsh, fish and PowerShell: `flora --install-completion` adds it to your shell's own file, and
+`flora --show-completion` prints what it would add. TAB completes commands and options; guilds and
+environments of `flora.toml`; and, by asking the API or the `flora dev` that runs, stores
+(`flora kv get --store`) and jobs (`flora cron run`). For a package, or a shell other than the one you are in:
+
+```sh
+_FLORA_COMPLETE=source_zsh flora > _flora      # or source_bash, source_fish
+```
 """
 
 _EXAMPLE: Final = re.compile(r"^Examples?: (.*)$", re.MULTILINE | re.DOTALL)

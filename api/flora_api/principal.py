@@ -6,6 +6,7 @@ recognised is behind ``Guard``, which the application carries as ``app.state.gua
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +15,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Path, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 
-from flora_api.errors import BadRequest
+from flora_api.errors import BadRequest, Forbidden
 from flora_core.errors import InvalidInput
 from flora_core.ids import GuildId, parse_guild_id
 
@@ -110,15 +111,23 @@ async def operator(request: Request) -> Principal:
     return await guard_of(request).operator(request)
 
 
-def guild_access(right: Right) -> Callable[..., Awaitable[GuildAccess]]:
-    """A dependency: somebody who has ``right`` in the guild that the path names ``{guild_id}``."""
+def guild_access(*rights: Right) -> Callable[..., Awaitable[GuildAccess]]:
+    """A dependency: somebody who has one of ``rights`` in the guild that the path names ``{guild_id}``."""
 
     async def check(
         request: Request, guild_id: Annotated[str, Path(description="The guild's Discord id.")]
     ) -> GuildAccess:
-        return await guard_of(request).guild(request, guild_in(guild_id), right)
+        return await with_one_of(request, guild_in(guild_id), *rights)
 
     return check
+
+
+async def with_one_of(request: Request, guild: GuildId, *rights: Right) -> GuildAccess:
+    """Whoever asks, when he may do one of these in the guild; raises as ``Guard.guild``, for the last."""
+    for right in rights[:-1]:
+        with contextlib.suppress(Forbidden):
+            return await guard_of(request).guild(request, guild, right)
+    return await guard_of(request).guild(request, guild, rights[-1])
 
 
 def guild_in(text: str, *, field: str = "guild_id") -> GuildId:
@@ -132,6 +141,10 @@ def guild_in(text: str, *, field: str = "guild_id") -> GuildId:
 IsPrincipal = Annotated[Principal, Depends(principal)]
 IsOperator = Annotated[Principal, Depends(operator)]
 MayRead = Annotated[GuildAccess, Depends(guild_access(Right.READ))]
+MayFollow = Annotated[GuildAccess, Depends(guild_access(Right.DEPLOY, Right.READ))]
+"""Who may deploy may see how it goes."""
 MayDeploy = Annotated[GuildAccess, Depends(guild_access(Right.DEPLOY))]
 MayUseKv = Annotated[GuildAccess, Depends(guild_access(Right.KV))]
+MayListSecrets = Annotated[GuildAccess, Depends(guild_access(Right.SECRETS, Right.READ))]
+"""Names and hosts; whoever sets one looks at what it has."""
 MayUseSecrets = Annotated[GuildAccess, Depends(guild_access(Right.SECRETS))]

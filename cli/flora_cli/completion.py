@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import typer
 
 from flora_cli.in_time import answer_within
+from flora_core.errors import FloraError
 from flora_core.running import NothingRuns
 
 if TYPE_CHECKING:
     from flora_cli.access import GuildAccess
     from flora_cli.client import Api
+    from flora_cli.project_file import Environment
 
 ANSWER_SECONDS: Final = 2.0
 """For an API, or a `flora dev`, that is asked."""
@@ -29,27 +31,20 @@ Offers = list[tuple[str, str]]
 
 def guilds(incomplete: str) -> Offers:
     """Those that the project names, with their environments."""
-
-    def named() -> Offers:
-        named: dict[str, list[str]] = {}
-        for name, environment in _project().items():
-            for guild in environment.guilds:
-                named.setdefault(guild, []).append(name)
-        return [(guild, ", ".join(names)) for guild, names in named.items()]
-
-    return _beginning(answer_within(ANSWER_SECONDS, named, otherwise=[]), incomplete)
+    named: dict[str, list[str]] = {}
+    for name, environment in _project().items():
+        for guild in environment.guilds:
+            named.setdefault(guild, []).append(name)
+    return _beginning([(guild, ", ".join(names)) for guild, names in named.items()], incomplete)
 
 
 def environments(incomplete: str) -> Offers:
     """Those of the project, with how many guilds each has."""
-
-    def named() -> Offers:
-        return [
-            (name, f"{len(one.guilds)} guild{'s' * (len(one.guilds) != 1)} {one.api}".rstrip())
-            for name, one in _project().items()
-        ]
-
-    return _beginning(answer_within(ANSWER_SECONDS, named, otherwise=[]), incomplete)
+    named = [
+        (name, f"{len(one.guilds)} guild{'s' * (len(one.guilds) != 1)} {one.api}".rstrip())
+        for name, one in _project().items()
+    ]
+    return _beginning(named, incomplete)
 
 
 def stores(ctx: typer.Context, incomplete: str) -> Offers:
@@ -104,12 +99,16 @@ def _only(found: Sequence[str]) -> str:
     return only
 
 
-def _project() -> Mapping[str, Any]:
+def _project() -> Mapping[str, Environment]:
+    """The environments of the project around; none where its file is wrong."""
     from flora_cli.config import find_project  # noqa: PLC0415
     from flora_cli.project_file import read_project_file  # noqa: PLC0415
 
     folder = find_project(Path.cwd())
-    return read_project_file(folder).env if folder is not None else {}
+    try:
+        return read_project_file(folder).env if folder is not None else {}
+    except FloraError:
+        return {}
 
 
 def _beginning(offers: Iterable[tuple[str, str]], incomplete: str) -> Offers:

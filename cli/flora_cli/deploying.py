@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from flora_cli.client import Api, code_of, segment
-from flora_cli.errors import CliError, NotThere, Unavailable
+from flora_cli.errors import CliError, NotAllowed, NotThere, Unavailable
 from flora_cli.retries import reconnect_after
 from flora_core.errors import FloraError
 from flora_core.toolchain.diagnostics import Diagnostic, render_all
@@ -126,8 +126,11 @@ def _stream(api: Api, path: str, say: Callable[[Step], None]) -> Ready | None:
 
 
 def _settled(api: Api, path: str) -> Ready | None:
-    """How the revision says that it ended; None while it is pending."""
-    state = api.get(path, RevisionState)
+    """How the revision says that it ended; None while it is pending, or where only the stream may tell."""
+    try:
+        state = api.get(path, RevisionState)
+    except NotAllowed:  # a token that is for deploys alone
+        return None
     if state.status == "failed":
         raise _failure(Failed(message=state.error_message or "the deploy failed"))
     return Ready() if state.status == "success" else None

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from flora_cli import completion, config, show
 from flora_cli.client import Api
-from flora_cli.errors import CliError
+from flora_cli.errors import CliError, NotAllowed
 from flora_cli.project_file import CONFIG
 from flora_core.errors import InvalidInput
 from flora_core.ids import parse_guild_id
@@ -85,7 +85,15 @@ def one_guild(api: Api, guild: str | None) -> str:
         raise InvalidInput(f"which guild? Name it with --guild; the environment has {', '.join(named)}")
     if named:
         return parse_guild_id(named[0], field=f"{CONFIG}: guilds")
-    return _choose(api.get("/guilds", list[GuildChoice]))
+    try:
+        there = api.get("/guilds", list[GuildChoice])
+    except NotAllowed as error:
+        if error.code != "TOKEN_LIMITED":
+            raise
+        raise InvalidInput(
+            f"which guild? Name it with --guild or {config.GUILD}: this token may not list guilds"
+        ) from None
+    return _choose(there)
 
 
 def several_guilds(api: Api, guilds: Sequence[str] | None) -> list[str]:

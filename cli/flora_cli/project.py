@@ -6,10 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 import typer
 
 from flora_cli.deployable import deployable
+from flora_cli.options import AsJson
+from flora_cli.output import print_json
 from flora_cli.project_file import entrypoint_of
 from flora_cli.scaffold import create_project, write_text, write_types
 from flora_core.errors import InvalidInput
@@ -18,7 +19,6 @@ from flora_core.toolchain import Built, Diagnostic, Project, Toolchain, render_a
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 Entrypoint = Annotated[str | None, typer.Option(help="The script's first file, when it is not src/main.ts.")]
 Template = Literal["basic", "components", "cron", "fetch", "kv", "moderation"]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 def init(
@@ -47,7 +47,7 @@ def check(folder: Folder = Path(), *, entrypoint: Entrypoint = None, json: AsJso
     project = Project.from_folder(folder, entrypoint=entrypoint_of(folder, entrypoint))
     diagnostics = asyncio.run(_check(project))
     if json:
-        typer.echo(msgspec.json.encode(diagnostics).decode())
+        print_json(diagnostics)
     elif diagnostics:
         typer.echo(render_all(diagnostics, shown=50), err=True)
     errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
@@ -75,8 +75,7 @@ def bundle(
     write_text(source_map, built.bundle.source_map)
     size = code.stat().st_size
     if json:
-        facts = {"sha256": built.bundle.sha256, "bytes": size, "warnings": built.warnings}
-        typer.echo(msgspec.json.encode(facts).decode())
+        print_json({"sha256": built.bundle.sha256, "bytes": size, "warnings": built.warnings})
         return
     if built.warnings:
         typer.echo(render_all(built.warnings), err=True)
@@ -101,6 +100,3 @@ async def _check(project: Project) -> list[Diagnostic]:
 async def _bundle(project: Project) -> Built:
     async with Toolchain() as toolchain:
         return await toolchain.bundle(project)
-
-
-COMMANDS = (init, check, bundle, types)

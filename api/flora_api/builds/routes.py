@@ -16,7 +16,7 @@ from flora_api.builds.table import Build
 from flora_api.deployments.models import MAX_ENTRY, shown_time
 from flora_api.deployments.progress import HEADERS
 from flora_api.errors import TooLarge
-from flora_api.principal import IsPrincipal, Right, guard_of, guild_in
+from flora_api.principal import IsPrincipal, Right, guard_of, guild_in, with_one_of
 
 EVENTS: Final = "text/event-stream"
 
@@ -96,7 +96,7 @@ def router(builds: Builds) -> APIRouter:
             found = await builds.get(UUID(text))
         except ValueError:
             raise no_such_build(text[:40]) from None
-        await guard_of(request).guild(request, found.guild, Right.READ)
+        await with_one_of(request, found.guild, Right.DEPLOY, Right.READ)
         return found
 
     return api

@@ -21,7 +21,7 @@ from flora_api.deployments.revisions import Revision, Source
 from flora_api.deployments.service import Deployments, Order, no_such_revision
 from flora_api.deployments.store import Deployment
 from flora_api.errors import BadRequest, NotFound
-from flora_api.principal import GuildAccess, IsPrincipal, MayDeploy, MayRead, guard_of
+from flora_api.principal import GuildAccess, IsPrincipal, MayDeploy, MayFollow, MayRead, guard_of
 from flora_core.ids import GuildId, Sha256
 
 WITH_BUNDLES: Final = 5
@@ -206,7 +206,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         response_class=StreamingResponse,
         responses={**refusals(401, 403, 400, 404, 429), **_STREAM},
     )
-    async def get_progress(access: MayRead, revision_id: RevisionId) -> StreamingResponse:
+    async def get_progress(access: MayFollow, revision_id: RevisionId) -> StreamingResponse:
         """How that deploy goes, or how it ended."""
         events = await deployments.progress(access.guild, _revision_id(revision_id))
         return StreamingResponse(events, media_type=EVENTS, headers=HEADERS)

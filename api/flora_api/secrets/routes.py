@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from flora_api.answers import of_a_guild
-from flora_api.principal import MayRead, MayUseSecrets
+from flora_api.principal import MayListSecrets, MayUseSecrets
 from flora_api.secrets.rules import NewSecret, checked, checked_all, checked_name
 from flora_api.secrets.service import SecretService
 from flora_core.ids import GuildId
@@ -69,7 +69,7 @@ def router(service: SecretService, *, in_manifest: ManifestSecrets = lambda _gui
     routes = APIRouter(prefix="/secrets", tags=["secrets"])
 
     @routes.get("/{guild_id}", response_model=list[SecretListed], responses=_READ)
-    async def list_secrets(access: MayRead) -> list[SecretListed]:
+    async def list_secrets(access: MayListSecrets) -> list[SecretListed]:
         """Names, hosts and times of the guild's secrets, by name."""
         stored = [
             SecretListed(

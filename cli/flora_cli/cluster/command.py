@@ -8,13 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final
 
-import msgspec
 import typer
 from rich.text import Text
 
 from flora_cli import show
 from flora_cli.cluster.facts import Kube, open_cluster
 from flora_cli.cluster.findings import Finding, judge
+from flora_cli.options import AsJson
+from flora_cli.output import print_json
 
 app: Final = typer.Typer(
     name="cluster", help="Look after an installation of flora on Kubernetes.", no_args_is_help=True
@@ -38,7 +39,7 @@ def doctor(
         Path | None, typer.Option(help="The cluster's file; else KUBECONFIG, or ~/.kube/config.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings are problems, too.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Say what is wrong with an installation, and what to do. Exits with 1 when something is.
 
@@ -51,7 +52,7 @@ def doctor(
     findings = judge(facts, cli_version=version("flora"))
     counts = Counter(finding.level for finding in findings)
     if json:
-        typer.echo(msgspec.json.encode({"server": facts.server, "findings": findings}).decode())
+        print_json({"server": facts.server, "findings": findings})
     else:
         _print(f"{facts.server}  {facts.kubernetes}", findings)
     raise typer.Exit(1 if counts["problem"] or (strict and counts["warning"]) else 0)

@@ -31,11 +31,14 @@ class AskedRuns:
         finally:
             self._waiting.remove(asked)
 
-    def settled(self, guild: str, done: Done) -> None:
-        """The handlers of an event have ended."""
+    def settled(self, guild: str, done: Done) -> bool:
+        """The handlers of an event have ended; whether somebody had asked for it."""
+        asked_for = False
         for asked in self._waiting:
             if asked.guild == guild and asked.event.number == done.event:
                 asked.end(done)
+                asked_for = True
+        return asked_for
 
     def dropped(self, guild: str, events: Iterable[Waiting]) -> None:
         """Events were given up before they started."""

@@ -606,11 +606,10 @@ class RuntimePod:
 
     def settled(self, guild: Guild, type_: str, done: Done) -> None:
         guild.usage.outcomes[done.outcome] += 1
-        if self._asked_runs:
-            self._asked_runs.settled(guild.id, done)
+        asked_for = self._asked_runs.settled(guild.id, done)
         is_job = type_.startswith(CRON_PREFIX)
         metrics.dispatched["cron" if is_job else type_, done.outcome].inc()
-        if is_job:
+        if is_job and not asked_for:  # who asked tells how it ended
             guild.job_ended(type_.removeprefix(CRON_PREFIX), done)
         if done.outcome is Outcome.OK:
             metrics.dispatch_seconds.observe(done.milliseconds / 1000)

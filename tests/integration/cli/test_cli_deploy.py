@@ -298,6 +298,25 @@ def test_where_the_stream_tells_nothing_the_revision_does(
     assert (ended.code, "Error: no" in ended.err) == (code, status == "failed")
 
 
+def test_a_token_that_may_not_list_guilds_wants_one_to_be_named(
+    known: Command, api: PlayedApi, project: Path
+) -> None:
+    api.faults_at["/guilds"] = refusal(403, "TOKEN_LIMITED", "this token is not for 'read'")
+    ended = known("deploy", project)
+    assert (ended.code, "Name it with --guild or FLORA_GUILD" in ended.err) == (2, True)
+
+
+def test_a_token_for_deploys_alone_follows_by_the_stream(
+    known: Command, takes: PlayedApi, project: Path
+) -> None:
+    takes.streams[progress_path()] = deque([Stream(PROGRESS), Stream(PROGRESS + READY)])
+    takes.answers[f"GET /deployments/{GUILD}/revisions/{REVISION}"] = refusal(
+        403, "TOKEN_LIMITED", "this token is not for 'read' in this guild"
+    )
+    ended = known("deploy", project, "-g", GUILD)
+    assert (ended.code, "ready on flora-runtime-2" in ended.out) == (0, True)
+
+
 # ---------------------------------------------------------------- as a process
 
 

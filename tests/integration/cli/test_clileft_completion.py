@@ -36,8 +36,18 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def ask(shell: str, line: str, folder: Path, **env: str) -> list[str]:
-    """What ``shell`` is told when TAB is pressed at the end of ``line``."""
+PATIENT = """
+import sys
+from flora_cli import completion
+from flora_cli.main import main
+completion.ANSWER_SECONDS = {seconds}
+sys.argv = ["flora"]
+main()
+"""
+
+
+def ask(shell: str, line: str, folder: Path, *, seconds: float = 60.0, **env: str) -> list[str]:
+    """What ``shell`` is told when TAB is pressed at the end of ``line``; an API has ``seconds`` to answer."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FLORA_")}
     words = line.split(" ")
     protocol = {
@@ -46,7 +56,7 @@ def ask(shell: str, line: str, folder: Path, **env: str) -> list[str]:
         "fish": {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
     }[shell]
     ended = subprocess.run(
-        [str(FLORA)],
+        [sys.executable, "-c", PATIENT.format(seconds=seconds)],
         capture_output=True,
         text=True,
         check=False,
@@ -161,7 +171,7 @@ def test_what_goes_wrong_offers_nothing_and_says_nothing(line: str, tmp_path: Pa
 
 def test_an_api_that_does_not_answer_is_not_waited_for(project: Path, api: PlayedApi) -> None:
     api.streams["/kv/stores"] = deque([Stream("", ends=False)])
-    assert ask("bash", f"flora kv list --guild {GUILD} --store ", project, **at(api)) == []
+    assert ask("bash", f"flora kv list --guild {GUILD} --store ", project, seconds=0.2, **at(api)) == []
 
 
 def test_a_guild_that_is_not_clear_is_not_asked_for(project: Path, api: PlayedApi) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flora_core.running import Running, register
-from tests.integration.dev.test_tools import Dev, Flora, ask, dev, flora  # noqa: F401  fixtures
+from tests.integration.dev.test_tools import Dev, Finished, Flora, ask, dev, flora  # noqa: F401  fixtures
 
 SCRIPT = """
 createBot({
@@ -36,27 +36,32 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def say(ask: Flora, line: str, *more: str) -> Finished:  # noqa: F811
+    """However slow the machine is."""
+    return ask("send", line, "--timeout", "50", *more)
+
+
 def test_a_message_is_answered(ask: Flora) -> None:  # noqa: F811
-    ended = ask("send", "!ping a b")
+    ended = say(ask, "!ping a b")
     assert (ended.code, ended.err) == (0, "")
     assert "pong a b" in ended.out
 
 
 def test_json_is_what_dev_itself_prints(ask: Flora) -> None:  # noqa: F811
-    told = ask("send", "!ping", "--json").json
+    told = say(ask, "!ping", "--json").json
     assert (told["event"], told["said"], told["refused"]) == ("answer", "!ping", None)
     assert told["answers"][0]["message"]["content"] == "pong "
 
 
 def test_commands_buttons_and_reactions_go_on_from_what_was_said_before(ask: Flora) -> None:  # noqa: F811
-    assert "choose" in ask("send", "/menu").out
-    assert "gone" in ask("send", ":click go").out
-    assert ask("send", "!ping").code == 0
-    assert "saw 🌸" in ask("send", ":react 🌸").out
+    assert "choose" in say(ask, "/menu").out
+    assert "gone" in say(ask, ":click go").out
+    assert say(ask, "!ping").code == 0
+    assert "saw 🌸" in say(ask, ":react 🌸").out
 
 
 def test_who_runs_dev_sees_it_too(dev: Dev, ask: Flora) -> None:  # noqa: F811
-    assert ask("send", "!ping seen").code == 0
+    assert say(ask, "!ping seen").code == 0
     while (told := dev.until("answer"))["said"] != "!ping seen":
         pass
     assert told["answers"]
@@ -69,10 +74,10 @@ def test_what_is_not_answered_is_exit_code_1(ask: Flora) -> None:  # noqa: F811
 
 
 def test_what_discord_refuses_is_exit_code_1(ask: Flora) -> None:  # noqa: F811
-    ended = ask("send", "/no-such-command")
+    ended = say(ask, "/no-such-command")
     assert ended.code == 1
     assert "✗ " in ended.out
-    assert ask("send", "!ping", "--channel", "no-such-channel").code == 1
+    assert say(ask, "!ping", "--channel", "no-such-channel").code == 1
 
 
 @pytest.mark.parametrize(

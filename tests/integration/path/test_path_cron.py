@@ -34,6 +34,18 @@ async def test_a_job_runs_with_its_name_and_its_time(path: PathUnderTest) -> Non
     await wait_lines(path, "ran tick 20 true", 2)
 
 
+async def test_a_run_leaves_a_line_in_the_log(path: PathUnderTest) -> None:
+    await path.deploy("1", f"cron('tick', {EVERY_SECOND}, () => {{}});")
+    await wait_lines(path, "the job tick ran: ok after ", 1)
+    (line, *_) = [line for line in path.operator.logs if "the job tick ran" in line.text]
+    assert (line.level, line.source, line.event, line.outcome) == (
+        "debug",
+        "runtime",
+        "cron tick",
+        Outcome.OK,
+    )
+
+
 async def test_a_job_can_write_and_keep(path: PathUnderTest) -> None:
     await path.deploy(
         "1",

@@ -36,10 +36,10 @@ async def test_a_run_ends_as_its_event_settles(runs: AskedRuns) -> None:
 
 async def test_other_events_and_other_guilds_do_not_count(runs: AskedRuns) -> None:
     waiting = await begin(runs, event(7))
-    runs.settled("1", Done(6, Outcome.OK, 1.0))
-    runs.settled("2", Done(7, Outcome.OK, 1.0))
+    assert not runs.settled("1", Done(6, Outcome.OK, 1.0))
+    assert not runs.settled("2", Done(7, Outcome.OK, 1.0))
     assert not waiting.done()
-    runs.settled("1", Done(7, Outcome.OK, 1.0))
+    assert runs.settled("1", Done(7, Outcome.OK, 1.0))
     assert (await waiting).outcome is Outcome.OK
 
 

@@ -338,6 +338,19 @@ def test_a_log_line_carries_the_revision_that_printed_it(live: Guild, port: Reco
     assert (port.lines[0].guild, port.lines[0].revision, port.lines[0].text) == ("123", 1, "hello")
 
 
+def test_the_run_of_a_job_leaves_a_line(live: Guild, port: RecordingPort) -> None:
+    live.job_ended("daily", Done(1, Outcome.EXCEPTION, 12.4))
+    (line,) = port.lines
+    assert (line.level, line.source, line.event) == ("debug", "runtime", "cron daily")
+    assert (line.outcome, line.text) == (Outcome.EXCEPTION, "the job daily ran: exception after 12 ms")
+
+
+def test_jobs_that_run_all_the_time_do_not_fill_the_log(live: Guild, port: RecordingPort) -> None:
+    for number in range(10_000):
+        live.job_ended("often", Done(number, Outcome.OK, 1.0))
+    assert 0 < len(port.lines) < 1000
+
+
 @pytest.mark.parametrize(
     ("type_", "shown"), [("MESSAGE_CREATE", "MESSAGE_CREATE"), (f"{CRON_PREFIX}daily", "cron daily")]
 )

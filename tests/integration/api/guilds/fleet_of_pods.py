@@ -29,7 +29,7 @@ from flora_core.control.server import ControlServer
 from flora_core.database import Database
 from flora_core.identity import Identity, Role, StaticIdentities
 from flora_core.ids import GuildId, PodName
-from flora_core.wire.control import Assignment, Loaded
+from flora_core.wire.control import Assignment, Loaded, LogLine
 from flora_dev.processes import Component
 from flora_gateway.fanout.hub import Hub
 from flora_gateway.rest import ScopeMap
@@ -53,6 +53,8 @@ class FleetOfPods:
         self.operator = Operator()
         self.discord = DiscordProxy()
         self.guard = PlayedGuard({"operator": OPERATOR})
+        self.notes: list[LogLine] = []
+        """What the API had written into guilds' logs."""
         self.guard.let("ann", "1")
         self.guard.let("ann", "2")
         self.guard.let("reader", "1", Right.READ, principal=READER)
@@ -178,7 +180,7 @@ class FleetOfPods:
     async def api(self, database: Database, *, limits: PodLimits = PATIENT) -> AsyncIterator[Api]:
         """The API, served on loopback; it knows which pod has which guild."""
         async with open_guilds(self.settings, limits=limits, url_of=self.url_of) as guilds:
-            app = make_app(self.guard, [router(guilds, database, count=self._count)])
+            app = make_app(self.guard, [router(guilds, database, count=self._count, note=self.notes.append)])
             async with served(app) as url, httpx.AsyncClient(base_url=f"{url}/api", timeout=60) as client:
                 await until(lambda: guilds.ready() is None)
                 yield Api(client, guilds)

@@ -61,7 +61,10 @@ async def test_notes_wait_while_redis_is_away(api: Replica, redis: RedisServer) 
     assert await lines_of(api, 2) == ["one", "two"]
 
 
-async def test_what_is_noted_at_last_is_written_before_the_end(redis: RedisServer) -> None:
+async def test_what_is_noted_at_last_is_written_before_the_end(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes, "FLUSH_SECONDS", 60.0)
     async with replica(redis) as api:
         api.service.note(line("goodbye"))
     async with replica(redis) as api:
