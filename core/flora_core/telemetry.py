@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
@@ -38,8 +38,10 @@ class Series(dict[Any, Counter]):
         return series
 
 
-def setup_logging(component: str, *, level: str = "INFO", style: LogFormat = "auto") -> None:
-    """Route structlog and the standard library's logging to standard error.
+def setup_logging(
+    component: str, *, level: str = "INFO", style: LogFormat = "auto", stream: TextIO | None = None
+) -> None:
+    """Route structlog and the standard library's logging to ``stream``, by default standard error.
 
     ``auto`` means lines for a person on a terminal and JSON anywhere else.
     """
@@ -65,7 +67,7 @@ def setup_logging(component: str, *, level: str = "INFO", style: LogFormat = "au
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

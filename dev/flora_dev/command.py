@@ -144,6 +144,7 @@ def dev(
         state_dir=state_dir,
         fetch_allow=os.environ.get("RUNTIME_FETCH_ALLOW", ""),
         api=api,
+        log=True,
         databases={
             name: os.environ[given] for given, name in GIVEN_DATABASES.items() if os.environ.get(given)
         },

@@ -60,9 +60,10 @@ class Component:
         environment: Mapping[str, str],
         *,
         logs: Path,
-        seconds: float = START_SECONDS,
+        seconds: float | None = None,
     ) -> Component:
         """Start ``name`` and wait until it says where it listens; raises ComponentFailed."""
+        seconds = START_SECONDS if seconds is None else seconds
         log = logs / f"{name}.log"
         with log.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(

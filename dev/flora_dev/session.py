@@ -24,6 +24,7 @@ import msgspec
 from flora_core.errors import FloraError
 from flora_core.ids import GuildId
 from flora_core.running import Running, register
+from flora_core.telemetry import setup_logging
 from flora_core.toolchain import Diagnostic, Toolchain
 from flora_dev.api_side import Around, LocalApi
 from flora_dev.asks import Ask, RunJob, ShowKv, read_kv, read_logs, run_job, the_guild
@@ -77,6 +78,8 @@ class Options:
     """Address ranges that scripts may fetch from although they are not public."""
     api: bool = False
     """Whether there is an API beside the bot, once it is up and when it goes on."""
+    log: bool = False
+    """Whether this process writes its own log into the session's folder; standard output is the author's."""
     databases: Mapping[str, str] = field(default_factory=dict[str, str])
     """URLs of databases to be used instead of the API's own, by its variables."""
 
@@ -128,6 +131,9 @@ class DevSession:
         started = time.monotonic()
         async with contextlib.AsyncExitStack() as stack:
             folder = stack.enter_context(state_folder(options.state_dir))
+            if options.log:
+                out = stack.enter_context((folder / "dev.log").open("w"))
+                setup_logging("dev", level=options.log_level, style="json", stream=out)
             toolchain = await stack.enter_async_context(Toolchain())
             session = cls(options, view, LocalController(toolchain, view), toolchain, folder)
             stack.push_async_callback(session.deployments.close)

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The newest step, so that a database which has it is recognised without alembic, which takes 25 MB."""
 
 LOCK: Final = 0x666C_6F72_61

@@ -12,7 +12,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -50,7 +49,8 @@ async def open_postgres(folder: Path, *, kept: bool) -> AsyncGenerator[str]:
             # The session's own folder is for its user alone.
             folder = Path(stack.enter_context(_folder_for_others()))
         cluster = _Cluster(folder, user)
-        await asyncio.to_thread(cluster.prepare)
+        if await asyncio.to_thread(cluster.prepare):
+            await cluster.initialise()
         await cluster.end_left_over()
         server = await cluster.start(durable=kept)
         try:
@@ -89,19 +89,18 @@ class _Cluster:
 
     # ---------------------------------------------------------------- once
 
-    def prepare(self) -> None:
-        """Find the programs, and make the data when there is none. Blocks, for a second or two."""
+    def prepare(self) -> bool:
+        """Find the programs and the data; whether there is none yet. Blocks."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o711 if self._user else 0o700)
         self._programs = self._find_programs()
         self._password = self._kept_password()
         version = self._data / "PG_VERSION"
-        if not version.exists():
-            self._initialise()
-        elif version.read_text().strip() != self._version:
+        if version.exists() and version.read_text().strip() != self._version:
             raise CannotServe(
                 f"{self._data} was made by another Postgres than {self._version}; "
                 f"remove {self._folder} to begin anew"
             )
+        return not version.exists()
 
     def _find_programs(self) -> Path:
         package = installed(PACKAGE)
@@ -133,23 +132,26 @@ class _Cluster:
             write_private(file, secrets.token_hex(24))
         return file.read_text()
 
-    def _initialise(self) -> None:
-        """Under another name first, so that what was cut short is not taken for a database."""
-        unfinished = self._folder / "unfinished"
+    async def initialise(self) -> None:
+        """Make the data, in a second or two; under another name first, so that what was cut short is not
+        taken for a database."""
+        unfinished, password = self._folder / "unfinished", self._folder / "initial-password"
+        await asyncio.to_thread(self._make_room, unfinished, password)
+        flags = ["--auth=scram-sha-256", "--encoding=utf8", "--locale=C", "--no-sync", "-U", USER]
+        command = [self._programs / "initdb", *flags, f"--pwfile={password}", "-D", unfinished]
+        try:
+            await _run(command, **self._as_user())
+        finally:
+            password.unlink()
+        unfinished.rename(self._data)
+
+    def _make_room(self, unfinished: Path, password: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        password = self._folder / "initial-password"
         write_private(password, self._password)
         if self._user is not None:
             os.chown(unfinished, self._user.pw_uid, self._user.pw_gid)
             os.chown(password, self._user.pw_uid, self._user.pw_gid)
-        flags = ["--auth=scram-sha-256", "--encoding=utf8", "--locale=C", "--no-sync", "-U", USER]
-        command = [self._programs / "initdb", *flags, f"--pwfile={password}", "-D", unfinished]
-        try:
-            _run(command, **self._as_user())
-        finally:
-            password.unlink()
-        unfinished.rename(self._data)
 
     # ---------------------------------------------------------------- each time
 
@@ -198,14 +200,31 @@ class _Cluster:
         return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
-def _run(command: list[str | Path], **options: Any) -> None:
+async def _run(command: list[str | Path], **options: Any) -> None:
+    """Wait for its end, or end it; raises CannotServe."""
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=INIT_SECONDS, **options)  # noqa: S603
-    except subprocess.CalledProcessError as error:
-        words = error.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise CannotServe(f"Postgres could not make its data: {words[-1][:300]}") from None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotServe(f"Postgres could not make its data: {error}") from None
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            **options,
+        )
+    except OSError as error:
+        raise CannotServe(f"Postgres could not make its data: {error.strerror or error}") from None
+    try:
+        async with asyncio.timeout(INIT_SECONDS):
+            _, said = await process.communicate()
+    except TimeoutError:
+        raise CannotServe(f"Postgres could not make its data within {INIT_SECONDS:g} s") from None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+    if process.returncode:
+        words = said.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise CannotServe(f"Postgres could not make its data: {words[-1][:300]}")
 
 
 def _open_to_others(folder: Path) -> bool:

@@ -324,6 +324,8 @@ def test_what_was_deployed_and_who_is_known_outlives_a_session_that_keeps_its_st
     assert sources == ["cli", "dev"], "a restart is no deploy"
     assert any("heard" in line for line in desk.works("logs").out.splitlines())
     second.stop()
+    logs = {file.name for file in (desk.folder / "state").glob("*.log")}
+    assert logs == {"api.log", "dev.log", "gateway.log", "runtime.log", "simulator.log"}
 
 
 @pytest.mark.timeout(600)

@@ -19,6 +19,7 @@ import pytest
 
 from flora_cli import main as cli
 from flora_core.running import Running
+from tests.waiting import eventually
 
 FLORA = [sys.executable, "-m", "flora_cli.main"]
 SECONDS = 60.0
@@ -286,11 +287,23 @@ def test_a_wrong_token_opens_nothing(
 # ---------------------------------------------------------------- logs
 
 
+def logged(ask: Flora, text: str, *arguments: str) -> Finished:
+    """What ``flora logs`` shows once ``text`` is there: lines go to the API in batches, a moment later."""
+
+    def shown() -> Finished | None:
+        finished = ask("logs", *arguments)
+        return finished if text in finished.out else None
+
+    found = eventually(shown)
+    assert found is not None
+    return found
+
+
 @pytest.mark.parity(94, 101)
 def test_logs_are_shown_with_level_and_text(ask: Flora, dev: Dev) -> None:
     dev.say("!say something nice")
     dev.say("!warn something less nice")
-    shown = ask("logs", "-n", "2")
+    shown = logged(ask, "less nice", "-n", "2")
     assert [line.split(maxsplit=2)[2] for line in shown.out.splitlines()] == [
         "info  something nice",
         "warn  something less nice",
@@ -306,7 +319,7 @@ def test_logs_are_shown_with_level_and_text(ask: Flora, dev: Dev) -> None:
 def test_errors_have_outcome_and_the_authors_line(ask: Flora, dev: Dev) -> None:
     dev.type("!fail for once")
     dev.until("log")
-    (error,) = ask("logs", "--level", "error", "--json", "-n", "1").lines
+    (error,) = logged(ask, "for once", "--level", "error", "--json", "-n", "1").lines
     assert (error["message"], error["outcome"], error["target"]) == (
         "Error: for once",
         "exception",
@@ -319,7 +332,7 @@ def test_errors_have_outcome_and_the_authors_line(ask: Flora, dev: Dev) -> None:
 
 def test_since_leaves_out_what_is_older(ask: Flora, dev: Dev) -> None:
     dev.say("!say recent")
-    assert ask("logs", "--since", "1h", "--json").lines[-1]["message"] == "recent"
+    assert logged(ask, "recent", "--since", "1h", "--json").lines[-1]["message"] == "recent"
     assert ask("logs", "--since", "2100-01-01").out == ""
 
 
@@ -329,7 +342,7 @@ def test_a_deploy_that_fails_is_in_the_log(ask: Flora, dev: Dev, project: Path) 
     source.write_text("const a = ;\n")
     dev.until("error")
     source.write_text(SCRIPT)
-    (line,) = ask("logs", "--level", "error", "--json", "-n", "1").lines
+    (line,) = logged(ask, "not deployed", "--level", "error", "--json", "-n", "1").lines
     assert line["message"].startswith("not deployed: ")
     assert "src/main.ts:1:11" in line["message"]
 
