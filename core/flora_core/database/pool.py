@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -65,6 +65,21 @@ class DatabaseLimits:
     """After which an unused connection is closed."""
 
 
+class _Session(asyncpg.Connection):
+    """Is not reset between one ``work`` and the next, which is as long a way to Postgres as the work itself.
+
+    Nothing changes a session: settings and locks are those of a transaction, and an open transaction is
+    rolled back all the same.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+_SESSIONS: Final[dict[str, Any]] = {"connection_class": _Session}
+"""Not known to asyncpg's stubs."""
+
+
 class Database:
     """A pool of connections; use it as an async context manager, or ``close`` it."""
 
@@ -94,7 +109,7 @@ class Database:
             max_size=given.connections,
             max_inactive_connection_lifetime=given.idle_seconds,
             timeout=given.try_seconds,
-            reset=_leave_as_it_is,
+            **_SESSIONS,
             command_timeout=given.try_seconds,
             server_settings={"application_name": name},
         )
@@ -167,12 +182,6 @@ class Database:
             raise
         finally:
             await self._pool.release(connection, timeout=self._limits.try_seconds)
-
-
-async def _leave_as_it_is(_connection: Connection) -> None:
-    """asyncpg would ask Postgres to reset the session whenever ``work`` is done, which is as long a way as
-    the work itself. Nothing changes a session: settings and locks are those of a transaction, and an open
-    transaction is rolled back all the same."""
 
 
 async def migrate_at(url: str | SecretStr, *, seconds: float) -> Migration:

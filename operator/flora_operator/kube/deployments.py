@@ -131,9 +131,7 @@ class Deployments:
             limit = len(self._namespaces) + 8
             timeout = aiohttp.ClientTimeout(total=None, connect=10)
             trusted = self._access.tls()
-            session = self._access.session(
-                limit=limit, timeout=timeout, middlewares=[self._without_echoes]
-            )
+            session = self._access.session(limit=limit, timeout=timeout, middlewares=[self._without_echoes])
             self._session = (session, trusted)
             return kopf.AiohttpSession(server=self._access.server, aiohttp_session=session)
 

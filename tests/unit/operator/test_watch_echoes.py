@@ -33,7 +33,7 @@ def line(kind: str = "MODIFIED", *, version: str = "7", uid: str = "u-1", status
         "apiVersion": "flora.uwu.network/v1alpha1",
         "kind": "GuildDeployment",
         "metadata": {**metadata, "generation": 3, "managedFields": [{"manager": "kubectl"}]},
-        "spec": {"guildId": "1", "source": {"entrypoint": "a.ts", "files": {"a.ts": "\u2028 \"}\"" * 50}}},
+        "spec": {"guildId": "1", "source": {"entrypoint": "a.ts", "files": {"a.ts": '\u2028 "}"' * 50}}},
         "status": to_document(STATUS) if status is None else status,
     }
     return json.dumps({"type": kind, "object": made}).encode() + b"\n"
