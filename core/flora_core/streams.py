@@ -368,6 +368,14 @@ def write_chunk(transport: asyncio.Transport, lines: list[bytes]) -> None:
         transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
 
 
+def raise_if_cancelled() -> None:
+    """For who goes on after the errors of a TaskGroup: raises CancelledError where this task was cancelled
+    while the group was ending because of them. Before Python 3.13 the group forgets that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class KeptWriter:
     """An upward stream that is dialled again whenever it breaks.
 
@@ -406,6 +414,7 @@ class KeptWriter:
                     await writer.run(session, self._url, token=self._token)
             except* BROKEN as group:
                 on_broken(str(group.exceptions[0]) or type(group.exceptions[0]).__name__)
+            raise_if_cancelled()
             self._writer = None
             if time.monotonic() - began > STEADY_SECONDS:
                 backoff.reset()

@@ -35,3 +35,27 @@ def freeze_startup_objects() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+class Freezer:
+    """Keeps the garbage collector off what is known and stays known, as it grows.
+
+    A process that keeps many thousand objects has to walk them all in each collection of an older generation,
+    and stands still meanwhile: 0.1 s with 10,000 guilds. What is frozen is freed by reference counting as
+    ever; only cycles among it would stay. So it happens each time when there is a quarter more to keep, and
+    young garbage is collected before, which takes some milliseconds.
+    """
+
+    def __init__(self, *, step: int = 500) -> None:
+        """``step`` is what it takes at least to be worth it."""
+        self._step = step
+        self._frozen = 0
+
+    def look(self, kept: int) -> bool:
+        """There are ``kept`` things to keep now; whether they have been frozen because of that."""
+        if kept < self._frozen * 1.25 + self._step:
+            return False
+        gc.collect(0)
+        gc.freeze()
+        self._frozen = kept
+        return True

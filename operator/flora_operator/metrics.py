@@ -38,6 +38,9 @@ throttled_seconds = Counter(
 watch_restarts = Series(
     Counter("flora_operator_watch_restarts_total", "Watches that began anew", ["resource", "reason"])
 )
+echoes = Counter(
+    "flora_operator_watch_echoes_total", "Events that told what the answer to a write of ours had told"
+)
 events_dropped = Counter("flora_operator_events_dropped_total", "Events that were too many to be told")
 reports_ignored = Series(
     Counter(

@@ -21,6 +21,7 @@ from flora_core.identity import Identities
 from flora_core.ids import GuildId, PodName, Sha256
 from flora_core.manifest import API_VERSION
 from flora_core.telemetry import logger
+from flora_core.throughput import Freezer
 from flora_core.wire.control import Draining, GatewayNews, LogLine, PodReport
 from flora_operator import metrics
 from flora_operator.absences import Absences
@@ -51,7 +52,7 @@ from flora_operator.workqueue import WorkQueue
 from flora_operator.writer import Writer
 
 LOOK_SECONDS: Final = 5.0
-"""How often pods are looked for that have guilds and should not be there."""
+"""How often pods are looked for that have guilds and should not be there; and what has grown."""
 
 _log = logger(__name__)
 
@@ -77,6 +78,7 @@ class Operator:
         self._parts = parts
         self._take_signals = take_signals
         self._synced = False
+        self._freezer = Freezer()
         self.state = DesiredState()
         self.kube = Kube(access, limit=settings.writers + settings.bundlers + 4)
         self.queue = WorkQueue[Key](metrics.queue_depth.labels("guilds"))
@@ -155,6 +157,7 @@ class Operator:
             await reflector.synced.wait()
         await census.caught_up(keys)
         self._reconciler.seed()
+        self._freezer.look(len(self.fleet))
         self._synced = True
         _log.info("synced", guild_deployments=len(self.fleet), pods=len(self.fleet.pods))
         for _ in range(settings.writers):
@@ -163,7 +166,7 @@ class Operator:
         tasks.create_task(self._reconciler.moves.run())
         tasks.create_task(self._recorder.run())
         tasks.create_task(self._retirements.run())
-        tasks.create_task(self._look_for_pods())
+        tasks.create_task(self._look_around())
         if self._starter is not None:
             tasks.create_task(self._starter.run())
         tasks.create_task(census.run(settings.resync_seconds))
@@ -195,9 +198,11 @@ class Operator:
             return self.fleet.pods
         return [pod for document in found for pod in pods_of_statefulset(document)]
 
-    async def _look_for_pods(self) -> None:
+    async def _look_around(self) -> None:
+        """For what nobody tells: pods that are gone, and how many guilds there are by now."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            self._freezer.look(len(self.fleet))
             news = self._absences.look(time.monotonic(), holders=self.fleet.holders(), wanted=self.fleet.pods)
             if news:
                 self._reconciler.on_absences(news)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from cluster.api import Api
 from cluster.control_plane import Cluster
@@ -319,6 +320,27 @@ async def test_a_status_edited_by_hand_is_put_right(stage: Stage) -> None:
         await stage.ready(GUILD)
         stage.api.call("PATCH", path, {"status": None}, query=query, content="application/merge-patch+json")
         await stage.ready(GUILD)
+
+
+async def test_what_its_own_writes_bring_back_is_left_out_and_other_changes_are_not(stage: Stage) -> None:
+    def echoes() -> float:
+        return REGISTRY.get_sample_value("flora_operator_watch_echoes_total") or 0.0
+
+    async with stage.operating(), stage.pods():
+        before = echoes()
+        stage.apply(GUILD, GOOD)
+        await stage.ready(GUILD)
+        await until(lambda: echoes() > before)
+        for number in (2, 3, 4):
+            stage.apply(GUILD, f"{GOOD}// {number}")
+            await until(lambda: stage.get(GUILD)["status"].get("revision") == number)  # noqa: B023
+        stage.apply(GUILD, GOOD, suspend=True)
+        await until(lambda: reason(stage) == "Suspended")
+
+
+def reason(stage: Stage) -> str:
+    ready = current(stage.get(GUILD), "Ready")
+    return ready["reason"] if ready is not None else ""
 
 
 async def test_replicas_from_3_to_4_want_the_fewest_moves_and_nothing_is_moved_by_force(stage: Stage) -> None:

@@ -95,7 +95,7 @@ class Database:
             max_inactive_connection_lifetime=given.idle_seconds,
             timeout=given.try_seconds,
             command_timeout=given.try_seconds,
-            reset=_reset,
+            reset=_leave_as_it_is,
             server_settings={"application_name": name},
         )
         return cls(pool, secret, given)
@@ -169,11 +169,10 @@ class Database:
             await self._pool.release(connection, timeout=self._limits.try_seconds)
 
 
-async def _reset(connection: Connection) -> None:
-    """As good as new for whoever has it next. Nobody here sets, listens or locks for a whole session, so that
-    this is no question to Postgres, as it is in asyncpg's own way; only a transaction would stay open."""
-    if connection.is_in_transaction():
-        await connection.reset()
+async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
+    """Asyncpg would ask Postgres to reset the session whenever ``work`` is done, which is as long a way as
+    the work itself. Nothing here changes a session: settings and locks are those of a transaction, and
+    asyncpg rolls back one that was left open before it comes here."""
 
 
 async def migrate_at(url: str | SecretStr, *, seconds: float) -> Migration:

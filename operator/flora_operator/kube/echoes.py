@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 from msgspec import Raw, Struct
 
+from flora_operator import metrics
 from flora_operator.deployment import Key
 from flora_operator.status import Status, parse
 
@@ -72,7 +73,9 @@ class News:
     async def iter_chunked(self, _size: int) -> AsyncIterator[bytes]:
         """Its lines, one by one."""
         async for line in self._content:
-            if not is_echo(line, self._is_known):
+            if is_echo(line, self._is_known):
+                metrics.echoes.inc()
+            else:
                 yield line
 
 

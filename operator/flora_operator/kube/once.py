@@ -1,6 +1,7 @@
 """What is asked of the API server once in a while, by ``kubernetes.aio``'s client.
 
-Without its typed calls: ``AppsV1Api`` brings models that take 13 MB and 0.2 s, for two numbers of a StatefulSet.
+Without its typed calls: ``AppsV1Api`` brings models that take 13 MB and 0.2 s, for two numbers of a
+StatefulSet.
 """
 
 from __future__ import annotations

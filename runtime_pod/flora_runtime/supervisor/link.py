@@ -16,7 +16,15 @@ from typing import Final, Protocol
 import aiohttp
 
 from flora_core.errors import WireError
-from flora_core.streams import BROKEN, Backoff, StreamRefused, StreamWriter, Token, read_stream
+from flora_core.streams import (
+    BROKEN,
+    Backoff,
+    StreamRefused,
+    StreamWriter,
+    Token,
+    raise_if_cancelled,
+    read_stream,
+)
 from flora_core.telemetry import logger
 from flora_core.wire.gateway import BEAT_SECONDS, Beat, Event, Hello, Result, downstream
 from flora_runtime.supervisor import metrics
@@ -74,6 +82,7 @@ class GatewayLink:
                     ticking.cancel()
             except* BROKEN as group:
                 self._say_broken(group.exceptions[0])
+            raise_if_cancelled()
             self.connected = False
             self.upstream.disconnected()
             await self._backoff.pause()

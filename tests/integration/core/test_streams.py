@@ -290,6 +290,24 @@ async def test_a_kept_writer_greets_every_new_connection(session: aiohttp.Client
     assert broken
 
 
+async def test_a_kept_writer_that_is_cancelled_while_its_connection_breaks_ends(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Python 3.13 a TaskGroup that ends because of an error forgets a cancellation meanwhile."""
+
+    async def break_(*_args: object, **_kwargs: object) -> None:
+        asyncio.get_running_loop().call_soon(running.cancel)
+        raise ConnectionResetError
+
+    monkeypatch.setattr(StreamWriter, "run", break_)
+    writer = KeptWriter("http://127.0.0.1:1/", token=Token(), beat=b"beat\n", greet=lambda _write: None)
+    running = asyncio.create_task(writer.run(session, lambda _error: None))
+    done, _ = await asyncio.wait([running], timeout=5)
+    running.cancel()
+    assert done
+    assert running.cancelled()
+
+
 # ---------------------------------------------------------------- the small parts
 
 

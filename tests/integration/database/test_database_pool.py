@@ -36,6 +36,31 @@ async def test_a_call_is_answered(database: Database) -> None:
     assert await database.run(one) == 1
 
 
+async def test_a_session_is_not_reset_between_calls(url: str) -> None:
+    """That would be a way to Postgres for each."""
+    async with await Database.open(url, limits=DatabaseLimits(connections=1)) as database:
+        last = asking("SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+        other = asking(
+            "SELECT string_agg(query, '; ') FROM pg_stat_activity WHERE state = 'idle' AND query <> ''"
+        )
+        assert await database.run(last)
+        async with await Database.open(url, limits=DatabaseLimits(connections=1)) as looking:
+            assert "RESET" not in str(await looking.run(other))
+
+
+async def test_a_transaction_that_was_left_open_is_rolled_back(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def leave_open(connection: asyncpg.Connection) -> None:
+        await connection.execute("BEGIN")
+        await connection.execute("CREATE TABLE left_open ()")
+
+    async with await Database.open(url, limits=DatabaseLimits(connections=1)) as database:
+        await database.run(leave_open)
+        assert await database.run(asking("SELECT to_regclass('left_open')")) is None
+    assert "active transaction" in caplog.text, "asyncpg says whose mistake it is"
+
+
 async def test_a_pool_can_be_opened_before_there_is_a_postgres() -> None:
     async with await Database.open("postgresql://flora@127.0.0.1:1/flora", limits=QUICK) as database:
         with pytest.raises(DatabaseGone, match="did not answer within 2 s"):

@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from flora_api.app import make_app
-from flora_api.deployments import Deployments, router
-from flora_api.deployments import models
+from flora_api.deployments import Deployments, models, router
 from flora_api.edge.edge import with_edge
 from flora_api.edge.limits import LocalLimits, Rate
 from flora_api.principal import Right

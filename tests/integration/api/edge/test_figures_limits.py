@@ -61,7 +61,7 @@ async def test_what_was_let_through_is_counted_for_all_replicas(redis: Store) ->
             passed += 1
             await asyncio.sleep(0)
     # A burst, what was let through ahead on both, and what came back while this went on.
-    assert 60 <= passed
+    assert passed >= 60
     assert await RedisLimits(redis).look(AMPLE, "a") > 0
 
 
