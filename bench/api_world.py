@@ -29,7 +29,7 @@ from bench.machine import cores, pinned
 from bench.processes import Child, ProcessFailed, python, running, start
 from flora_api.auth.discord import User
 from flora_api.auth.people import remember
-from flora_api.auth.tokens import make_token
+from flora_api.auth.tokens import TokenParts, make_token
 from flora_api.deployments.revisions import pack, source_digest, source_of
 from flora_api.principal import Right
 from flora_core.control.server import ControlServer
@@ -47,6 +47,7 @@ NAMESPACE: Final = "bench"
 ENTRY: Final = "src/main.ts"
 REVISIONS_A_GUILD: Final = 10
 READY_SECONDS: Final = 60.0
+FILL_SECONDS: Final = 180.0
 
 FILES: Final = {
     ENTRY: 'import { greet } from "./greet";\n\non("messageCreate", async (ctx) => {\n  await ctx.reply(greet(ctx));\n});\n',
@@ -114,48 +115,42 @@ async def redis(folder: Path) -> AsyncGenerator[str]:
 
 
 async def fill(url: str, guilds: int, callers: Callers) -> None:
-    """Ten revisions of each guild, the newest but one good; ``callers`` with their tokens."""
-    async with await Database.open(url) as database:
-        await database.run(lambda connection: _fill_revisions(connection, guilds))
-
-        async def people(connection: asyncpg.Connection) -> None:
-            for number, token in enumerate(callers.tokens):
-                await remember(connection, User(user_of(number), f"user-{number}", None, None), [])
-                await connection.execute(
-                    """
-                    INSERT INTO api_tokens (token_id, user_id, secret_sha256, guilds, scopes, expires_at)
-                    VALUES ($1, $2, $3, $4, $5, now() + interval '1 day')
-                    """,
-                    token.id,
-                    user_of(number),
-                    token.sha256,
-                    [callers.guild(number)],
-                    [right.value for right in Right],
-                )
-
-        await database.run(people)
+    """Ten revisions of each guild, the last but one good; ``callers`` with their tokens."""
+    connection = await asyncpg.connect(url)
+    try:
+        await _fill_revisions(connection, guilds)
+        for number, token in enumerate(callers.tokens):
+            await _admit(connection, user_of(number), token, [callers.guild(number)])
+    finally:
+        await connection.close()
 
 
 async def admit(url: str) -> str:
     """The token of somebody new, for all of his guilds."""
-    token, user = make_token(), user_of(10**6)
-
-    async def work(connection: asyncpg.Connection) -> None:
-        await remember(connection, User(user, "ada", None, None), [])
-        await connection.execute(
-            """
-            INSERT INTO api_tokens (token_id, user_id, secret_sha256, scopes, expires_at)
-            VALUES ($1, $2, $3, $4, now() + interval '1 day')
-            """,
-            token.id,
-            user,
-            token.sha256,
-            [right.value for right in Right],
-        )
-
-    async with await Database.open(url) as database:
-        await database.run(work)
+    token = make_token()
+    connection = await asyncpg.connect(url)
+    try:
+        await _admit(connection, user_of(10**6), token, None)
+    finally:
+        await connection.close()
     return str(token)
+
+
+async def _admit(
+    connection: asyncpg.Connection, user: str, token: TokenParts, guilds: list[GuildId] | None
+) -> None:
+    await remember(connection, User(user, "ada", None, None), [])
+    await connection.execute(
+        """
+        INSERT INTO api_tokens (token_id, user_id, secret_sha256, guilds, scopes, expires_at)
+        VALUES ($1, $2, $3, $4, $5, now() + interval '1 day')
+        """,
+        token.id,
+        user,
+        token.sha256,
+        guilds,
+        [right.value for right in Right],
+    )
 
 
 async def _fill_revisions(connection: asyncpg.Connection, guilds: int) -> None:
@@ -181,7 +176,7 @@ async def _fill_revisions(connection: asyncpg.Connection, guilds: int) -> None:
         REVISIONS_A_GUILD,
         changes.decode(),
         guilds,
-        timeout=120,
+        timeout=FILL_SECONDS,
     )
     await connection.execute("ANALYZE")
 

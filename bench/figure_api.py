@@ -69,6 +69,7 @@ async def rest_figures(folder: Path) -> AsyncGenerator[Row]:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         database = await enter(postgres())
+        await fill(database, GUILDS, Callers(1, GUILDS))
         cache = await enter(redis(folder))
         for name, guilds in (("api-rest", 1), ("api-10000", GUILDS)):
             around = await enter(neighbours(guilds))
