@@ -1,4 +1,4 @@
-"""``flora-api`` as a process, and all that it needs: a Postgres full of revisions, a Redis, a cluster's objects.
+"""``flora-api`` as a process, and all that it needs: a Postgres with revisions, a Redis, a cluster's objects.
 
 Postgres and Redis are real, on the core that feeds. The gateway says that everybody manages his guild, the
 API server lists the objects and never tells of a change, the operator is alive and has no routes: those three
@@ -50,8 +50,10 @@ READY_SECONDS: Final = 60.0
 FILL_SECONDS: Final = 180.0
 
 FILES: Final = {
-    ENTRY: 'import { greet } from "./greet";\n\non("messageCreate", async (ctx) => {\n  await ctx.reply(greet(ctx));\n});\n',
-    "src/greet.ts": "export const greet = (ctx: MessageContext) => `hello, ${ctx.msg.author.username}`;\n" * 8,
+    ENTRY: 'import { greet } from "./greet";\n\n'
+    'on("messageCreate", async (ctx) => {\n  await ctx.reply(greet(ctx));\n});\n',
+    "src/greet.ts": "export const greet = (ctx: MessageContext) => `hello, ${ctx.msg.author.username}`;\n"
+    * 8,
 }
 """What each of the guilds runs: a small script of two files."""
 
@@ -88,8 +90,7 @@ class Callers:
 @asynccontextmanager
 async def postgres() -> AsyncGenerator[str]:
     """A migrated Postgres' URL, on the feeding core."""
-    folder = Path(tempfile.mkdtemp(prefix="flora-bench-postgres-"))
-    folder.chmod(0o755)
+    folder = _open_folder()
     with pinned(cores().feeding):
         server = await asyncio.to_thread(PostgresServer, folder / "server")
         try:
@@ -100,6 +101,13 @@ async def postgres() -> AsyncGenerator[str]:
         finally:
             server.kill()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _open_folder() -> Path:
+    """That Postgres' own user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="flora-bench-postgres-"))
+    folder.chmod(0o755)
+    return folder
 
 
 @asynccontextmanager
@@ -115,7 +123,7 @@ async def redis(folder: Path) -> AsyncGenerator[str]:
 
 
 async def fill(url: str, guilds: int, callers: Callers) -> None:
-    """Ten revisions of each guild, the last but one good; ``callers`` with their tokens."""
+    """Ten revisions of each guild, all but one good; ``callers`` with their tokens."""
     connection = await asyncpg.connect(url)
     try:
         await _fill_revisions(connection, guilds)
@@ -161,10 +169,10 @@ async def _fill_revisions(connection: asyncpg.Connection, guilds: int) -> None:
             digest, files, inline, change_summary, error_code, error, object_uid, generation, pod, created_at,
             finished_at)
         SELECT (100000000000000000 + guild::bigint * 7919)::text,
-            CASE WHEN number = $4 THEN 'failed' ELSE 'success' END, $1, 'cli', 'change ' || number, 'token',
-            '200000000000000000', 'ada', $2, $3, true, $5::jsonb,
-            CASE WHEN number = $4 THEN 'LOAD_FAILED' ELSE '' END,
-            CASE WHEN number = $4 THEN 'TypeError: greet is not a function' ELSE '' END,
+            CASE WHEN number = $4 / 2 THEN 'failed' ELSE 'success' END, $1, 'cli', 'change ' || number,
+            'token', '200000000000000000', 'ada', $2, $3, true, $5::jsonb,
+            CASE WHEN number = $4 / 2 THEN 'LOAD_FAILED' ELSE '' END,
+            CASE WHEN number = $4 / 2 THEN 'TypeError: greet is not a function' ELSE '' END,
             'uid-' || guild, number, 'flora-runtime-0', now() - (20 - number) * interval '1 hour',
             now() - (20 - number) * interval '1 hour' + interval '1 second'
         FROM generate_series(1, $4) AS number, generate_series(0, $6 - 1) AS guild
@@ -291,7 +299,13 @@ class Api:
 
 @asynccontextmanager
 async def api(
-    folder: Path, *, database: str, redis: str, around: tuple[Neighbours, str], core: int | None, **settings: str
+    folder: Path,
+    *,
+    database: str,
+    redis: str,
+    around: tuple[Neighbours, str],
+    core: int | None,
+    **settings: str,
 ) -> AsyncGenerator[Api]:
     """As it is shipped, behind one proxy; ``settings`` beside those it needs. Raises ProcessFailed."""
     played, url = around

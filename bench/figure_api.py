@@ -1,9 +1,9 @@
-"""`api-…`: what a read of the API costs with many guilds in Postgres, against an empty route of FastAPI; what a
-replica costs that nobody asks, and how soon it is there.
+"""`api-…`: what a read of the API costs with many guilds in Postgres, against an empty route of FastAPI; what
+a replica costs that nobody asks, and how soon it is there.
 
-The process is ``flora-api`` as it is shipped, with its limits and its log, behind one proxy; only it is on the
-tested core. Five hundred people ask, each for his own guild, so that each is counted, recognised and looked up
-as he would be.
+The process is ``flora-api`` as it is shipped, with its limits and its log, behind one proxy; only it is on
+the tested core. Five hundred people ask, each for his own guild, so that each is counted, recognised and
+looked up as he would be.
 """
 
 from __future__ import annotations
@@ -42,9 +42,7 @@ async def api_figures(folder: Path) -> AsyncGenerator[Row]:
         await fill(database, GUILDS, callers)
         cache = await enter(redis(folder))
         around = await enter(neighbours(GUILDS))
-        tested = await enter(
-            api(folder, database=database, redis=cache, around=around, core=cores().tested)
-        )
+        tested = await enter(api(folder, database=database, redis=cache, around=around, core=cores().tested))
         empty = await enter(running(await _empty_route(folder)))
         url, pid = tested.child.url, tested.child.pid
         nothing = [get("/empty")]
@@ -101,7 +99,7 @@ def _read_row(name: str, pairs: list[tuple[float, float]]) -> Row:
         ratio=ratio,
         target=f">= {RATE_BAR:,}/s and >= {RATIO_BAR:g} x an empty FastAPI route",
         ok=rate >= RATE_BAR and ratio >= RATIO_BAR,
-        note=f"a second of its CPU; {GUILDS:,} guilds and {10 * GUILDS:,} revisions in Postgres, {CALLERS} callers",
+        note=f"a second of its CPU; {GUILDS:,} guilds, {10 * GUILDS:,} revisions, {CALLERS} callers",
         runs=[ours / theirs for ours, theirs in pairs],
     )
 

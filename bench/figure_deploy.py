@@ -1,8 +1,8 @@
 """`cluster-deploy-…`: how long `flora deploy` takes until the script is live, all of flora on this machine.
 
-The command, ``flora-api``, a Kubernetes API server, ``flora-operator`` and a runtime pod are processes as they are
-shipped, with Postgres and Redis; only Discord's side is played, by this one. Each deploy is a new process of the
-command and has a file that changed; the first ones, which warm everything up, do not count.
+The command, ``flora-api``, a Kubernetes API server, ``flora-operator`` and a runtime pod are processes as
+they are shipped, with Postgres and Redis; only Discord's side is played, by this one. Each deploy is a new
+process of the command and has a file that changed; the first ones, which warm everything up, do not count.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ async def deploy_figures(folder: Path) -> AsyncGenerator[Row]:
             seconds = await _deploy(bot, environment)
             if number >= 0:
                 runs.append(seconds)
-    note = f"{len(project.files)} files, one of them new in each of {DEPLOYS} deploys; the command's start included"
+    note = f"{len(project.files)} files, one of them new in each of {DEPLOYS} deploys, from the command on"
     for name, value, bar in (
         ("cluster-deploy-p50", median(runs), P50_BAR),
         ("cluster-deploy-p95", percentile(runs, 0.95), P95_BAR),

@@ -1,8 +1,8 @@
-"""`log-…`: from a pod to those who follow: how long a line takes, how many may follow, what that costs the API.
+"""`log-…`: from a pod to those who follow: how long a line takes, how many may follow, what it costs the API.
 
-``flora-api`` is a process of its own, and so is the command that follows in ``log-console``, where a real pod runs
-the script; the pod of the other rows and all who follow there share this process, so what is measured of the time
-is more than the API's part.
+``flora-api`` is a process of its own, and so is the command that follows in ``log-console``, where a real pod
+runs the script; the pod of the other rows and all who follow there share this process, so what is measured of
+the time is more than the API's part.
 """
 
 from __future__ import annotations
@@ -185,9 +185,14 @@ async def _followed(served: Served, logs: Logs) -> AsyncGenerator[Row]:
         grown = (resident_bytes(served.api.pid) - before) / 1e6
         busy = meter.cpu / meter.wall
     missed = sum(one.missed for one in everybody)
-    note = f"{FOLLOWERS} followers of a guild that logs {LINES_A_SECOND:,} lines/s; {missed} missed lines; the API took {busy:.0%} of a core"
+    note = (
+        f"{FOLLOWERS} followers of a guild that logs {LINES_A_SECOND:,} lines/s; {missed} missed lines; "
+        f"the API took {busy:.0%} of a core"
+    )
     target = f"<= {FOLLOWED_BAR:g} ms, nobody misses a line"
-    yield _row("log-followers", everybody[0].delays, bar=FOLLOWED_BAR, target=target, ok=not missed, note=note)
+    yield _row(
+        "log-followers", everybody[0].delays, bar=FOLLOWED_BAR, target=target, ok=not missed, note=note
+    )
     yield Row(
         name="log-followers-memory",
         value=grown,
@@ -222,7 +227,7 @@ async def _console(served: Served, folder: Path) -> Row:
                 await pod.ask(0)
                 delays.append(_age(await cli.line(seconds=30)))
                 await asyncio.sleep(0.06)
-    note = f"p50 of {LONE_LINES} lines one by one, from the script's console.log to what `flora logs -f --json` prints"
+    note = f"p50 of {LONE_LINES} lines one by one, from console.log to what `flora logs -f --json` prints"
     return _row("log-console", delays, bar=CONSOLE_BAR, target="", ok=True, note=note)
 
 

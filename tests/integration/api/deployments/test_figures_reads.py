@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from flora_api.app import make_app
-from flora_api.deployments import Deployments, router
-from flora_api.deployments import models
+from flora_api.deployments import Deployments, models, router
 from flora_api.edge.edge import with_edge
 from flora_api.edge.limits import LocalLimits, Rate
 from flora_api.principal import Right
@@ -40,15 +39,21 @@ async def quick(deployments: Deployments) -> AsyncIterator[httpx.AsyncClient]:
     )
     headers = {"Authorization": "Bearer admin"}
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://flora.test", headers=headers) as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://flora.test", headers=headers
+    ) as client:
         yield client
 
 
 async def _story(client: httpx.AsyncClient, database: Database) -> list[str]:
     """Revisions of all kinds, the last one good."""
     ids = [await deployed(client, f"{GOOD} // {number}", message=f"change {number}") for number in range(3)]
-    await client.post(PATH, json={"entry": "src/main.ts", "files": [{"path": "src/main.ts", "contents": "syntax error"}]})
-    ids.append(await deployed(client, f'{GOOD} // "quoted" \\ é ☃ \u2028 \x7f', message='say "hi"\n\tnow \\ ☃'))
+    await client.post(
+        PATH, json={"entry": "src/main.ts", "files": [{"path": "src/main.ts", "contents": "syntax error"}]}
+    )
+    ids.append(
+        await deployed(client, f'{GOOD} // "quoted" \\ é ☃ \u2028 \x7f', message='say "hi"\n\tnow \\ ☃')
+    )
 
     async def strange(connection: asyncpg.Connection) -> None:
         await connection.execute(
