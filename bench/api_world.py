@@ -1,4 +1,4 @@
-"""``flora-api`` as a process, and all that it needs: a Postgres full of revisions, a Redis, a cluster's objects.
+"""``flora-api`` as a process, and all that it needs: a Postgres with revisions, a Redis, a cluster's objects.
 
 Postgres and Redis are real, on the core that feeds. The gateway says that everybody manages his guild, the
 API server lists the objects and never tells of a change, the operator is alive and has no routes: those three
@@ -29,7 +29,7 @@ from bench.machine import cores, pinned
 from bench.processes import Child, ProcessFailed, python, running, start
 from flora_api.auth.discord import User
 from flora_api.auth.people import remember
-from flora_api.auth.tokens import make_token
+from flora_api.auth.tokens import TokenParts, make_token
 from flora_api.deployments.revisions import pack, source_digest, source_of
 from flora_api.principal import Right
 from flora_core.control.server import ControlServer
@@ -47,9 +47,11 @@ NAMESPACE: Final = "bench"
 ENTRY: Final = "src/main.ts"
 REVISIONS_A_GUILD: Final = 10
 READY_SECONDS: Final = 60.0
+FILL_SECONDS: Final = 180.0
 
 FILES: Final = {
-    ENTRY: 'import { greet } from "./greet";\n\non("messageCreate", async (ctx) => {\n  await ctx.reply(greet(ctx));\n});\n',
+    ENTRY: 'import { greet } from "./greet";\n\n'
+    'on("messageCreate", async (ctx) => {\n  await ctx.reply(greet(ctx));\n});\n',
     "src/greet.ts": "export const greet = (ctx: MessageContext) => `hello, ${ctx.msg.author.username}`;\n"
     * 8,
 }
@@ -88,8 +90,7 @@ class Callers:
 @asynccontextmanager
 async def postgres() -> AsyncGenerator[str]:
     """A migrated Postgres' URL, on the feeding core."""
-    folder = Path(tempfile.mkdtemp(prefix="flora-bench-postgres-"))
-    folder.chmod(0o755)
+    folder = _open_folder()
     with pinned(cores().feeding):
         server = await asyncio.to_thread(PostgresServer, folder / "server")
         try:
@@ -100,6 +101,13 @@ async def postgres() -> AsyncGenerator[str]:
         finally:
             server.kill()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _open_folder() -> Path:
+    """That Postgres' own user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="flora-bench-postgres-"))
+    folder.chmod(0o755)
+    return folder
 
 
 @asynccontextmanager
@@ -115,48 +123,42 @@ async def redis(folder: Path) -> AsyncGenerator[str]:
 
 
 async def fill(url: str, guilds: int, callers: Callers) -> None:
-    """Ten revisions of each guild, the newest but one good; ``callers`` with their tokens."""
-    async with await Database.open(url) as database:
-        await database.run(lambda connection: _fill_revisions(connection, guilds))
-
-        async def people(connection: asyncpg.Connection) -> None:
-            for number, token in enumerate(callers.tokens):
-                await remember(connection, User(user_of(number), f"user-{number}", None, None), [])
-                await connection.execute(
-                    """
-                    INSERT INTO api_tokens (token_id, user_id, secret_sha256, guilds, scopes, expires_at)
-                    VALUES ($1, $2, $3, $4, $5, now() + interval '1 day')
-                    """,
-                    token.id,
-                    user_of(number),
-                    token.sha256,
-                    [callers.guild(number)],
-                    [right.value for right in Right],
-                )
-
-        await database.run(people)
+    """Ten revisions of each guild, all but one good; ``callers`` with their tokens."""
+    connection = await asyncpg.connect(url)
+    try:
+        await _fill_revisions(connection, guilds)
+        for number, token in enumerate(callers.tokens):
+            await _admit(connection, user_of(number), token, [callers.guild(number)])
+    finally:
+        await connection.close()
 
 
 async def admit(url: str) -> str:
     """The token of somebody new, for all of his guilds."""
-    token, user = make_token(), user_of(10**6)
-
-    async def work(connection: asyncpg.Connection) -> None:
-        await remember(connection, User(user, "ada", None, None), [])
-        await connection.execute(
-            """
-            INSERT INTO api_tokens (token_id, user_id, secret_sha256, scopes, expires_at)
-            VALUES ($1, $2, $3, $4, now() + interval '1 day')
-            """,
-            token.id,
-            user,
-            token.sha256,
-            [right.value for right in Right],
-        )
-
-    async with await Database.open(url) as database:
-        await database.run(work)
+    token = make_token()
+    connection = await asyncpg.connect(url)
+    try:
+        await _admit(connection, user_of(10**6), token, None)
+    finally:
+        await connection.close()
     return str(token)
+
+
+async def _admit(
+    connection: asyncpg.Connection, user: str, token: TokenParts, guilds: list[GuildId] | None
+) -> None:
+    await remember(connection, User(user, "ada", None, None), [])
+    await connection.execute(
+        """
+        INSERT INTO api_tokens (token_id, user_id, secret_sha256, guilds, scopes, expires_at)
+        VALUES ($1, $2, $3, $4, $5, now() + interval '1 day')
+        """,
+        token.id,
+        user,
+        token.sha256,
+        guilds,
+        [right.value for right in Right],
+    )
 
 
 async def _fill_revisions(connection: asyncpg.Connection, guilds: int) -> None:
@@ -167,10 +169,10 @@ async def _fill_revisions(connection: asyncpg.Connection, guilds: int) -> None:
             digest, files, inline, change_summary, error_code, error, object_uid, generation, pod, created_at,
             finished_at)
         SELECT (100000000000000000 + guild::bigint * 7919)::text,
-            CASE WHEN number = $4 THEN 'failed' ELSE 'success' END, $1, 'cli', 'change ' || number, 'token',
-            '200000000000000000', 'ada', $2, $3, true, $5::jsonb,
-            CASE WHEN number = $4 THEN 'LOAD_FAILED' ELSE '' END,
-            CASE WHEN number = $4 THEN 'TypeError: greet is not a function' ELSE '' END,
+            CASE WHEN number = $4 / 2 THEN 'failed' ELSE 'success' END, $1, 'cli', 'change ' || number,
+            'token', '200000000000000000', 'ada', $2, $3, true, $5::jsonb,
+            CASE WHEN number = $4 / 2 THEN 'LOAD_FAILED' ELSE '' END,
+            CASE WHEN number = $4 / 2 THEN 'TypeError: greet is not a function' ELSE '' END,
             'uid-' || guild, number, 'flora-runtime-0', now() - (20 - number) * interval '1 hour',
             now() - (20 - number) * interval '1 hour' + interval '1 second'
         FROM generate_series(1, $4) AS number, generate_series(0, $6 - 1) AS guild
@@ -182,7 +184,7 @@ async def _fill_revisions(connection: asyncpg.Connection, guilds: int) -> None:
         REVISIONS_A_GUILD,
         changes.decode(),
         guilds,
-        timeout=120,
+        timeout=FILL_SECONDS,
     )
     await connection.execute("ANALYZE")
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from bench.__main__ import main
 from bench.figure_cluster import cluster_figures
+from bench.figure_deploy import deploy_figures
 from bench.figure_ready import ready_figures
 from bench.registry import Benchmark
 
@@ -38,6 +39,14 @@ BENCHMARKS: Final = (
         _rows(10_000),
         cluster_figures(10_000),
         longest=2400.0,
+        pinned=False,
+    ),
+    Benchmark(
+        "deploy",
+        "`flora deploy` of a project of 20 files until it is live, everything on this machine",
+        ("cluster-deploy-p50", "cluster-deploy-p95"),
+        deploy_figures,
+        longest=300.0,
         pinned=False,
     ),
     Benchmark(

@@ -1,6 +1,6 @@
 """The baseline of the API: a FastAPI application with one route that answers nothing, served as ours is.
 
-``python -m bench.empty_route``: the same uvicorn, event loop and HTTP parser as ``flora-api``, and no middleware.
+``python -m bench.empty_route``: the same uvicorn, loop and HTTP parser as ``flora-api``, and no middleware.
 """
 
 from __future__ import annotations

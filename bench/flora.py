@@ -116,9 +116,11 @@ class Control:
 
 
 @asynccontextmanager
-async def control_plane() -> AsyncIterator[Control]:
+async def control_plane(*, runtime_token: str = "") -> AsyncIterator[Control]:
     """The control streams on a free port of this process."""
     control = Control()
+    if runtime_token:
+        control.tokens[Role.RUNTIME] = runtime_token
     identities = StaticIdentities(
         {
             control.tokens[Role.GATEWAY]: Identity(Role.GATEWAY),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -13,6 +14,9 @@ from bench.machine import Meter
 
 CONNECTIONS: Final = 64
 END_SECONDS: Final = 60.0
+
+
+_LENGTH: Final = re.compile(rb"content-length: ?([0-9]+)", re.IGNORECASE)
 
 
 class WrongAnswer(Exception):
@@ -45,10 +49,9 @@ class _Connection(asyncio.Protocol):
             if not head.startswith(b"HTTP/1.1 200 "):
                 self._fail(WrongAnswer(self._have[:1000].decode(errors="replace")))
                 return
-            at = head.lower().index(b"content-length:") + 15
-            self._missing = int(head[at : head.find(b"\r", at) if head.find(b"\r", at) > 0 else None]) - len(
-                body
-            )
+            length = _LENGTH.search(head)
+            assert length is not None  # none of what is asked for comes in chunks
+            self._missing = int(length[1]) - len(body)
             self._have = b""
         else:
             self._missing -= len(data)
@@ -102,14 +105,12 @@ async def _asking(
     url: str, requests: Iterator[bytes]
 ) -> AsyncGenerator[tuple[list[_Connection], list[asyncio.Future[int]]]]:
     """Connections that ask for ``requests``; the block ends once each of them has."""
-    address = urlsplit(url)
+    host, _, port = urlsplit(url).netloc.partition(":")
     loop = asyncio.get_running_loop()
     ended: list[asyncio.Future[int]] = [loop.create_future() for _ in range(CONNECTIONS)]
     connections: list[_Connection] = []
     for one in ended:
-        made = await loop.create_connection(
-            lambda one=one: _Connection(requests, one), address.hostname, address.port
-        )
+        made = await loop.create_connection(lambda one=one: _Connection(requests, one), host, int(port))
         connections.append(made[1])
     yield connections, ended
     async with asyncio.timeout(END_SECONDS):

@@ -23,6 +23,7 @@ from bench.machine import resident_bytes
 from bench.processes import Child, ProcessFailed, python, running, start
 from bench.script import pong_bundle
 from flora_core.identity import Identity, Role, StaticIdentities
+from flora_core.toolchain import Bundle
 from flora_core.wire.control import Assignment
 from flora_core.wire.gateway import Op
 from flora_gateway.fanout.hub import Hub
@@ -66,9 +67,9 @@ class PodAlone:
         if waiting is not None and not waiting.done():
             waiting.set_result(time.perf_counter())
 
-    async def place(self, guilds: int, *, seconds: float) -> None:
+    async def place(self, guilds: int, *, seconds: float, bundle: Bundle | None = None) -> None:
         """Assign so many guilds, and wait until all have loaded; raises ProcessFailed."""
-        bundle = await pong_bundle()
+        bundle = bundle or await pong_bundle()
         self.control.add_bundle(bundle)
         for index in range(guilds):
             self.control.state.assign(POD, Assignment(payloads.guild_id(index), 1, bundle.sha256))
@@ -103,9 +104,11 @@ class PodAlone:
 
 
 @asynccontextmanager
-async def pod_alone(folder: Path, *, workers: int, settings: Mapping[str, str]) -> AsyncIterator[PodAlone]:
-    """A pod that is up and has no guild yet."""
-    async with control_plane() as control:
+async def pod_alone(
+    folder: Path, *, workers: int, settings: Mapping[str, str], runtime_token: str = ""
+) -> AsyncIterator[PodAlone]:
+    """A pod that is up and has no guild yet; ``runtime_token`` is one that others know it by."""
+    async with control_plane(runtime_token=runtime_token) as control:
         pod = PodAlone(control)
         runner = web.AppRunner(pod.server.app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()

@@ -136,8 +136,9 @@ BENCHMARKS: Final = (
     Benchmark(
         "logs",
         "log lines from a pod to those who follow",
-        ("log-line", "log-followers"),
+        ("log-line", "log-followers", "log-followers-memory", "log-console"),
         log_figures,
+        longest=240.0,
         pinned=False,
     ),
     Benchmark(

@@ -217,12 +217,39 @@ class History:
 
         return await self._database.run(work)
 
+    async def plainly_explains(self, found: Sequence[Deployment]) -> set[GuildId]:
+        """Those of ``found`` for which ``explains`` would say so and change nothing, asked together."""
+
+        async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+            return await connection.fetch(
+                """
+                SELECT of_guild
+                FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::boolean[])
+                    AS asked (of_guild, of_uid, of_generation, of_digest, ready)
+                CROSS JOIN LATERAL (
+                    SELECT digest, status FROM revisions
+                    WHERE object_uid = of_uid AND generation <= of_generation
+                    ORDER BY generation DESC, created_at DESC LIMIT 1
+                ) AS newest
+                WHERE digest = of_digest AND NOT (ready AND status = 'failed')
+                """,
+                [one.guild for one in found],
+                [one.uid for one in found],
+                [one.generation for one in found],
+                [one.digest for one in found],
+                [one.ready for one in found],
+            )
+
+        return {row[0] for row in await self._database.run(work)}
+
     async def observe(self, new: NewRevision, found: Deployment) -> Revision | None:
         """Write down what ``found`` has, unless there is a revision for it by now; None, then."""
 
         async def work(connection: asyncpg.Connection) -> Revision | None:
             async with connection.transaction():
                 if await _is_explained(connection, found):
+                    if found.ready:  # it may be another look at the same object that has just explained it
+                        await _revive(connection, found)
                     return None
                 revision = await _insert(
                     connection,

@@ -38,4 +38,4 @@ SHOWN_PAGES: Final = f"""
         ) AS newest
     ) AS page ON true
     ORDER BY place
-"""
+"""  # noqa: S608  names of columns

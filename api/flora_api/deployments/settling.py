@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from itertools import islice
 from typing import Final, NoReturn
 
 from prometheus_client import Counter
@@ -40,6 +41,8 @@ VANISHED_SECONDS: Final = 15.0
 """An object that was applied so long ago and that the watch does not know is asked for."""
 
 OBSERVERS: Final = 4
+OBSERVED_TOGETHER: Final = 50
+"""A replica that starts asks about all objects there are; nearly all of them are known."""
 
 _ended = Counter("flora_api_deploys_total", "Deploys that ended, by how", ["outcome"])
 _log = logger(__name__)
@@ -179,21 +182,36 @@ class Settling:
             while not self._ask:
                 self._asked.clear()
                 await self._asked.wait()
-            guild = next(iter(self._ask))
-            del self._ask[guild]
-            found = self._observed.get(guild)
-            if found is None:
+            guilds = list(islice(self._ask, OBSERVED_TOGETHER))
+            for guild in guilds:
+                del self._ask[guild]
+            found = [one for guild in guilds if (one := self._observed.get(guild)) is not None]
+            for guild in {*guilds} - {one.guild for one in found}:
                 self._known.pop(guild, None)
-                continue
             try:
-                if not await self._history.explains(found):
-                    await self._write_down(guild)
-                elif found.ready:
-                    self._observed.changed(guild)
-            except (DatabaseError, StoreError) as error:
-                _log.warning("change_not_written_down", guild_id=guild, error=str(error))
-                self._ask[guild] = None
+                plain = await self._history.plainly_explains(found)
+            except DatabaseError as error:
+                _log.warning("changes_not_looked_at", error=str(error))
+                self._ask |= dict.fromkeys(guilds)
                 await asyncio.sleep(AWAY_SECONDS)
+                continue
+            for one in found:
+                if one.guild not in plain:
+                    await self._explain(one)
+                elif one.ready:
+                    self._observed.changed(one.guild)
+
+    async def _explain(self, found: Deployment) -> None:
+        """Find the revision that ``found`` is of, or write one down."""
+        try:
+            if not await self._history.explains(found):
+                await self._write_down(found.guild)
+            elif found.ready:
+                self._observed.changed(found.guild)
+        except (DatabaseError, StoreError) as error:
+            _log.warning("change_not_written_down", guild_id=found.guild, error=str(error))
+            self._ask[found.guild] = None
+            await asyncio.sleep(AWAY_SECONDS)
 
     async def _write_down(self, guild: GuildId) -> None:
         whole = await self._store.get(guild)  # newer than what the watch told, perhaps

@@ -64,9 +64,9 @@ def gcra(until: float, now: float, rate: Rate) -> tuple[float, float]:
     return (until, wait) if wait > 1e-6 else (until + rate.interval, 0.0)
 
 
-# KEYS: who asks. ARGV[1]: for each of them the interval, the burst and whether to count, with a space behind each.
-# Answers for each how long to wait and how many more may come now, with spaces between: single numbers would cost
-# their reader more.
+# KEYS: who asks. ARGV[1]: for each of them the interval, the burst and whether to count, with spaces between.
+# Answers for each how long to wait and how many more may come now, with spaces between: single numbers would
+# cost their reader more.
 _SCRIPT: Final = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000

@@ -79,9 +79,12 @@ def statements_of(module: ModuleType) -> Iterator[Statement]:
         where = f"{module.__name__}:{node.lineno}"
         if node.func.attr == "_fetch":  # the history's rows: its columns, and what the call says
             yield Statement(where, f"SELECT {names['COLUMNS']} FROM revisions {text_of(node.args[0], names)}")
-        elif node.func.attr in ASKING and ast.unparse(node.func.value) == "connection":
-            if "{rest}" not in ast.unparse(node.args[0]):  # which `_fetch` is
-                yield Statement(where, text_of(node.args[0], names))
+        elif (
+            node.func.attr in ASKING
+            and ast.unparse(node.func.value) == "connection"
+            and "{rest}" not in ast.unparse(node.args[0])  # which `_fetch` is
+        ):
+            yield Statement(where, text_of(node.args[0], names))
 
 
 def text_of(expression: ast.expr, names: dict[str, Any]) -> str:
