@@ -47,11 +47,9 @@ standard error, and nothing is asked where there is no terminal.
 For bash, zsh, fish and PowerShell: `flora --install-completion` adds it to your shell's own file, and
 `flora --show-completion` prints what it would add. TAB completes commands and options; guilds and
 environments of `flora.toml`; and, by asking the API or the `flora dev` that runs, stores
-(`flora kv get --store`) and jobs (`flora cron run`). For a package, or a shell other than the one you are in:
-
-```sh
-_FLORA_COMPLETE=source_zsh flora > _flora      # or source_bash, source_fish
-```
+(`flora kv get --store`) and jobs (`flora cron run`). For a package, or a shell other than the one you are
+in, `flora` alone prints it with `_FLORA_COMPLETE=source_zsh` in its environment (or `source_bash`,
+`source_fish`).
 """
 
 _EXAMPLE: Final = re.compile(r"^Examples?: (.*)$", re.MULTILINE | re.DOTALL)
