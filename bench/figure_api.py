@@ -74,7 +74,7 @@ async def rest_figures(folder: Path) -> AsyncGenerator[Row]:
             replica = api(folder, database=database, redis=cache, around=around, core=None)
             async with replica as running_api:
                 pid = running_api.child.pid
-                await asyncio.sleep(2.0)
+                await asyncio.sleep(5.0)  # past what it looks at when it starts
                 meter = Meter([pid])
                 await asyncio.sleep(REST_SECONDS)
                 busy = 100 * meter.cpu / meter.wall
