@@ -342,7 +342,8 @@ def test_a_deploy_that_fails_is_in_the_log(ask: Flora, dev: Dev, project: Path) 
     source.write_text("const a = ;\n")
     dev.until("error")
     source.write_text(SCRIPT)
-    (line,) = logged(ask, "not deployed", "--level", "error", "--json", "-n", "1").lines
+    (line,) = logged(ask, "not deployed", "--grep", "not deployed", "--json", "-n", "1").lines
+    assert line["level"] == "error"
     assert line["message"].startswith("not deployed: ")
     assert "src/main.ts:1:11" in line["message"]
 
@@ -368,10 +369,13 @@ class Follower:
             self.remarks += lines
 
     def next(self) -> dict[str, Any]:
+        """The next line of the script."""
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, f"it ended: {self.remarks}"
-        return msgspec.json.decode(line)
+        while line := self.process.stdout.readline():
+            told = msgspec.json.decode(line)
+            if told["target"] == "script":
+                return told
+        raise AssertionError(f"it ended: {self.remarks}")
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
@@ -399,7 +403,8 @@ def test_a_follower_hears_what_comes_and_finds_the_next_session(project: Path, t
         assert any("cannot be reached" in remark for remark in follower.remarks)
         second.stop()
     finally:
-        assert follower.stop() == 0, "Ctrl-C is how it ends"
+        ended = follower.stop()
+    assert ended == 0, "Ctrl-C is how it ends"
 
 
 # ---------------------------------------------------------------- jobs

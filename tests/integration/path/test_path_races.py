@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,14 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from aiohttp import web
 from msgspec import Raw
 
-from flora_core.serving import read_stream_body
 from flora_core.streams import StreamWriter, Token, make_session
 from flora_core.wire import pipe
-from flora_core.wire.control import LogLine
 from flora_core.wire.gateway import Hello, OpError
 from flora_core.wire.pipe import Kind, Pong
 from flora_runtime.supervisor import upstream as upstreams
 from flora_runtime.supervisor.link import GatewayLink
-from flora_runtime.supervisor.reporting import Logs
 from flora_runtime.supervisor.upstream import Upstream
 from tests.integration.path.path_under_test import POD, PathUnderTest, guild_on_worker
 from tests.integration.runtime.worker_under_test import WorkerUnderTest
@@ -250,74 +245,6 @@ async def test_ops_expire_while_the_gateway_is_away(monkeypatch: pytest.MonkeyPa
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert refused == [5]
-
-
-# -------------------------------------------------------------------- log service
-
-
-class LogService:
-    """Takes log lines on a port that is known beforehand."""
-
-    def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.lines: list[bytes] = []
-        self.reads = True
-        self._app = web.Application()
-        self._app.router.add_post("/{path:.*}", self._take)
-        self._runner = web.AppRunner(self._app, shutdown_timeout=0.1)
-
-    async def start(self) -> None:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-
-    async def stop(self) -> None:
-        await self._runner.cleanup()
-
-    async def _take(self, request: web.Request) -> web.Response:
-        if not self.reads:
-            await asyncio.sleep(60)
-        async for batch in read_stream_body(request, on_error=lambda _error: None):
-            self.lines += [line for line in batch if b'"beat"' not in line]
-        return web.Response()
-
-
-async def test_log_lines_wait_for_a_service_that_is_not_there_yet() -> None:
-    service = LogService()
-    logs = Logs(f"http://127.0.0.1:{service.port}", POD, token=Token())
-    for number in range(5):
-        logs.log(LogLine("1", 0, "info", f"line {number}"))
-    async with make_session() as session, asyncio.timeout(20):
-        running = asyncio.create_task(logs.run(session))
-        await asyncio.sleep(0.05)  # some dials are refused
-        await service.start()
-        while len(service.lines) < 5:
-            await asyncio.sleep(0.01)
-        logs.log(LogLine("1", 0, "info", "line 5"))
-        while len(service.lines) < 6:
-            await asyncio.sleep(0.01)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    await service.stop()
-    assert [f"line {number}".encode() in line for number, line in enumerate(service.lines)] == [True] * 6
-
-
-async def test_a_log_service_that_does_not_read_stops_nobody() -> None:
-    service = LogService()
-    service.reads = False
-    await service.start()
-    logs = Logs(f"http://127.0.0.1:{service.port}", POD, token=Token())
-    async with make_session() as session:
-        running = asyncio.create_task(logs.run(session))
-        await asyncio.sleep(0.05)
-        for number in range(30_000):
-            logs.log(LogLine("1", 0, "info", "x" * 4000))
-            if number % 500 == 0:
-                await asyncio.sleep(0)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    await service.stop()
 
 
 # -------------------------------------------------------------------- what lies on disk
