@@ -17,7 +17,7 @@ LONGEST_LOOK_SECONDS: Final = 1.0
 
 
 async def until(true: Callable[[], T], *, seconds: float = 20.0, pause: float = 0.01) -> T:
-    """What ``true`` answers, once that counts as true; fails after ``seconds``."""
+    """What ``true`` answers, once that counts as true; raises TimeoutError after ``seconds``."""
     patience = _Patience(seconds)
     while not (answer := true()):
         patience.look()
@@ -45,4 +45,5 @@ class _Patience:
         now = time.monotonic()
         self._left -= min(now - self._looked_at, LONGEST_LOOK_SECONDS)
         self._looked_at = now
-        assert self._left > 0, f"not within {self._seconds:g} s"
+        if self._left <= 0:
+            raise TimeoutError(f"not within {self._seconds:g} s")

@@ -232,7 +232,7 @@ class Stage:
 
         try:
             await until(is_so)
-        except AssertionError:
+        except TimeoutError:
             raise AssertionError(yaml.safe_dump(self.get(guild, namespace).get("status"))) from None
         return self.get(guild, namespace)
 

@@ -198,7 +198,7 @@ def makes_accounts(api: Api) -> bool:
     api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     try:
         eventually(lambda: "default" in accounts(api, name), seconds=10)
-    except AssertionError:
+    except TimeoutError:
         return False
     return True
 
