@@ -199,7 +199,7 @@ class PodUnderAttack(PathUnderTest):
 
     async def _provoke(self, guild: str, snippet: Snippet) -> str:
         """Deploy, send what sets it off, and wait for what becomes of it."""
-        pod = self._watched()
+        pod, pid = self._watched(), self._attacked_pid()
         revision = self.operator.deploy(guild, snippet.script)
         with contextlib.suppress(TimeoutError):
             await self.wait(lambda: self._told_of(guild, revision), seconds=PATIENCE)
@@ -209,16 +209,15 @@ class PodUnderAttack(PathUnderTest):
             with contextlib.suppress(TimeoutError):
                 await self.wait(lambda: self._come_to_an_end(guild, snippet), seconds=PATIENCE)
         if "killed" in pod.fates[guild]:
-            await self._replaced()
+            await self._replaced(pid)
         elif "ok" in snippet.expected or snippet.events > 1:
             deadline = time.monotonic() + snippet.linger
             while time.monotonic() < deadline and not self._over(guild):
                 await asyncio.sleep(ASK_SECONDS)
         return max(pod.fates[guild], key=OUTCOMES.index, default=self._silence(guild, snippet))
 
-    async def _replaced(self) -> None:
-        """Wait for the worker that the attacker cost, so that it is not taken for the next one's doing."""
-        pid = self._attacked_pid()
+    async def _replaced(self, pid: int | None) -> None:
+        """Wait for the successor of a worker, so that its end is not taken for the next attacker's doing."""
         await self.wait(
             lambda: self._attacked_pid() != pid and self._watched().ready() is None, seconds=PATIENCE
         )

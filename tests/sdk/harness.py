@@ -214,7 +214,10 @@ class GuildUnderTest:
         return results[0].text.decode(errors="replace") if results[0].failed else "done"
 
     def memory(self) -> int:
-        return self._isolate.memory()
+        """Bytes in use after a full collection."""
+        isolate: Any = self._isolate
+        isolate._collect()
+        return isolate._used
 
     # ---------------------------------------------------------------- inside
 

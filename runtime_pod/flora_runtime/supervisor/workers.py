@@ -200,7 +200,9 @@ class Worker:
         self._deploys.interrupted()
         process.kill(Ended.STOPPED, "the pod stops")
         self._owner.on_worker_gone(self.index, process.recorder.read)
-        await process.reap()
+        status = await process.reap()
+        if self._ended is Ended.BY_ITSELF:
+            self._detail += f": exit status {status}" if status >= 0 else f": signal {-status}"
 
     async def shut_down(self) -> None:
         """Ask the process to end by itself, now that nothing runs on it."""

@@ -114,16 +114,24 @@ class Guard:
             )
 
     def protect(
-        self, isolate: Address, *, memory_bytes: int, on_breach: Callable[[], None]
+        self,
+        isolate: Address,
+        *,
+        memory_bytes: int,
+        on_breach: Callable[[], None],
+        on_collected: Callable[[int], None],
     ) -> tuple[Any, ...]:
-        """Put the limits on ``isolate``. ``on_breach`` runs on its thread when memory is over.
+        """Put the limits on ``isolate``. ``on_breach`` runs on its thread when memory is over,
+        ``on_collected`` there after each full collection, with the bytes that are in use.
 
         The caller keeps what is returned for as long as the isolate lives: V8 holds bare pointers to it.
         """
         grants = 0
 
         def after_gc(_isolate: int, _type: int, _flags: int, _data: int) -> None:
-            if self.memory(isolate) > memory_bytes:
+            used = self.memory(isolate)
+            on_collected(used)
+            if used > memory_bytes:
                 on_breach()
                 self._terminate(isolate)
 
@@ -147,7 +155,10 @@ class Guard:
         self._terminate(isolate)
 
     def memory(self, isolate: Address) -> int:
-        """Bytes the isolate uses: heap, array buffers, malloc. On its own thread, or while it is idle."""
+        """Bytes the isolate uses: heap, array buffers, malloc. On its own thread alone.
+
+        V8 collects on that thread after a task too, and whoever then looks from another reads a null pointer.
+        """
         buffer = ctypes.create_string_buffer(256)
         self._new_statistics(buffer)
         self._heap_statistics(isolate, buffer)

@@ -26,6 +26,9 @@ RESULT_LIMIT: Final = 2 << 20
 """Bytes copied out of an isolate in one turn. The prelude stops at 1 MiB of characters by itself; a script
 that got around it meets this."""
 
+LOOK_BYTES: Final = 1 << 20
+"""Bytes handed over that are worth a full collection: V8 itself looks at memory only at its next one."""
+
 PATIENCE_SECONDS: Final = 0.25
 """How long a step of a boot may give way to everything else."""
 
@@ -100,6 +103,10 @@ class Isolate:
         self.on_notify: Callable[[], None] = lambda: None
         """Called when the script put something into its outbox between turns."""
         self.exceeded_memory = False
+        self._memory_limit = memory_bytes
+        self._used = self._fed = 0
+        """Bytes in use after the last full collection, which its thread writes, and handed over since."""
+        self._terminated = False
         with engine.birth:
             before = engine.threads.ids()
             self._context: int = engine.library.released.mr_init_context(engine.reactor.callback)
@@ -116,7 +123,12 @@ class Isolate:
         self._handles = self._boot(program, time.monotonic() + boot_seconds)
         self.hurry()
         self._isolate = guards.isolate_at(self._handles.arguments)
-        self._kept = engine.guard.protect(self._isolate, memory_bytes=memory_bytes, on_breach=self._breached)
+        self._kept = engine.guard.protect(
+            self._isolate,
+            memory_bytes=memory_bytes,
+            on_breach=self._breached,
+            on_collected=self._collected,
+        )
         engine.rejections.watch(self._isolate)
         engine.reactor.attach(self._port, self._completed)
         engine.reactor.attach(self._notices, self._noticed)
@@ -141,6 +153,7 @@ class Isolate:
     def feed(self, payload: bytes, on_result: OnResult) -> None:
         """One turn: hand ``payload`` to the prelude; the result's text is the outbox."""
         self._on_result = on_result
+        self._fed += len(payload)
         text = self._string(payload)
         handles = self._handles
         self._held.mr_call_function(self._context, handles.feed, text, handles.arguments, self._port)
@@ -170,11 +183,13 @@ class Isolate:
     def terminate(self) -> None:
         """End the running task at V8's next interrupt check, for which it need not give way."""
         self.hurry()
+        self._terminated = True
         self._engine.guard.terminate(self._isolate)
 
-    def memory(self) -> int:
-        """Bytes in use; only while no task runs."""
-        return self._engine.guard.memory(self._isolate)
+    @property
+    def may_be_over(self) -> bool:
+        """Whether what it was handed since V8 last looked may have brought its memory over the limit."""
+        return self._fed > LOOK_BYTES and self._used + self._fed > self._memory_limit
 
     def collect(self) -> None:
         """Have all garbage collected soon, which is when V8 finds out that memory is over its limit."""
@@ -187,13 +202,13 @@ class Isolate:
 
     def close(self) -> None:
         """Give the isolate back. Never call it while a task runs that cannot be stopped: it would wait."""
-        memory = 0
         if self._isolate:
-            memory = self.memory()
             self._engine.rejections.forget(self._isolate)
         self._engine.reactor.close_port(self._port)
         self._engine.reactor.close_port(self._notices)
-        if memory < LARGE_HEAP or not self._engine.aside.do(self._free_context):
+        # What it holds now cannot be known from here; who had to be stopped may have made much of it.
+        large = self._terminated or self.exceeded_memory or self._used + self._fed >= LARGE_HEAP
+        if not large or not self._engine.aside.do(self._free_context):
             self._free_context()
 
     # ---------------------------------------------------------------- inside
@@ -245,6 +260,9 @@ class Isolate:
     def _noticed(self, address: Address) -> None:
         self._free(address)
         self.on_notify()
+
+    def _collected(self, used: int) -> None:
+        self._used, self._fed = used, 0
 
     def _breached(self) -> None:
         self.exceeded_memory = True

@@ -42,9 +42,6 @@ RESULT_BYTES_A_TURN: Final = 16 << 20
 """Results of ops that one turn hands over, in bytes. That of a fetch alone may be nearly as large; several at
 once would put an isolate over its memory through no fault of its script's."""
 
-LOOK_BYTES: Final = 1 << 20
-"""Bytes handed over after which memory is looked at: V8 itself does that only at its next full collection."""
-
 TIMERS_MOST: Final = 1000
 """Timers that may wait; the prelude refuses more, and who has more got around it."""
 
@@ -180,8 +177,6 @@ class Script:
         self._looks_in_vain = 0
         self._terminated: Outcome | None = None
         self._batch = 1
-        self._handed_over = 0
-        """Bytes since memory was last looked at."""
         self._isolate = isolate
         isolate.on_notify = self._noticed
         self._cpu = self._isolate.clock.nanoseconds()
@@ -254,7 +249,6 @@ class Script:
                 self.pending[number] = _Pending(self.turn_started, wall)
         self._started = max((number for number, _ in events), default=0)  # a broadcast has none
         payload = _payload(due, events)
-        self._handed_over += len(payload)
         self._isolate.feed(payload, self._turn_done)
         return self._started
 
@@ -317,10 +311,8 @@ class Script:
             except MalformedFrame as error:
                 self._broken(str(error))
                 return
-        if self._handed_over > LOOK_BYTES:
-            self._handed_over = 0
-            if self._isolate.memory() > self._memory_limit:
-                self._isolate.collect()
+        if self._isolate.may_be_over:
+            self._isolate.collect()
         self._deliver(outbox, cpu_ns)
         for text in self._isolate.take_unhandled():
             self._listener.on_unhandled(self, text)
@@ -370,10 +362,6 @@ class Script:
             self._listener.on_ready(self)
 
     # ---------------------------------------------------------------- limits
-
-    @property
-    def _memory_limit(self) -> int:
-        return self.deploy.limits.memory_mebibytes << 20
 
     def _turn_limit_ns(self) -> int:
         limit = self.deploy.limits.cpu_milliseconds * 1_000_000

@@ -27,7 +27,7 @@ for (let i = 0; i < 24; i++) { s += s; t += t; }
 s === t;
 s < t;
 
-//? a large text spread: exception | exceededMemory | exceededCpu
+//? a large text spread: ok | exception | exceededMemory | exceededCpu
 let s = "abcdefgh";
 for (let i = 0; i < 22; i++) s += s;
 [...s];
