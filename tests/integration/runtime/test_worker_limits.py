@@ -65,6 +65,18 @@ async def test_a_recycled_script_is_gone_until_it_is_deployed_again(worker: Work
     await worker.wait_ops(1)
 
 
+async def test_a_worker_outlives_isolates_that_collect_while_they_are_thrown_away(
+    worker: WorkerUnderTest,
+) -> None:
+    """V8 goes on collecting young garbage on an isolate's thread when its task has been ended."""
+    sorting = "for (;;) Array.from({ length: 1e5 }, (_, i) => [-i]).toSorted();"
+    for revision in range(1, 16):
+        await worker.deploy(f"on('messageCreate', () => {{ {sorting} }});", revision=revision)
+        worker.event()
+        await worker.wait(lambda count=revision: len(worker.of(Kind.RECYCLED)) == count)
+    assert worker.gone is None
+
+
 async def test_loading_may_take_longer_than_a_turn_but_not_for_ever(worker: WorkerUnderTest) -> None:
     await worker.deploy(
         "const end = Date.now() + 60; while (Date.now() < end);", limits=Limits(cpu_milliseconds=20)
