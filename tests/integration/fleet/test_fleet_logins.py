@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flora_dev.processes import Component
+from flora_dev.processes import MODULES, Component
 from flora_simulator import SimulatorSettings
 from flora_simulator.world_spec import DEV_GUILD, DEV_USER
 from tests.integration.api.empty_cluster import empty_cluster
@@ -46,7 +46,9 @@ async def api(
     empty_url: str,  # noqa: F811
     redis_server: RedisServer,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Component]:
+    monkeypatch.setitem(MODULES, "api", "flora_api.main")  # a cluster's, not the one of `flora dev`
     assert gateway.gateway is not None
     cluster = empty_cluster(tmp_path)
     started = await Component.start(

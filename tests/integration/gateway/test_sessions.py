@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -132,8 +133,9 @@ async def test_that_redis_is_gone_is_said_once_and_that_it_is_back_too(
     for sequence in range(5):
         await store.save(0, Session("abc", "wss://gateway.example/", sequence, 2))
     server.start()
-    await store.save(0, SESSION)
-    assert await store.load(0) == SESSION
+    async with asyncio.timeout(20):  # a try that a slow machine gives up is followed by others
+        while await store.load(0) != SESSION:
+            await store.save(0, SESSION)
     said = capsys.readouterr().out
     assert said.count("sessions_without_redis") == 1
     assert said.count("sessions_in_redis_again") == 1
