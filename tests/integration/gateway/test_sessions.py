@@ -128,16 +128,18 @@ async def test_that_redis_is_gone_is_said_once_and_that_it_is_back_too(
     server = RedisServer(tmp_path)
     server.start()
     store = RedisSessionStore(server.url, application="1")
-    await store.save(0, SESSION)
-    server.kill()
-    for sequence in range(5):
-        await store.save(0, Session("abc", "wss://gateway.example/", sequence, 2))
-    server.start()
-    async with asyncio.timeout(20):  # a try that a slow machine gives up is followed by others
-        while await store.load(0) != SESSION:
-            await store.save(0, SESSION)
+    try:
+        await store.save(0, SESSION)
+        server.kill()
+        for sequence in range(5):
+            await store.save(0, Session("abc", "wss://gateway.example/", sequence, 2))
+        server.start()
+        async with asyncio.timeout(20):  # a try that a slow machine gives up is followed by others
+            while await store.load(0) != SESSION:
+                await store.save(0, SESSION)
+    finally:
+        await store.close()
+        server.kill()
     said = capsys.readouterr().out
     assert said.count("sessions_without_redis") == 1
     assert said.count("sessions_in_redis_again") == 1
-    await store.close()
-    server.kill()
