@@ -9,11 +9,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from flora_cli.access import Job, Kept, KeyPage, Line, LogQuery, Put, Ran, Store
 from flora_cli.client import Api, segment
 from flora_cli.config import Target
 from flora_cli.errors import NotThere, Unavailable
 from flora_cli.options import one_guild
+from flora_cli.shapes import Job, Kept, KeyPage, Line, LogQuery, Put, Ran, Store
 from flora_core.errors import InvalidInput
 from flora_core.wire import UNREADABLE
 
@@ -51,7 +51,7 @@ class _Maybe(Struct, frozen=True):
 
 
 class ApiGuild:
-    """One guild of it; a ``GuildAccess``, and what only an API does."""
+    """One guild of it. Methods raise what ``flora_cli.errors`` lists, or InvalidInput for a wrong call."""
 
     def __init__(self, api: Api, guild: str) -> None:
         self.api = api
@@ -81,10 +81,12 @@ class ApiGuild:
         self.api.call("PUT", self._key(store, put.key), object, body=body)
 
     def delete(self, store: str, key: str) -> bool:
+        """Whether there was something to delete."""
         answer = self.api.call("DELETE", self._key(store, key), dict[str, Any])
         return bool(answer.get("deleted"))
 
     def clear(self, store: str, *, prefix: str = "") -> int:
+        """Delete all keys that begin so; how many there were."""
         if not prefix:
             return self._clear_whole(store)
         removed = 0
@@ -108,13 +110,15 @@ class ApiGuild:
         return self.api.call("POST", f"{self._store(store)}/bulk", Bulk, body=body)
 
     def logs(self, query: LogQuery) -> Iterator[Line]:
+        """The newest lines asked for, oldest first."""
         if query.limit == 0:
             return iter(())
         asked = msgspec.structs.asdict(query)
         return iter(self.api.get(f"/logs/{self._at}", list[Line], **asked))
 
     def follow(self, query: LogQuery, *, on_break: Callable[[str], None]) -> Iterator[Line]:
-        """First what is there, for its ids: a log that is quiet at first has a place to go on from, too."""
+        """The same and those to come, for ever and over breaks, of which ``on_break`` is told."""
+        # First what is there, for its ids: a log that is quiet at first has a place to go on from, too.
         lines = list(self.logs(msgspec.structs.replace(query, limit=max(query.limit, 1))))
         if query.limit:
             yield from lines
@@ -130,6 +134,7 @@ class ApiGuild:
         return self.api.get(f"/crons/{self._at}", list[Job])
 
     def run_job(self, name: str) -> Ran:
+        """Run a job now and wait for its end."""
         return self.api.call("POST", f"/crons/{self._at}/run", Ran, body={"name": name})
 
     def _store(self, store: str) -> str:

@@ -18,7 +18,7 @@ from flora_core.errors import FloraError
 from flora_core.running import NothingRuns
 
 if TYPE_CHECKING:
-    from flora_cli.access import GuildAccess
+    from flora_cli.api_access import ApiGuild
     from flora_cli.client import Api
     from flora_cli.project_file import Environment
 
@@ -59,7 +59,7 @@ def jobs(ctx: typer.Context, incomplete: str) -> Offers:
     return _asked(ctx, incomplete, lambda access: [(one.name, one.expression) for one in access.jobs()])
 
 
-def _asked(ctx: typer.Context, incomplete: str, ask: Callable[[GuildAccess], Offers]) -> Offers:
+def _asked(ctx: typer.Context, incomplete: str, ask: Callable[[ApiGuild], Offers]) -> Offers:
     params = dict(ctx.params)
 
     def answer() -> Offers:
@@ -70,19 +70,16 @@ def _asked(ctx: typer.Context, incomplete: str, ask: Callable[[GuildAccess], Off
 
 
 @contextmanager
-def _reach(params: Mapping[str, Any]) -> Generator[GuildAccess]:
+def _reach(params: Mapping[str, Any]) -> Generator[ApiGuild]:
     """As ``access.reach``, where that needs no question."""
-    from flora_cli import config  # noqa: PLC0415  with the rest: nothing of it is needed to run a command
-
-    project, guild = params.get("project"), params.get("guild")
+    # Here, because nothing of it is needed to run a command.
+    from flora_cli.access import Asked, target_of  # noqa: PLC0415
     from flora_cli.api_access import ApiGuild  # noqa: PLC0415
     from flora_cli.client import Api  # noqa: PLC0415
-    from flora_cli.dev_target import dev_target  # noqa: PLC0415
 
-    if project:
-        target = dev_target(Path(project), sleep=_give_up)
-    else:
-        target = config.resolve(api=params.get("api"), env=params.get("env"))
+    project, guild = params.get("project"), params.get("guild")
+    asked = Asked(guild, params.get("env"), params.get("api"), Path(project) if project else None)
+    target = target_of(asked, sleep=_give_up)
     if target is None:
         raise NothingRuns
     with Api(target, sleep=_give_up) as api:

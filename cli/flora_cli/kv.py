@@ -10,13 +10,14 @@ import msgspec
 import typer
 
 from flora_cli import completion, kv_backups, show
-from flora_cli.access import Asked, GuildAccess, Put, reach
-from flora_cli.api_access import BULK
+from flora_cli.access import Asked, reach
+from flora_cli.api_access import BULK, ApiGuild
 from flora_cli.errors import NotThere
 from flora_cli.kv_backups import at_api
 from flora_cli.moments import parse_seconds
 from flora_cli.options import ApiUrl, AsJson, Env, Guild, ProjectFolder, Yes, can_ask, confirm
 from flora_cli.output import note, print_json, standard_input
+from flora_cli.shapes import Put
 from flora_core.errors import InvalidInput
 from flora_core.wire import UNREADABLE
 
@@ -243,7 +244,7 @@ class _Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delete: list[str] = []
 
 
-def _must_exist(access: GuildAccess, store: str) -> Any:
+def _must_exist(access: ApiGuild, store: str) -> Any:
     """The store, if it holds something; else raises NotThere."""
     known = {found.store_name: found for found in access.stores()}
     if store not in known:

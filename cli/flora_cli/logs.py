@@ -9,10 +9,11 @@ import typer
 from rich.console import Console
 
 from flora_cli import show
-from flora_cli.access import Asked, Line, LogQuery, reach
+from flora_cli.access import Asked, reach
 from flora_cli.moments import parse_moment
 from flora_cli.options import ApiUrl, AsJson, Env, Guild, ProjectFolder
 from flora_cli.output import note, print_json
+from flora_cli.shapes import Line, LogQuery
 from flora_core.errors import InvalidInput
 from flora_core.wire.control import LogLine, Outcome
 

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from flora_cli.access import Put
 from flora_cli.api_access import ApiGuild
 from flora_cli.client import Api, Broken
 from flora_cli.config import Target
 from flora_cli.errors import NotAllowed, NotLoggedIn, NotThere, Refused, Unavailable
+from flora_cli.shapes import Put
 from flora_core.errors import FloraError, InvalidInput
 from tests.integration.cli.played_api import CUT, GUILD, TOKEN, Fault, PlayedApi, Stream, event, refusal
 
