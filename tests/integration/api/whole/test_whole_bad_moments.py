@@ -298,6 +298,7 @@ def following(whole: WholeApi, url: str, folder: Path) -> Iterator[Callable[[], 
         finally:
             process.kill()
             process.wait()
+            eventually(lambda: followers() <= before)  # a proxy between lets go of it later than the process
 
 
 def followers() -> float:
