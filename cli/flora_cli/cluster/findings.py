@@ -24,10 +24,6 @@ OPTIONAL: Final = {
 GUILDS_SHOWN: Final = 20
 RESTARTS_MANY: Final = 5
 
-_STARTING: Final = "is being started"
-_RUNNING: Final = "running and not ready"
-_LEAVING: Final = "is on its way out"
-
 
 class Finding(Struct, frozen=True, omit_defaults=True):
     """One thing that was looked at."""
@@ -105,16 +101,17 @@ def _components(facts: Facts) -> Iterator[Finding]:
 def _workload(workload: Workload, pods: list[Pod]) -> Finding:
     name, status, wanted = workload.metadata.name, workload.status, workload.spec.replicas
     reasons = [reason for pod in pods if _is_of(pod, workload) for reason in _reasons(pod)]
+    texts = [reason.text for reason in reasons]
     if wanted == 0:
         return Finding(
             "warning", name, "is scaled to nothing", f"kubectl scale --replicas=1, in {_at(workload)}"
         )
     if status.ready_replicas < wanted:
         text = f"{status.ready_replicas} of {wanted} pods are ready"
-        return Finding("problem", name, "; ".join([text, *reasons[:3]]), _advice(workload, " ".join(reasons)))
+        return Finding("problem", name, "; ".join([text, *texts[:3]]), _advice(workload, " ".join(texts)))
     if status.observed_generation < workload.metadata.generation or status.updated_replicas < wanted:
         text = "is being replaced by a newer version of itself"
-        stuck = [reason for reason in reasons if not reason.endswith((_STARTING, _RUNNING, _LEAVING))]
+        stuck = [reason.text for reason in reasons if not reason.passes]
         if stuck:
             return Finding("problem", name, "; ".join([text, *stuck[:3]]), _advice(workload, " ".join(stuck)))
         return Finding("warning", name, text, "look again in a minute")
@@ -130,20 +127,27 @@ def _is_of(pod: Pod, workload: Workload) -> bool:
     return same and theirs.namespace == ours.namespace
 
 
-def _reasons(pod: Pod) -> Iterator[str]:
+class _Reason(NamedTuple):
     """Why a pod is not ready."""
+
+    text: str
+    passes: bool = False
+    """Whether it is like that in every replacement, for a moment."""
+
+
+def _reasons(pod: Pod) -> Iterator[_Reason]:
     name, status = pod.metadata.name, pod.status
     if pod.metadata.deletion_timestamp:
-        yield f"{name}: {_LEAVING}"
+        yield _Reason(f"{name}: is on its way out", passes=True)
         return
     if status.phase == "Pending" and not status.container_statuses:
         unscheduled = [
             one for one in status.conditions if one.type == "PodScheduled" and one.status != "True"
         ]
         for condition in unscheduled:
-            yield f"{name}: {condition.reason}: {_line(condition.message)}"
+            yield _Reason(f"{name}: {condition.reason}: {_line(condition.message)}")
         if not status.conditions:
-            yield f"{name}: waits for a node"
+            yield _Reason(f"{name}: waits for a node")
     for container in status.container_statuses:
         if container.ready:
             continue
@@ -153,11 +157,12 @@ def _reasons(pod: Pod) -> Iterator[str]:
         )
         last = f", last ended with {ended.exit_code} {ended.reason}".rstrip() if ended else ""
         if waiting is not None and waiting.reason not in ("ContainerCreating", "PodInitializing", ""):
-            yield f"{name}: {waiting.reason}{last}{_behind(waiting.message)}"
+            yield _Reason(f"{name}: {waiting.reason}{last}{_behind(waiting.message)}")
         elif container.restart_count >= RESTARTS_MANY:
-            yield f"{name}: restarted {container.restart_count} times{last}"
+            yield _Reason(f"{name}: restarted {container.restart_count} times{last}")
         else:
-            yield f"{name}: {_RUNNING if waiting is None else _STARTING}"
+            text = "running and not ready" if waiting is None else "is being started"
+            yield _Reason(f"{name}: {text}", passes=True)
 
 
 _SECRETS: Final = {
