@@ -27,7 +27,7 @@ from flora_cli import keys
 from flora_cli.errors import CliError
 from flora_cli.project_file import CONFIG, Environment, read_project_file
 from flora_core.errors import InvalidInput
-from flora_core.files import CannotRead, read_kept
+from flora_core.files import CannotRead, read_kept, write_whole
 
 HERE: Final = "dev"
 """In place of an address: the ``flora dev`` on this machine."""
@@ -39,9 +39,6 @@ GUILD: Final = "FLORA_GUILD"
 ENVIRONMENT: Final = "FLORA_ENV"
 PLAIN_HTTP: Final = "FLORA_PLAIN_HTTP"
 """Set to 1, a token may travel without TLS to other machines: within a cluster, say."""
-
-_PRIVATE_FOLDER: Final = 0o700
-_PRIVATE_FILE: Final = 0o600
 
 
 class Login(Struct, frozen=True, omit_defaults=True):
@@ -220,16 +217,8 @@ def _is_here(host: str) -> bool:
 
 
 def _write_user(user: UserConfig) -> None:
-    """By renaming, and never readable by others in between."""
     file = user_file()
-    temporary = file.with_suffix(f".{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(msgspec.json.format(msgspec.json.encode(user)))
-        temporary.replace(file)
+        write_whole(file, msgspec.json.format(msgspec.json.encode(user)), private=True)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise CliError(f"{file}: cannot be written: {error.strerror or error}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -12,6 +12,9 @@ from flora_core.errors import FloraError
 from flora_core.wire import UNREADABLE
 
 T = TypeVar("T")
+
+PRIVATE_FOLDER: Final = 0o700
+PRIVATE_FILE: Final = 0o600
 
 
 class CannotRead(FloraError):
@@ -28,15 +31,20 @@ def read_kept(path: Path, into: type[T]) -> T | None:
         raise CannotRead(f"{path}: {error}") from None
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write by renaming, so that a crash leaves the old file or the new one; raises OSError.
 
-    The folder is made when it is missing. Blocks.
+    The folder is made when it is missing. Nobody else may read what is ``private``, at no time. Blocks.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER if private else 0o777)
     temporary = path.with_suffix(f".{os.getpid()}")
     try:
-        temporary.write_bytes(data)
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE if private else 0o666
+        )
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(data)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)

@@ -10,16 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from flora_core.errors import FloraError, InvalidInput
-from flora_core.files import CannotRead, read_kept
-
-PRIVATE_FOLDER: Final = 0o700
-PRIVATE_FILE: Final = 0o600
+from flora_core.files import PRIVATE_FOLDER, CannotRead, read_kept, write_whole
 
 
 class NothingRuns(FloraError):
@@ -55,14 +51,10 @@ def state_folder() -> Path:
 def register(running: Running, *, within: Path | None = None) -> Path:
     """Say that ``running`` does, or what has changed; the file, to be removed at its end. Raises OSError."""
     folder = within or state_folder()
-    folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+    file = folder / f"{running.pid}.json"
+    write_whole(file, msgspec.json.encode(running), private=True)
     folder.chmod(PRIVATE_FOLDER)
-    file, temporary = folder / f"{running.pid}.json", folder / f"{running.pid}.new"
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(msgspec.json.encode(running))
-    return temporary.replace(file)
+    return file
 
 
 def all_running(*, within: Path | None = None) -> list[Running]:

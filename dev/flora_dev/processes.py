@@ -96,7 +96,7 @@ class Component:
     async def ended(self) -> None:
         """Return never; raises ComponentFailed when the process ends by itself."""
         status = await self.stopped()
-        raise ComponentFailed(f"{self.name} ended with status {status}: {self._last_words()}")
+        raise ComponentFailed(f"{self.name} ended with status {status}: {last_words(self._log)}")
 
     async def stopped(self) -> int:
         """Its exit status, once it has ended."""
@@ -120,13 +120,14 @@ class Component:
         line = await self._process.stdout.readline()
         if not line:
             await self._process.wait()
-            raise ComponentFailed(f"{self.name} did not start: {self._last_words()}")
+            raise ComponentFailed(f"{self.name} did not start: {last_words(self._log)}")
         return msgspec.json.decode(line, type=_Listening)
 
-    def _last_words(self) -> str:
-        """The end of its log, where the reason stands."""
-        lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
-        return lines[-1][:500] if lines else f"it said nothing; see {self._log}"
+
+def last_words(log: Path) -> str:
+    """The end of a process's log, where the reason stands."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:500] if lines else f"it said nothing; see {log}"
 
 
 class _Listening(msgspec.Struct):

@@ -27,6 +27,7 @@ from flora_api.parts import Common
 from flora_api.principal import ActorType, Principal
 from flora_api.settings import ApiSettings
 from flora_core.errors import FloraError, InvalidSettings
+from flora_core.files import write_whole
 from flora_core.ids import parse_guild_id
 from flora_core.process import outlive_no_parent
 from flora_core.settings import load
@@ -34,7 +35,6 @@ from flora_core.telemetry import logger, setup_logging
 from flora_core.token_review import IdentitySettings
 from flora_dev.local_api.postgres import open_postgres
 from flora_dev.local_api.redis import open_redis_server
-from flora_dev.local_api.servers import write_private
 from flora_dev.local_api.settings import LocalSettings
 from flora_dev.local_api.store import in_flora_dev
 
@@ -106,7 +106,7 @@ async def _serve(settings: ApiSettings, local: LocalSettings, accounts: Identity
 
 def _secret_keys(file: Path) -> str:
     if not file.exists():
-        write_private(file, f"dev:{base64.b64encode(os.urandom(32)).decode()}")
+        write_whole(file, b"dev:" + base64.b64encode(os.urandom(32)), private=True)
     return file.read_text()
 
 
@@ -124,7 +124,7 @@ async def _let_the_developer_in(common: Common, local: LocalSettings) -> None:
             if token.label == LABEL:
                 await tokens.revoke(actor, token.token_id)
         parts, _ = await tokens.create(actor, label=LABEL, days=TOKEN_DAYS, login=True)
-    write_private(file, str(parts))
+    write_whole(file, str(parts).encode(), private=True)
 
 
 async def _is_good(tokens: Tokens, parts: TokenParts) -> bool:

