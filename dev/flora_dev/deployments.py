@@ -26,15 +26,13 @@ from msgspec import Struct
 from flora_core.errors import BundleFailed, FloraError, InvalidBundle, InvalidInput, InvalidProject
 from flora_core.files import CannotRead, read_kept, write_whole
 from flora_core.ids import GuildId
-from flora_core.manifest import API_VERSION, DEV_MANAGER, GROUP, KIND
+from flora_core.manifest import API_MANAGER, API_VERSION, DEV_MANAGER, KIND, REVISION
 from flora_core.toolchain import Bundle, Project, Toolchain, content_address
 from flora_core.wire.control import DEFAULT_LIMITS, Limits
 from flora_dev.controller import POD, Condition, GuildStatus, LocalController
 from flora_dev.deployment_wire import All, Is, News, Was
 from flora_dev.sources import Wanted
 
-REVISION: Final = f"{GROUP}/revision"
-API_MANAGER: Final = "flora-api"
 NEWS_KEPT: Final = 1000
 """That a follower may be behind; one that is further behind begins anew."""
 

@@ -42,11 +42,10 @@ from flora_api.deployments.store import (
 )
 from flora_core.errors import InvalidSettings
 from flora_core.ids import GuildId
-from flora_core.manifest import GROUP, VERSION
+from flora_core.manifest import API_MANAGER, GROUP, VERSION
 from flora_core.streams import Backoff
 from flora_core.telemetry import logger
 
-MANAGER: Final = "flora-api"
 PLURAL: Final = "guilddeployments"
 REQUEST_SECONDS: Final = 15.0
 WATCH_SECONDS: Final = 300
@@ -165,7 +164,7 @@ class KubeDeployments:
                 PLURAL,
                 name_of(guild),
                 body,
-                field_manager=MANAGER,
+                field_manager=API_MANAGER,
                 field_validation="Strict",
                 force=force,
                 _content_type=APPLY,

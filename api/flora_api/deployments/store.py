@@ -19,10 +19,7 @@ from msgspec import Struct
 from flora_api.deployments.revisions import source_digest
 from flora_core.errors import FloraError
 from flora_core.ids import GuildId, Sha256
-from flora_core.manifest import API_VERSION, GROUP, KIND, SecretSpec
-
-REVISION: Final = f"{GROUP}/revision"
-"""The annotation that names the revision of the API which an object is of."""
+from flora_core.manifest import API_VERSION, GROUP, KIND, REVISION, SecretSpec
 
 STARTER: Final = f"{GROUP}/starter"
 """The label of those that the operator made for guilds without a script."""
