@@ -10,8 +10,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from flora_cli import show
-from flora_core.wire.guilds import KeptLine
 from flora_dev.asks import JobRun, KvPage
+from flora_dev.logbook import KeptLine
 
 
 def job(run: JobRun) -> list[RenderableType]:

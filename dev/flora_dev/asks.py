@@ -15,9 +15,9 @@ import msgspec
 from flora_core.errors import InvalidInput
 from flora_core.ids import GuildId
 from flora_core.wire.control import Outcome
-from flora_core.wire.guilds import CronRan, KeptLine
+from flora_core.wire.guilds import CronRan
 from flora_dev.controller import GuildStatus
-from flora_dev.logbook import LogBook, LogQuery
+from flora_dev.logbook import KeptLine, LogBook, LogQuery
 from flora_dev.pod_client import PodClient
 from flora_dev.sources import NOBODY
 from flora_dev.talk import LINGER_SECONDS, collect, position_now

@@ -17,10 +17,16 @@ from msgspec import Struct
 
 from flora_core.ids import GuildId
 from flora_core.wire.control import LogLine
-from flora_core.wire.guilds import KeptLine
+from flora_core.wire.ndjson import KIND
 
 LINES_KEPT: Final = 1000
 """Of each guild; older ones are forgotten."""
+
+
+class KeptLine(LogLine, frozen=True, omit_defaults=True, tag_field=KIND, tag="log"):
+    """A log line that is kept, and its place: ids grow, over restarts too."""
+
+    id: int = 0
 
 
 class LogQuery(Struct, frozen=True):

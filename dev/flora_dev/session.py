@@ -165,6 +165,7 @@ class DevSession:
             del self._known[guild]
         await asyncio.gather(*(self._deploy(entry) for entry in wanted))
         await self.deployments.go_on()
+        await self._stop_checking()
         self._checking = asyncio.create_task(self._check_all([e.guild for e in wanted if e.read is not None]))
 
     async def finish_checks(self) -> None:
@@ -261,9 +262,7 @@ class DevSession:
 
     async def _stop_checking(self) -> None:
         if self._checking is not None:
-            self._checking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._checking
+            await _end(self._checking)
 
     async def _start_components(self, stack: contextlib.AsyncExitStack) -> None:
         tokens = self._tokens

@@ -20,10 +20,10 @@ from flora_cli import show
 from flora_core.ids import GuildId, PodName
 from flora_core.toolchain import Diagnostic, render_all
 from flora_core.wire.control import LogLine, ScriptError
-from flora_core.wire.guilds import KeptLine
 from flora_dev import answers_view
 from flora_dev.asks import JobRun, KvPage
 from flora_dev.controller import POD, Condition, GuildStatus
+from flora_dev.logbook import KeptLine
 from flora_dev.talk import Exchange
 from flora_simulator.wire import Action
 

@@ -10,9 +10,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from flora_core.wire.control import LogLine, Outcome
+from flora_core.wire.control import Outcome
 from flora_core.wire.gateway import OpError
-from flora_core.wire.ndjson import KIND
 
 UNKNOWN_GUILD: Final = "UNKNOWN_GUILD"
 UNKNOWN_CRON: Final = "UNKNOWN_CRON"
@@ -128,9 +127,3 @@ class UsageRow(Struct, frozen=True):
     quarantine_reason: str
     suspended_until: float
     """Until when Discord is not asked for it any more; Unix seconds, 0 for not suspended."""
-
-
-class KeptLine(LogLine, frozen=True, omit_defaults=True, tag_field=KIND, tag="log"):
-    """A log line that is kept, and its place: ids grow, over restarts too."""
-
-    id: int = 0

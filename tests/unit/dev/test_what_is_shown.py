@@ -11,9 +11,10 @@ import pytest
 from flora_core.ids import GuildId, PodName
 from flora_core.toolchain import Diagnostic
 from flora_core.wire.control import Loaded, LogLine, Outcome, ScriptError
-from flora_core.wire.guilds import CronRan, KeptLine
+from flora_core.wire.guilds import CronRan
 from flora_dev.asks import JobRun, KvPage
 from flora_dev.controller import Condition, GuildStatus
+from flora_dev.logbook import KeptLine
 from flora_dev.talk import Exchange
 from flora_dev.view import View
 from flora_simulator.wire import Action
