@@ -11,30 +11,31 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, TypeVar
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 from structlog.typing import EventDict
 
 LogFormat = Literal["auto", "json", "console"]
+M = TypeVar("M", Counter, Gauge, Histogram)
 Health = Callable[[], str | None]
 """None when all is well, else what is not, in a few words."""
 
 
-class Series(dict[Any, Counter]):
-    """The series of a labelled counter by their label values: ``Series(events)["READY"].inc()``.
+class Series(dict[Any, M]):
+    """The series of a labelled metric by their label values: ``Series(events)["READY"].inc()``.
 
-    For counters on the way of every event: ``labels`` takes four times as long as counting does.
+    For what is measured of every event: ``labels`` takes four times as long as counting does.
     """
 
-    def __init__(self, counter: Counter) -> None:
+    def __init__(self, metric: M) -> None:
         super().__init__()
-        self._counter = counter
+        self._metric = metric
 
-    def __missing__(self, labels: str | tuple[str | int, ...]) -> Counter:
+    def __missing__(self, labels: str | tuple[str | int, ...]) -> M:
         values = labels if isinstance(labels, tuple) else (labels,)
-        series = self[labels] = self._counter.labels(*values)
+        series = self[labels] = self._metric.labels(*values)
         return series
 
 

@@ -32,6 +32,16 @@ class Observed:
     def get(self, guild: GuildId) -> Deployment | None:
         return self._deployments.get(guild)
 
+    def is_deployed(self, guild: GuildId) -> bool:
+        """Whether the guild has an object that stays; before all are known, any may have one."""
+        found = self._deployments.get(guild)
+        return not found.leaving if found is not None else not self.synced.is_set()
+
+    def created(self, guild: GuildId) -> str:
+        """When its object was made; empty when that is not known."""
+        found = self._deployments.get(guild)
+        return found.created if found is not None else ""
+
     def all(self) -> Iterable[Deployment]:
         return self._deployments.values()
 

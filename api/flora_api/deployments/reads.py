@@ -49,8 +49,7 @@ class Reads:
     async def deployment(self, guild: GuildId) -> bytes:
         """The last successful revision, with its sources."""
         good = await self._good.ask(guild)
-        found = self._observed.get(guild)
-        if good is None or (self._observed.synced.is_set() and (found is None or found.leaving)):
+        if good is None or not self._observed.is_deployed(guild):
             raise nothing_deployed(guild)
         files = self._files.get(good.id)
         if files is None:
@@ -62,7 +61,7 @@ class Reads:
             guild.encode(),
             msgspec.json.encode(good.entry),
             str(good.id).encode(),
-            (found.created if found is not None and found.created else at).encode(),
+            (self._observed.created(guild) or at).encode(),
             at.encode(),
             files,
         )

@@ -91,9 +91,8 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
         """The last successful revision, with its sources."""
         if not include_bundle:
             return _sent(await deployments.reads.deployment(access.guild))
-        found = deployments.observed.get(access.guild)
         revision = await history.last_good(access.guild)
-        if revision is None or (deployments.observed.synced.is_set() and (found is None or found.leaving)):
+        if revision is None or not deployments.observed.is_deployed(access.guild):
             raise nothing_deployed(access.guild)
         shown = await _whole(deployments, revision, bundle=True)
         created = models.shown_time(revision.created)
@@ -102,7 +101,7 @@ def router(deployments: Deployments, builds: BuildOf | None = None) -> APIRouter
                 guild_id=access.guild,
                 entry=revision.entry,
                 revision_id=str(revision.id),
-                created_at=found.created if found is not None and found.created else created,
+                created_at=deployments.observed.created(access.guild) or created,
                 updated_at=created,
                 files=shown.files,
                 source_map=shown.source_map,

@@ -63,20 +63,10 @@ _seconds = Histogram(
 _open: Final[set[str]] = set()
 Gauge("flora_api_requests_open", "Requests, and streams, that go on").set_function(lambda: len(_open))
 _answered: Final = Series(_requests)
+_seconds_of: Final = Series(_seconds)
 _request_id: Final = ContextVar(f"{STRUCTLOG_KEY_PREFIX}request_id", default="")
 """In every log line of the request: structlog looks for variables that are named so."""
 _log = logger(__name__)
-
-
-class _SecondsOf(dict[str, Histogram]):
-    """The series of a route: ``labels`` takes longer than observing does."""
-
-    def __missing__(self, route: str) -> Histogram:
-        series = self[route] = _seconds.labels(route)
-        return series
-
-
-_seconds_of: Final = _SecondsOf()
 
 
 @dataclass(frozen=True, slots=True)

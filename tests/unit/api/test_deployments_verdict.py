@@ -210,3 +210,16 @@ def test_what_is_gone_is_remembered_for_so_long_only() -> None:
     assert not observed.is_gone("0")
     assert observed.is_gone("1")
     assert len(observed) == 0
+
+
+def test_a_guild_is_deployed_while_its_object_stays_and_maybe_until_all_are_known() -> None:
+    observed = Observed()
+    assert observed.is_deployed(GUILD)
+    observed.take(Put(found(leaving=True, created="2026-01-02T00:00:00Z")))
+    assert not observed.is_deployed(GUILD)
+    assert observed.created(GUILD) == "2026-01-02T00:00:00Z"
+    observed.take(Put(found(uid="u2")))
+    assert observed.is_deployed(GUILD)
+    observed.take(Complete(frozenset()))
+    assert not observed.is_deployed(GUILD)
+    assert observed.created(GUILD) == ""
