@@ -18,15 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import asyncpg
 import msgspec
-import yaml
 from aiohttp import web
 
-from bench.flora import LOCALHOST, POD, Control
+from bench.flora import LOCALHOST, POD, Control, until_ready
 from bench.machine import cores, pinned
-from bench.processes import Child, ProcessFailed, python, running, start
+from bench.processes import Child, python, running, start
+from cluster.kubeconfig import Access, write
 from flora_api.auth.discord import User
 from flora_api.auth.people import remember
 from flora_api.auth.tokens import TokenParts, make_token
@@ -316,7 +315,7 @@ async def api(
         core=core,
         logs=folder,
         environment={
-            "KUBECONFIG": str(_kubeconfig(folder, url)),
+            "KUBECONFIG": str(write(folder / "kubeconfig", Access(server=url, token="t"))),
             "API_HOST": LOCALHOST,
             "API_PORT": "0",
             "API_INTERNAL_PORT": "0",
@@ -335,30 +334,5 @@ async def api(
         },
     )
     async with running(child):
-        await _until_ready(child)
+        await until_ready(child, child.internal, seconds=READY_SECONDS, pause=0.02)
         yield Api(child, time.monotonic() - began)
-
-
-def _kubeconfig(folder: Path, url: str) -> Path:
-    path = folder / "kubeconfig"
-    known = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "it", "cluster": {"server": url}}],
-        "users": [{"name": "us", "user": {"token": "t"}}],
-        "contexts": [{"name": "here", "context": {"cluster": "it", "user": "us"}}],
-        "current-context": "here",
-    }
-    path.write_text(yaml.safe_dump(known))
-    return path
-
-
-async def _until_ready(child: Child) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    async with aiohttp.ClientSession() as session:
-        while time.monotonic() < deadline:
-            async with session.get(f"{child.internal}/readyz") as response:
-                if response.status == 200:
-                    return
-            await asyncio.sleep(0.02)
-    raise ProcessFailed(f"the API was not ready within {READY_SECONDS:g} s; {child.last_words()}")

@@ -20,10 +20,9 @@ from bench.api_world import Neighbours, admit, api, neighbours, postgres, redis
 from bench.cluster_world import NAMESPACE, STATEFULSET, World, guild_of, world
 from bench.figure_bundle import twenty_files
 from bench.flora import LOCALHOST, POD, until_ready
-from bench.machine import median, percentile
 from bench.pod_alone import pod_alone
 from bench.processes import Child, ProcessFailed, python, running, start
-from bench.rows import Row
+from bench.rows import Row, latencies
 from flora_core.toolchain import Project
 
 DEPLOYS: Final = 30
@@ -74,13 +73,8 @@ async def deploy_figures(folder: Path) -> AsyncGenerator[Row]:
             if number >= 0:
                 runs.append(seconds)
     note = f"{len(project.files)} files, one of them new in each of {DEPLOYS} deploys, from the command on"
-    for name, value, bar in (
-        ("cluster-deploy-p50", median(runs), P50_BAR),
-        ("cluster-deploy-p95", percentile(runs, 0.95), P95_BAR),
-    ):
-        yield Row(
-            name=name, value=value, unit="s", target=f"<= {bar:g} s", ok=value <= bar, runs=runs, note=note
-        )
+    for row in latencies("cluster-deploy", runs, p50=P50_BAR, p95=P95_BAR, note=note):
+        yield row
 
 
 async def _operator(made: World, folder: Path, database: str, around: Neighbours) -> Child:

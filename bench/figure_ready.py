@@ -18,8 +18,7 @@ from typing import Any, Final
 import aiohttp
 
 from bench.cluster_world import World, document, guild_of, name_of, reached
-from bench.machine import median, percentile
-from bench.rows import Row, unmeasured
+from bench.rows import Row, latencies, unmeasured
 
 GUILDS: Final = 60
 NAMESPACE: Final = "flora"
@@ -39,13 +38,8 @@ async def ready_figures(_folder: Path) -> AsyncGenerator[Row]:
         return
     seconds = await _measure(Path(named))
     note = f"{GUILDS} guilds one after the other, none with sources that were seen before"
-    for name, value, bar in (
-        ("cluster-ready-p50", median(seconds), P50_BAR),
-        ("cluster-ready-p95", percentile(seconds, 0.95), P95_BAR),
-    ):
-        yield Row(
-            name=name, value=value, unit="s", target=f"<= {bar:g} s", ok=value <= bar, runs=seconds, note=note
-        )
+    for row in latencies("cluster-ready", seconds, p50=P50_BAR, p95=P95_BAR, note=note):
+        yield row
 
 
 async def _measure(kubeconfig: Path) -> list[float]:

@@ -247,16 +247,16 @@ class Flora:
             await asyncio.sleep(0.05)
 
 
-async def until_ready(child: Child, *, seconds: float = 20) -> None:
-    """Return when ``child`` answers /readyz with 200; raises ProcessFailed."""
+async def until_ready(child: Child, url: str = "", *, seconds: float = 20, pause: float = 0.05) -> None:
+    """Return when ``child`` answers /readyz, at ``url`` or its own, with 200; raises ProcessFailed."""
     deadline = time.monotonic() + seconds
     async with aiohttp.ClientSession() as session:
         while time.monotonic() < deadline:
             with contextlib.suppress(aiohttp.ClientError):
-                async with session.get(f"{child.url}/readyz") as response:
+                async with session.get(f"{url or child.url}/readyz") as response:
                     if response.status == 200:
                         return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
     raise ProcessFailed(f"{child.name} was not ready within {seconds:g} s; {child.last_words()}")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from bench.machine import median, percentile
 
 RESULTS: Final = Path(__file__).with_name("results.json")
 
@@ -30,6 +32,20 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """The single measurements behind ``value``; behind ``ratio`` where that is what the bar is about."""
     at: str = ""
     """When, in UTC; set by ``keep``."""
+
+
+def latencies(name: str, seconds: list[float], *, p50: float, p95: float, note: str) -> Iterator[Row]:
+    """The rows ``name-p50`` and ``name-p95`` of what took ``seconds``, and their bars."""
+    for part, value, bar in (("p50", median(seconds), p50), ("p95", percentile(seconds, 0.95), p95)):
+        yield Row(
+            name=f"{name}-{part}",
+            value=value,
+            unit="s",
+            target=f"<= {bar:g} s",
+            ok=value <= bar,
+            runs=seconds,
+            note=note,
+        )
 
 
 def unmeasured(name: str, *, why: str) -> Row:

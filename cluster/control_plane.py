@@ -131,9 +131,7 @@ def access(folder: Path, name: str, server: str) -> Access:
 
 def kubeconfig_for(folder: Path, name: str, server: str) -> Path:
     """A kubeconfig of whoever the certificate ``name`` says."""
-    path = folder / f"{name}.kubeconfig"
-    kubeconfig.write(path, access(folder, name, server))
-    return path
+    return kubeconfig.write(folder / f"{name}.kubeconfig", access(folder, name, server))
 
 
 def _etcd_flags(folder: Path, port: int) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from flora_core.errors import InvalidInput
+from flora_core.files import write_whole
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -35,8 +36,8 @@ class Access:
         return f"Access({self.server!r})"
 
 
-def write(path: Path, access: Access) -> None:
-    """As only its owner can read it."""
+def write(path: Path, access: Access) -> Path:
+    """``path``, as only its owner can read it."""
     cluster: dict[str, Any] = {"server": access.server}
     if access.authority is not None:
         cluster["certificate-authority-data"] = base64.b64encode(access.authority).decode()
@@ -54,8 +55,8 @@ def write(path: Path, access: Access) -> None:
         "contexts": [{"name": "flora", "context": {"cluster": "flora", "user": "flora"}}],
         "current-context": "flora",
     }
-    path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    write_whole(path, yaml.safe_dump(document, sort_keys=False).encode(), private=True)
+    return path
 
 
 def read(path: Path) -> Access:

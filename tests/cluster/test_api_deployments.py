@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import socket
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
-import yaml
 
+from cluster import kubeconfig
 from cluster.api import Api, Document
 from cluster.control_plane import Cluster
+from cluster.kubeconfig import Access
 from flora_api.deployments import kube, open_deployments
 from flora_api.deployments.kube import KubeDeployments, open_kube_deployments
 from flora_api.deployments.request import Sources
@@ -322,17 +322,5 @@ def _has_account(api: Api, namespace: str) -> bool:
 
 def written(folder: Any, server: str, *, authority: bytes = b"", token: str = "") -> Any:
     """A kubeconfig."""
-    cluster: dict[str, Any] = {"server": server}
-    if authority:
-        cluster["certificate-authority-data"] = base64.b64encode(authority).decode()
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": cluster}],
-        "users": [{"name": "u", "user": {"token": token} if token else {}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    path = folder / "kubeconfig"
-    path.write_text(yaml.safe_dump(document))
-    return path
+    access = Access(server=server, authority=authority or None, token=token or None)
+    return kubeconfig.write(folder / "kubeconfig", access)

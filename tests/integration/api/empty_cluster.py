@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import yaml
 from aiohttp import web
 
+from cluster.kubeconfig import Access, write
 from tests.integration.loopback import listening
 
 PATH = "/apis/flora.uwu.network/v1alpha1/namespaces/{namespace}/guilddeployments"
@@ -30,17 +30,4 @@ async def empty_cluster(folder: Path) -> AsyncIterator[Path]:
     app = web.Application()
     app.router.add_get(PATH, _answer)
     async with listening(app) as url:
-        path = folder / "kubeconfig"
-        path.write_text(
-            yaml.safe_dump(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "clusters": [{"name": "it", "cluster": {"server": url}}],
-                    "users": [{"name": "us", "user": {"token": "t"}}],
-                    "contexts": [{"name": "here", "context": {"cluster": "it", "user": "us"}}],
-                    "current-context": "here",
-                }
-            )
-        )
-        yield path
+        yield write(folder / "kubeconfig", Access(server=url, token="t"))

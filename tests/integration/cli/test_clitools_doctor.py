@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
-import yaml
 
+from cluster.kubeconfig import Access, write
 from flora_cli.cluster.facts import CRD, open_cluster
 from flora_core.errors import InvalidInput
 
@@ -126,18 +126,7 @@ def cluster() -> Iterator[PlayedCluster]:
 
 
 def kubeconfig(folder: Path, server: str, token: str = TOKEN) -> Path:
-    path = folder / "kubeconfig"
-    path.write_text(
-        yaml.safe_dump(
-            {
-                "current-context": "it",
-                "contexts": [{"name": "it", "context": {"cluster": "c", "user": "u"}}],
-                "clusters": [{"name": "c", "cluster": {"server": server}}],
-                "users": [{"name": "u", "user": {"token": token}}],
-            }
-        )
-    )
-    return path
+    return write(folder / "kubeconfig", Access(server=server, token=token))
 
 
 def doctor(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
