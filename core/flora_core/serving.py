@@ -1,8 +1,13 @@
-"""The server side of flora's long NDJSON streams, on aiohttp.web. ``streams`` is the other side."""
+"""The server side of flora's long bodies, on aiohttp.web: NDJSON streams, and uploads.
+
+``streams`` is the other side of the first.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Final, Protocol
 
 from aiohttp import web
 
@@ -11,6 +16,17 @@ from flora_core.ids import PodName, parse_pod_name
 from flora_core.streams import CONTENT_TYPE, read_lines
 from flora_core.wire.gateway import SILENCE_SECONDS
 from flora_core.wire.ndjson import LINE_LIMIT
+
+UPLOAD_SILENCE_SECONDS: Final = 30.0
+UPLOAD_PART_BYTES: Final = 1 << 20
+
+
+class Body(Protocol):
+    """What is sent up, as it comes."""
+
+    async def readany(self) -> bytes:
+        """Empty at the end."""
+        ...
 
 
 async def start_stream(request: web.Request) -> web.StreamResponse:
@@ -36,6 +52,20 @@ async def read_stream_body(
             yield batch
     except (TimeoutError, ConnectionError):
         return
+
+
+async def read_upload(body: Body) -> AsyncIterator[bytes]:
+    """A body in parts that are worth a write to disk; raises TimeoutError when it falls silent."""
+    ended = False
+    while not ended:
+        pieces, gathered = list[bytes](), 0
+        while gathered < UPLOAD_PART_BYTES and not ended:
+            async with asyncio.timeout(UPLOAD_SILENCE_SECONDS):
+                piece = await body.readany()
+            pieces.append(piece)
+            gathered += len(piece)
+            ended = not piece
+        yield b"".join(pieces)
 
 
 def pod_in_path(request: web.Request) -> PodName:

@@ -21,6 +21,7 @@ from flora_core.control.state import DesiredState
 from flora_core.errors import FloraError, InvalidInput
 from flora_core.identity import Identities, Role, require
 from flora_core.ids import PodName, Sha256, parse_sha256
+from flora_core.serving import read_upload
 from flora_core.telemetry import logger
 
 SHA256_HEADER: Final = "X-Flora-SHA256"
@@ -28,9 +29,6 @@ SHA256_HEADER: Final = "X-Flora-SHA256"
 
 EXPORT_LIMIT: Final = 1 << 30
 """Bytes of one export: twice what a guild may store, for what JSON adds to it."""
-
-SILENCE_SECONDS: Final = 30.0
-CHUNK_BYTES: Final = 1 << 20
 
 _log = logger(__name__)
 
@@ -83,19 +81,11 @@ class Spool:
     async def _write(self, part: Path, body: StreamReader, sha256: Sha256) -> int:
         size, hashed = 0, hashlib.sha256()
         with part.open("wb") as file:
-            ended = False
-            while not ended:
-                pieces, gathered = list[bytes](), 0
-                while gathered < CHUNK_BYTES and not ended:
-                    async with asyncio.timeout(SILENCE_SECONDS):
-                        piece = await body.readany()
-                    pieces.append(piece)
-                    gathered += len(piece)
-                    ended = not piece
-                size += gathered
+            async for data in read_upload(body):
+                size += len(data)
                 if size > self._limit:
                     raise BadExport(f"an export may have {self._limit} bytes", status=413)
-                await asyncio.to_thread(_add, file, b"".join(pieces), hashed.update)
+                await asyncio.to_thread(_add, file, data, hashed.update)
         if hashed.hexdigest() != sha256:
             raise BadExport(f"{size} bytes came that have another SHA-256", status=422)
         return size

@@ -24,11 +24,12 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
-from flora_core.control.handoffs import EXPORT_LIMIT, SILENCE_SECONDS
+from flora_core.control.handoffs import EXPORT_LIMIT
 from flora_core.errors import FloraError
 from flora_core.ids import GuildId, Sha256
+from flora_core.serving import Body, read_upload
 from flora_core.telemetry import logger
 from flora_core.window import SlidingWindow
 from flora_core.wire.export import ExportedEntry
@@ -54,19 +55,10 @@ ROOM_BYTES: Final = 256 << 20
 SETTLE_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 5.0
 WRITE_BYTES: Final = 1 << 20
-CHUNK_BYTES: Final = 1 << 20
 
 _NAME: Final = re.compile(r"([0-9]{1,16}-[0-9a-f]{8})\.([0-9]{1,12})\.([0-9a-f]{64})\.ndjson")
 
 _log = logger(__name__)
-
-
-class Body(Protocol):
-    """What is sent up, as it comes."""
-
-    async def readany(self) -> bytes:
-        """Empty at the end."""
-        ...
 
 
 class Busy(FloraError):
@@ -296,20 +288,12 @@ class Backups:
         path.parent.mkdir(parents=True, exist_ok=True)
         size = 0
         with path.open("wb") as file:
-            ended = False
-            while not ended:
-                pieces, gathered = list[bytes](), 0
-                while gathered < CHUNK_BYTES and not ended:
-                    async with asyncio.timeout(SILENCE_SECONDS):
-                        piece = await body.readany()
-                    pieces.append(piece)
-                    gathered += len(piece)
-                    ended = not piece
-                size += gathered
+            async for data in read_upload(body):
+                size += len(data)
                 if size > EXPORT_LIMIT:
                     raise TooLong(f"an export has at most {EXPORT_LIMIT >> 20} MiB")
-                self._check_room(gathered)
-                await asyncio.to_thread(file.write, b"".join(pieces))
+                self._check_room(len(data))
+                await asyncio.to_thread(file.write, data)
 
     # ---------------------------------------------------------------- rules
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from flora_core.control import handoffs
+from flora_core import serving
 from flora_core.control.handoffs import SHA256_HEADER, HandoffServer, Spool
 from flora_core.control.state import DesiredState, Handoff, Stage
 from flora_core.identity import Identity, Role, StaticIdentities
@@ -133,7 +133,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(exchange: Exchange) -> N
 async def test_an_upload_that_does_not_go_on_is_given_up(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handoffs, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(serving, "UPLOAD_SILENCE_SECONDS", 0.05)
 
     async def slow() -> AsyncIterator[bytes]:
         yield DATA[:1000]
