@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
-from flora_cli import main as cli
 from flora_cli.retries import pause_before
 from tests.integration.cli.played_api import TOKEN, PlayedApi
-
-FLORA = [sys.executable, "-m", "flora_cli.main"]
-
-
-@dataclass
-class Ended:
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        (line,) = self.out.splitlines()
-        return msgspec.json.decode(line)
-
-    @property
-    def lines(self) -> list[Any]:
-        return [msgspec.json.decode(line) for line in self.out.splitlines()]
-
+from tests.integration.flora_command import Ended, run_apart, run_here
 
 Command = Callable[..., Ended]
 
@@ -64,13 +37,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp
     monkeypatch.setattr("flora_cli.deploying.reconnect_after", lambda *_args, **_more: 0.01)
 
     def run(*arguments: str | Path, stdin: bytes = b"") -> Ended:
-        monkeypatch.setattr(sys, "argv", ["flora", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code = ended.value.code or 0
-        assert isinstance(code, int)
-        return Ended(code, *capfd.readouterr())
+        return run_here(monkeypatch, capfd, *arguments, stdin=stdin)
 
     return run
 
@@ -86,17 +53,8 @@ def known(bare: Command, api: PlayedApi, monkeypatch: pytest.MonkeyPatch) -> Com
 def process(*arguments: str, env: dict[str, str], cwd: Path, stdin: str = "") -> Ended:
     """The command as a process of its own, without a terminal."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FLORA_")}
-    ended = subprocess.run(
-        [*FLORA, *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=cwd,
-        env={**clean, "NO_COLOR": "1", "XDG_CONFIG_HOME": str(cwd), "XDG_RUNTIME_DIR": str(cwd), **env},
-    )
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
+    given = {**clean, "NO_COLOR": "1", "XDG_CONFIG_HOME": str(cwd), "XDG_RUNTIME_DIR": str(cwd), **env}
+    return run_apart(*arguments, env=given, cwd=cwd, stdin=stdin)
 
 
 def _no_pause(attempt: int, *, draw: float, wanted: float | None = None) -> float | None:

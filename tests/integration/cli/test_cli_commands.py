@@ -5,57 +5,28 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import subprocess
-import sys
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from flora_cli import main as cli
 from flora_core.assets import TYPES, asset
 from flora_core.toolchain import Bundle, Project, Toolchain
+from tests.integration.flora_command import Ended, run_apart, run_here
 
 SCRIPT = "const word: string = 'pong';\non('messageCreate', async (ctx) => { await ctx.reply(word); });\n"
 
 
-@dataclass
-class Finished:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Output of ``--json``: one line."""
-        (line,) = self.out.splitlines()
-        return msgspec.json.decode(line)
-
-
-class Flora:
-    """The ``flora`` command, in this process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, output: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
-        self._output = output
-
-    def __call__(self, *arguments: str | Path) -> Finished:
-        self._monkeypatch.setattr(sys, "argv", ["flora", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = self._output.readouterr()
-        code = ended.value.code or 0
-        assert isinstance(code, int)
-        return Finished(code, out, err)
+Flora = Callable[..., Ended]
 
 
 @pytest.fixture
 def flora(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Flora:
+    """The command, in this process."""
     monkeypatch.chdir(tmp_path)
-    return Flora(monkeypatch, capsys)
+    return lambda *arguments: run_here(monkeypatch, capsys, *arguments)
 
 
 @pytest.fixture
@@ -73,16 +44,8 @@ def tree(folder: Path) -> dict[str, bytes]:
 # ---------------------------------------------------------------- the command itself
 
 
-def process(*arguments: str) -> Finished:
-    ended = subprocess.run(
-        [sys.executable, "-m", "flora_cli.main", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=20,
-        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100"},
-    )
-    return Finished(ended.returncode, ended.stdout, ended.stderr)
+def process(*arguments: str) -> Ended:
+    return run_apart(*arguments, env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100"})
 
 
 def test_help_lists_every_command_also_those_of_other_packages() -> None:
@@ -99,7 +62,7 @@ def test_without_a_command_there_is_help_and_exit_code_2() -> None:
 
 
 def test_the_version_is_the_packages(flora: Flora) -> None:
-    assert flora("--version") == Finished(0, f"{version('flora')}\n", "")
+    assert flora("--version") == Ended(0, f"{version('flora')}\n", "")
 
 
 @pytest.mark.parametrize("command", ["init", "check", "bundle", "types"])
@@ -200,7 +163,7 @@ def test_types_are_renewed_and_nothing_else(flora: Flora, project: Path) -> None
     (project / ".flora").mkdir()
     (project / ".flora" / "flora.d.ts").write_text("old")
     finished = flora("types", project)
-    assert finished == Finished(0, f"{project}/.flora/flora.d.ts\n", "")
+    assert finished == Ended(0, f"{project}/.flora/flora.d.ts\n", "")
     assert tree(project) == {".flora/flora.d.ts": asset(TYPES).read_bytes(), "src/main.ts": SCRIPT.encode()}
 
 
@@ -223,7 +186,7 @@ def test_check_shows_where_and_counts(flora: Flora, project: Path) -> None:
 
 
 def test_check_as_json_is_a_list_with_the_same_exit_code(flora: Flora, project: Path) -> None:
-    assert flora("check", project, "--json") == Finished(0, "[]\n", "")
+    assert flora("check", project, "--json") == Ended(0, "[]\n", "")
     (project / "src" / "main.ts").write_text('const n: number = "three";\nexport {};\n')
     finished = flora("check", project, "--json")
     (found,) = finished.json
@@ -301,7 +264,7 @@ def test_a_place_that_cannot_be_written_is_told_before_any_work(
     flora: Flora, project: Path, output: str
 ) -> None:
     finished = flora("bundle", project, "-o", output)
-    assert finished == Finished(2, "", f"error: {output}: name a file in a folder that exists\n")
+    assert finished == Ended(2, "", f"error: {output}: name a file in a folder that exists\n")
 
 
 def test_the_command_and_the_library_make_the_same_bundle(flora: Flora, project: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flora_core.toolchain import Bundle, Project, Toolchain
-from tests.integration.cli.conftest import FLORA, Command, process
+from tests.integration.cli.conftest import Command, process
 from tests.integration.cli.played_api import (
     CUT,
     GUILD,
@@ -26,6 +26,7 @@ from tests.integration.cli.played_api import (
     event,
     refusal,
 )
+from tests.integration.flora_command import FLORA
 
 REVISION = "5b1f0c7e"
 SCRIPT = "on('messageCreate', async (ctx) => { await ctx.reply('pong'); });\n"

@@ -14,8 +14,9 @@ import pytest
 from flora_cli import top
 from flora_cli.options import connect
 from flora_core.running import Running, register
-from tests.integration.cli.conftest import Command, Ended, process
+from tests.integration.cli.conftest import Command, process
 from tests.integration.cli.played_api import CUT, GUILD, OTHER, TOKEN, Fault, PlayedApi, refusal
+from tests.integration.flora_command import Ended
 
 VALUE = "s3cret-value"
 

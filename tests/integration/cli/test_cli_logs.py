@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.integration.cli.conftest import FLORA, Command
+from tests.integration.cli.conftest import Command
 from tests.integration.cli.played_api import GUILD, TOKEN, PlayedApi, Stream, event, refusal
+from tests.integration.flora_command import FLORA
 
 STREAM = f"/logs/{GUILD}/stream"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.conftest import FLORA
 from tests.integration.cli.played_api import GUILD, OTHER, TOKEN, PlayedApi
+from tests.integration.flora_command import FLORA
 
 SECONDS = 60.0
 VALUE = "s3cret-value"

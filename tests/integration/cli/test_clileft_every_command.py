@@ -21,8 +21,9 @@ from typer.core import TyperGroup
 
 from flora_cli.commands import COMMANDS
 from flora_cli.lazy import load
-from tests.integration.cli.conftest import FLORA, Command
+from tests.integration.cli.conftest import Command
 from tests.integration.cli.played_api import GUILD, TOKEN, PlayedApi, Stream
+from tests.integration.flora_command import FLORA
 from tests.waiting import eventually
 
 NO_DATA = {"init", "types", "render", "login", "logout", "open", "token revoke"}

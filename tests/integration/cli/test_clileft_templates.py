@@ -12,7 +12,8 @@ import pytest
 from flora_cli import project, scaffold
 from flora_cli.scaffold import TEMPLATES, create_project
 from flora_core.toolchain import Project, Toolchain
-from tests.integration.cli.conftest import FLORA, Command
+from tests.integration.cli.conftest import Command
+from tests.integration.flora_command import FLORA
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from flora_core.running import Running, register
-from tests.integration.dev.test_tools import Dev, Finished, Flora, ask, dev, flora  # noqa: F401  fixtures
+from tests.integration.dev.test_tools import Dev, Flora, ask, dev, flora  # noqa: F401  fixtures
+from tests.integration.flora_command import Ended
 
 SCRIPT = """
 createBot({
@@ -36,7 +37,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def say(ask: Flora, line: str, *more: str) -> Finished:  # noqa: F811
+def say(ask: Flora, line: str, *more: str) -> Ended:  # noqa: F811
     """However slow the machine is."""
     return ask("send", line, "--timeout", "50", *more)
 

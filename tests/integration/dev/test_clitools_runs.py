@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +14,9 @@ import pytest
 from flora_core.errors import InvalidInput
 from flora_core.toolchain import Project
 from flora_dev.testing.runner import Result, Wanted, read_project, run_tests
+from tests.integration.flora_command import FLORA
 
 ROOT = Path(__file__).parents[3]
-FLORA = [sys.executable, "-m", "flora_cli.main"]
 
 BOT = """
 let seen = 0;

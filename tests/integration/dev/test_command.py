@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +15,10 @@ import pytest
 
 from flora_simulator import Simulator, SimulatorSettings
 from flora_simulator.world_spec import DEV_GUILD, DEV_WORLD
+from tests.integration.flora_command import FLORA, Ended
 
-FLORA = [sys.executable, "-m", "flora_cli.main"]
 SECONDS = 45
 PONG = "on('messageCreate', async (ctx) => { if (ctx.msg.content === '!ping') await ctx.reply('pong'); });\n"
-
-
-@dataclass
-class Finished:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """Output of ``--json``."""
-        return [msgspec.json.decode(line) for line in self.out.splitlines()]
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -40,7 +26,7 @@ def environment(**extra: str) -> dict[str, str]:
     return {**kept, "NO_COLOR": "1", "FLORA_DEV_API": "0", **extra}  # test_laptop_session has those with one
 
 
-async def flora(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Finished:
+async def flora(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Ended:
     process = await asyncio.create_subprocess_exec(
         *FLORA,
         *arguments,
@@ -52,7 +38,7 @@ async def flora(*arguments: str, stdin: str = "", env: dict[str, str] | None = N
     async with asyncio.timeout(SECONDS):
         out, err = await process.communicate(stdin.encode())
     assert process.returncode is not None
-    return Finished(process.returncode, out.decode(), err.decode())
+    return Ended(process.returncode, out.decode(), err.decode())
 
 
 class Running:

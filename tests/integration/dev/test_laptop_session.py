@@ -20,9 +20,9 @@ import psutil
 import pytest
 
 from flora_simulator.world_spec import DEV_GUILD, DEV_USER
+from tests.integration.flora_command import FLORA, Ended, run_apart
 from tests.waiting import eventually
 
-FLORA = [sys.executable, "-m", "flora_cli.main"]
 SECONDS = 120
 SCRIPT = """
 const marks = kv.store("marks");
@@ -38,17 +38,6 @@ on("messageCreate", async ({ msg, reply }) => {
   }
 });
 """
-
-
-@dataclass
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.out)
 
 
 class Asked:
@@ -135,17 +124,7 @@ class Desk:
         }
 
     def flora(self, *arguments: str, stdin: str = "") -> Ended:
-        done = subprocess.run(
-            [*FLORA, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-            cwd=self.folder,
-            env=self.environment,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        return run_apart(*arguments, env=self.environment, cwd=self.folder, stdin=stdin, seconds=SECONDS)
 
     def works(self, *arguments: str, stdin: str = "") -> Ended:
         ended = self.flora(*arguments, stdin=stdin)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +15,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from flora_cli import main as cli
 from flora_core.running import Running
+from tests.integration.flora_command import FLORA, Ended, run_here
 from tests.waiting import eventually
 
-FLORA = [sys.executable, "-m", "flora_cli.main"]
 SECONDS = 60.0
 SCRIPT = """
 const marks = kv.store("marks");
@@ -34,21 +31,6 @@ on("messageCreate", async ({ msg, reply }) => {
   await reply("done");
 });
 """
-
-
-@dataclass
-class Finished:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.out)
-
-    @property
-    def lines(self) -> list[Any]:
-        return [msgspec.json.decode(line) for line in self.out.splitlines()]
 
 
 @dataclass
@@ -110,7 +92,7 @@ def dev(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev
     dev.stop()
 
 
-Flora = Callable[..., Finished]
+Flora = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -121,14 +103,8 @@ def flora(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tm
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nothing"))
     monkeypatch.setenv("NO_COLOR", "1")
 
-    def run(*arguments: str | Path, stdin: bytes = b"") -> Finished:
-        monkeypatch.setattr(sys, "argv", ["flora", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code = ended.value.code or 0
-        assert isinstance(code, int)
-        return Finished(code, *capfd.readouterr())
+    def run(*arguments: str | Path, stdin: bytes = b"") -> Ended:
+        return run_here(monkeypatch, capfd, *arguments, stdin=stdin)
 
     return run
 
@@ -151,9 +127,9 @@ def store(ask: Flora) -> Iterator[str]:
 
 @pytest.mark.parity(79, 102)
 def test_a_value_goes_in_and_comes_out(ask: Flora, store: str) -> None:
-    assert ask("kv", "put", "greeting", "hello", "--store", store) == Finished(0, "", "")
+    assert ask("kv", "put", "greeting", "hello", "--store", store) == Ended(0, "", "")
     got = ask("kv", "get", "greeting", "--store", store)
-    assert got == Finished(0, "hello", ""), "as it is, without a newline more"
+    assert got == Ended(0, "hello", ""), "as it is, without a newline more"
 
 
 @pytest.mark.parity(102)
@@ -198,7 +174,7 @@ def test_a_deleted_key_is_gone_and_said_to_be(ask: Flora, store: str) -> None:
     ask("kv", "put", "b", "1", "-s", store)
     assert ask("kv", "put", "c", "1", "-s", store, "--json").json == {"written": True}
     assert ask("kv", "delete", "c", "-s", store, "--json").json == {"deleted": True}
-    assert ask("kv", "delete", "a", "-s", store) == Finished(0, "", "")
+    assert ask("kv", "delete", "a", "-s", store) == Ended(0, "", "")
     for command in ("get", "delete"):
         gone = ask("kv", command, "a", "-s", store)
         assert (gone.code, gone.out) == (4, "")
@@ -287,10 +263,10 @@ def test_a_wrong_token_opens_nothing(
 # ---------------------------------------------------------------- logs
 
 
-def logged(ask: Flora, text: str, *arguments: str) -> Finished:
+def logged(ask: Flora, text: str, *arguments: str) -> Ended:
     """What ``flora logs`` shows once ``text`` is there: lines go to the API in batches, a moment later."""
 
-    def shown() -> Finished | None:
+    def shown() -> Ended | None:
         finished = ask("logs", *arguments)
         return finished if text in finished.out else None
 
@@ -311,8 +287,8 @@ def test_logs_are_shown_with_level_and_text(ask: Flora, dev: Dev) -> None:
     assert [line["message"] for line in ask("logs", "--level", "warn", "--grep", "LESS", "--json").lines] == [
         "something less nice"
     ]
-    assert ask("logs", "--grep", "no such text") == Finished(0, "", "")
-    assert ask("logs", "-n", "0") == Finished(0, "", "")
+    assert ask("logs", "--grep", "no such text") == Ended(0, "", "")
+    assert ask("logs", "-n", "0") == Ended(0, "", "")
 
 
 @pytest.mark.parity(52, 96, 101)

@@ -10,7 +10,8 @@ import pytest
 
 from tests.integration.api.auth.conftest import GARDEN
 from tests.integration.api.whole.whole_api import WholeApi
-from tests.integration.cli.conftest import Command, Ended
+from tests.integration.cli.conftest import Command
+from tests.integration.flora_command import Ended
 from tests.waiting import eventually
 
 GOOD: Final = "on('messageCreate', (ctx) => ctx.reply('good'));"

@@ -38,7 +38,7 @@ from tests.integration.api.whole.people import (
 )
 from tests.integration.api.whole.proxy import Proxy, canned
 from tests.integration.api.whole.whole_api import WholeApi
-from tests.integration.cli.conftest import FLORA, Ended
+from tests.integration.flora_command import FLORA, Ended
 from tests.waiting import eventually
 
 __all__ = ["flora", "inhabited", "kept", "project"]
