@@ -39,7 +39,10 @@ class Ended:
 
 
 def run_here(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str | Path, stdin: bytes
+    monkeypatch: pytest.MonkeyPatch,
+    output: pytest.CaptureFixture[str],
+    *arguments: str | Path,
+    stdin: bytes = b"",
 ) -> Ended:
     """In this process and its environment."""
     monkeypatch.setattr(sys, "argv", ["flora", *map(str, arguments)])
@@ -48,7 +51,7 @@ def run_here(
         cli.main()
     code = ended.value.code or 0
     assert isinstance(code, int)
-    return Ended(code, *capfd.readouterr())
+    return Ended(code, *output.readouterr())
 
 
 def run_apart(
