@@ -94,11 +94,11 @@ class Backlog:
         queues = (self._first or (), self._waiting, self._sent)
         return next((event for queue in queues for event in reversed(queue) if event.type == type_), None)
 
-    def to_send(self) -> list[Waiting]:
-        """The events that may go to the worker now; they count as sent."""
+    def to_send(self, most: int = SENT_AHEAD) -> list[Waiting]:
+        """The events that may go to the worker now, ``most`` besides interactions; they count as sent."""
         room = SENT_AHEAD - len(self._sent)
         events = self._take(self._first, room) if self._first else []
-        events += self._take(self._waiting, room - len(events))
+        events += self._take(self._waiting, min(most, room - len(events)))
         self._sent.extend(events)
         return events
 

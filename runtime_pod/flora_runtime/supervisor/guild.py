@@ -41,7 +41,7 @@ from flora_core.wire.pipe import (
 from flora_runtime import log_rate
 from flora_runtime.log_rate import LogRate
 from flora_runtime.supervisor import metrics
-from flora_runtime.supervisor.backlog import Backlog, Drop, Waiting
+from flora_runtime.supervisor.backlog import SENT_AHEAD, Backlog, Drop, Waiting
 from flora_runtime.supervisor.unanswered import APOLOGY, Unanswered
 from flora_runtime.supervisor.usage import Usage
 
@@ -55,7 +55,15 @@ STRIKES: Final = 3
 """Limits exceeded ..."""
 STRIKE_SECONDS: Final = 600.0
 """... within so many seconds, after which a script runs no more until it is deployed anew."""
+REST_SECONDS: Final = (1.0, 5.0)
+"""How long a script rests that went over a limit, the first time and the second: its events wait. With an
+isolate anew at once it could keep a core from its neighbours until it is quarantined, and after each deploy
+again."""
 
+CALLS_MANY: Final = 128
+PACE_SECONDS: Final = 1.0
+"""With so many calls that wait for Discord, a guild is given one event in so many seconds, and interactions:
+handlers of more would find no room for their calls."""
 
 _QUARANTINE: Final = ScriptError(
     f"quarantined until the next deploy: the script went over its limits {STRIKES} times "
@@ -114,6 +122,10 @@ class Port(Protocol):
 
     def call(self, guild: Guild, id_: int, name: str, args: Raw) -> None: ...
 
+    def calls_waiting(self, guild: Guild) -> int:
+        """How many calls of it Discord has not answered yet."""
+        ...
+
     def apologise(self, guild: Guild, name: str, args: Raw) -> None:
         """Make a call in the place of a script that is gone."""
         ...
@@ -159,6 +171,9 @@ class Guild:
         self.declared: LoadedIn | None = None
         """What its script said of itself when it was loaded."""
         self._strikes: SlidingWindow | None = None
+        self._rests_until = 0.0
+        """Until when it gets no isolate; monotonic seconds, 0 for no rest."""
+        self._paced_until = 0.0
         self._quarantined = False
         self._last_strike = Outcome.OK
         self._deploying = False
@@ -207,7 +222,7 @@ class Guild:
     def assign(self, assignment: Assignment) -> None:
         """Something new should run."""
         self.assignment = assignment
-        self._retry_at = 0.0
+        self._retry_at = self._rests_until = 0.0
         self._quarantined = False
         self._strikes = None
         self._ask_for_deploy()
@@ -290,8 +305,8 @@ class Guild:
         self._port.to_worker(self, Kind.UNLOAD, b"")
 
     def want_deploy(self) -> None:
-        """Ask for a deploy; before those of others when events wait for it."""
-        if not self._quarantined:
+        """Ask for a deploy, unless it rests; before those of others when events wait for it."""
+        if not (self._quarantined or self._rests_until > self._port.now()):
             self._waits_for_deploy = True
             self._port.want_deploy(self, urgent=len(self._backlog) > 0)
 
@@ -327,6 +342,15 @@ class Guild:
             if self.declared is not None:
                 self._port.crons(self, self.declared.crons)
 
+    def look(self, now: float) -> None:
+        """Time has passed: do what waited for that. About once a second."""
+        self.tell_suppressed(now)
+        if 0 < self._rests_until <= now:
+            self._rests_until = 0.0
+            self._go_on()
+        elif self.presence is Presence.LIVE and len(self._backlog):
+            self._pump()
+
     def holds(self, type_: str) -> bool:
         """Whether an event of this type waits or is being handled."""
         return self._backlog.holds(type_)
@@ -345,8 +369,18 @@ class Guild:
     def _pump(self) -> None:
         if self._asked_to_sleep and self._deploying:
             return  # which isolate would get them, the one that sleeps or the next, cannot be told from here
-        for event in self._backlog.to_send():
+        for event in self._backlog.to_send(self._room()):
             self._port.to_worker(self, Kind.EVENT, _NUMBER.pack(event.number) + event.body)
+
+    def _room(self) -> int:
+        """How many events it may be given, besides interactions."""
+        if self._port.calls_waiting(self) < CALLS_MANY:
+            return SENT_AHEAD
+        now = self._port.now()
+        if now < self._paced_until or not len(self._backlog):
+            return 0
+        self._paced_until = now + PACE_SECONDS
+        return 1
 
     def _drop(self, drop: Drop, offset: int, type_: str) -> None:
         self._port.dropped(self, drop, [Waiting(0, offset, type_, b"")])
@@ -552,7 +586,10 @@ class Guild:
     def on_recycled(self, recycled: Recycled) -> None:
         """The isolate went over a limit and is gone; what it had not started comes again."""
         started = max(recycled.lost, default=0)
-        too_many = recycled.outcome in EXCEEDED and self._is_one_too_many()
+        exceeded = recycled.outcome in EXCEEDED
+        too_many = exceeded and self._is_one_too_many()
+        if exceeded and not too_many:
+            self._rest(recycled.outcome)
         self._lose(started, recycled.outcome, "its isolate was thrown away")
         if too_many:
             self._quarantine(recycled.outcome)
@@ -587,6 +624,15 @@ class Guild:
         self._strikes.mark(now)
         self._quarantined = self._strikes.count(now) >= STRIKES
         return self._quarantined
+
+    def _rest(self, outcome: Outcome) -> None:
+        now = self._port.now()
+        times = self._strikes.count(now) if self._strikes is not None else 1
+        seconds = REST_SECONDS[min(times, len(REST_SECONDS)) - 1]
+        self._rests_until = now + seconds
+        metrics.rests.inc()
+        text = f"the script went over a limit ({times} of {STRIKES} times): its events wait for {seconds:g} s"
+        self.log("warn", text, source="runtime", outcome=outcome)
 
     def _quarantine(self, outcome: Outcome) -> None:
         """Run nothing of this script any more: each time it costs its neighbours a turn's limit."""
@@ -636,6 +682,10 @@ class Guild:
                 source="runtime",
                 outcome=outcome,
             )
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Have an isolate again, if there is something for it."""
         if not self._deploying and (len(self._backlog) or self.target != self.loaded):
             self._ask_for_deploy()
 

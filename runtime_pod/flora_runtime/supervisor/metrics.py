@@ -14,6 +14,7 @@ dispatch_errors = Counter("flora_dispatch_errors_total", "Events whose handlers 
 timeout_errors = Counter("flora_timeout_errors_total", "Handlers and loads stopped for the time they took")
 oom_errors = Counter("flora_oom_errors_total", "Isolates thrown away for the memory they took")
 isolate_restarts = Counter("flora_isolate_restarts_total", "Isolates replaced, by deploys and after limits")
+rests = Counter("flora_runtime_rests_total", "Rests of scripts that went over a limit")
 quarantines = Counter("flora_runtime_quarantines_total", "Scripts that went over their limits too often")
 worker_restarts = Counter("flora_runtime_restarts_total", "Worker processes replaced", ["reason"])
 

@@ -257,7 +257,7 @@ class RuntimePod:
         pending, now = 0, self.now()
         for count, guild in enumerate(list(self._guilds.values())):
             pending += guild.pending
-            guild.tell_suppressed(now)
+            guild.look(now)
             if count % GUILDS_AT_ONCE == GUILDS_AT_ONCE - 1:
                 await asyncio.sleep(0)  # events come first
         metrics.pending.set(pending)
@@ -512,6 +512,9 @@ class RuntimePod:
         else:
             guild.usage.discord_calls += 1
             self._link.upstream.call(guild.id, id_, name, args, now=self.now())
+
+    def calls_waiting(self, guild: Guild) -> int:
+        return self._link.upstream.waiting_of(guild.id)
 
     def _send_filled(self, guild: str, id_: int, name: str) -> Callable[[bool, bytes], None]:
         def send(ok: bool, value: bytes) -> None:

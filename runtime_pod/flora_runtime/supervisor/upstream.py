@@ -129,6 +129,10 @@ class Upstream:
         """Whether an op of ``guild`` has no result yet."""
         return guild in self._of_guild
 
+    def waiting_of(self, guild: str) -> int:
+        """How many ops of ``guild`` have no result yet."""
+        return self._of_guild.get(guild, _NOTHING).ops
+
     def answered(self, guild: str, id_: int) -> bool:
         """A result arrived; False when nobody waits for it (any more)."""
         sequence = self._sequence_of.pop((guild, id_), None)

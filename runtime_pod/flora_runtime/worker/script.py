@@ -32,7 +32,7 @@ more as long as its turns are short, so that a turn's CPU limit never meets a ba
 SHORT_TURN_NS: Final = 4_000_000
 LONG_TURN_NS: Final = 10_000_000
 
-SLOW_SECONDS: Final = 2.0
+SLOW_SECONDS: Final = 10.0
 """How long after a long turn a guild's turns give way from their start."""
 
 LOAD_CPU_FACTOR: Final = 10

@@ -32,6 +32,14 @@ def test_only_so_many_go_ahead_of_what_the_worker_has_started() -> None:
     assert [event.number for event in backlog.to_send()] == [SENT_AHEAD + n for n in range(1, 5)]
 
 
+def test_fewer_may_be_sent_and_interactions_always() -> None:
+    backlog = filled(3)
+    backlog.add("INTERACTION_CREATE", 4, b"{}")
+    assert [event.offset for event in backlog.to_send(1)] == [4, 1]
+    assert backlog.to_send(0) == []
+    assert [event.offset for event in backlog.to_send()] == [2, 3]
+
+
 def test_started_events_are_open_until_they_settle() -> None:
     backlog = filled(2)
     backlog.to_send()

@@ -26,7 +26,16 @@ from flora_core.wire.pipe import (
 )
 from flora_runtime import log_rate
 from flora_runtime.supervisor.backlog import Waiting
-from flora_runtime.supervisor.guild import FAILED_EVENTS_KEPT, RETRY_SECONDS, Guild, Presence, Script
+from flora_runtime.supervisor.guild import (
+    CALLS_MANY,
+    FAILED_EVENTS_KEPT,
+    PACE_SECONDS,
+    REST_SECONDS,
+    RETRY_SECONDS,
+    Guild,
+    Presence,
+    Script,
+)
 
 BUNDLE = "ab" * 32
 SCRIPT = Script("code", "map")
@@ -45,6 +54,7 @@ class RecordingPort:
     safe_offsets: list[int] = field(default_factory=list)
     drops: list[tuple[str, int]] = field(default_factory=list)
     calls: list[tuple[int, str]] = field(default_factory=list)
+    waiting: int = 0
     apologies: list[tuple[str, Raw]] = field(default_factory=list)
     subscriptions: list[list[str]] = field(default_factory=list)
     commands_seen: list[bytes] = field(default_factory=list)
@@ -76,6 +86,9 @@ class RecordingPort:
 
     def call(self, guild: Guild, id_: int, name: str, args: Raw) -> None:
         self.calls.append((id_, name))
+
+    def calls_waiting(self, guild: Guild) -> int:
+        return self.waiting
 
     def apologise(self, guild: Guild, name: str, args: Raw) -> None:
         self.apologies.append((name, args))
@@ -271,12 +284,106 @@ def test_a_recycled_isolate_is_made_anew_when_events_wait(live: Guild, port: Rec
     live.add_event("MESSAGE_CREATE", 71, b"{}")
     live.add_event("MESSAGE_CREATE", 72, b"{}")
     wanted = port.deploys_wanted
-    live.on_recycled(Recycled(Outcome.EXCEEDED_CPU, lost=[1]))
+    live.on_recycled(Recycled(Outcome.KILLED, lost=[1]))
     assert port.deploys_wanted == wanted + 1
-    assert port.settled_events == [("MESSAGE_CREATE", Outcome.EXCEEDED_CPU)]
+    assert port.settled_events == [("MESSAGE_CREATE", Outcome.KILLED)]
     live.deploying(SCRIPT)
     live.on_loaded(loaded())
     assert event_numbers(port) == [1, 2, 3]
+
+
+def exceed(guild: Guild) -> None:
+    guild.on_recycled(Recycled(Outcome.EXCEEDED_CPU, lost=[]))
+
+
+def revive(guild: Guild) -> None:
+    guild.deploying(SCRIPT)
+    guild.on_loaded(loaded())
+
+
+def test_a_script_that_went_over_a_limit_rests_and_then_takes_what_waited(
+    live: Guild, port: RecordingPort
+) -> None:
+    live.add_event("MESSAGE_CREATE", 71, b"{}")
+    wanted = port.deploys_wanted
+    exceed(live)
+    live.add_event("MESSAGE_CREATE", 72, b"{}")
+    port.clock += 0.99
+    live.look(port.clock)
+    assert port.deploys_wanted == wanted
+    port.clock += 0.01
+    live.look(port.clock)
+    assert port.deploys_wanted == wanted + 1
+    revive(live)
+    assert event_numbers(port) == [1, 2, 3], "71 again, as it had not started, and 72"
+    assert port.drops == []
+    assert "1 of 3 times): its events wait for 1 s" in port.lines[0].text
+
+
+def test_it_rests_for_longer_after_the_second_time_and_is_quarantined_after_the_third(
+    live: Guild, port: RecordingPort
+) -> None:
+    exceed(live)
+    port.clock += REST_SECONDS[0]
+    live.look(port.clock)
+    live.add_event("MESSAGE_CREATE", 1, b"{}")
+    revive(live)
+    exceed(live)
+    wanted = port.deploys_wanted
+    port.clock += REST_SECONDS[1] - 0.01
+    live.look(port.clock)
+    assert port.deploys_wanted == wanted
+    port.clock += 0.01
+    live.look(port.clock)
+    assert port.deploys_wanted == wanted + 1
+    revive(live)
+    exceed(live)
+    assert live.quarantine_reason
+    port.clock += 60
+    live.look(port.clock)
+    assert port.deploys_wanted == wanted + 1
+
+
+def test_when_nothing_waits_a_rest_ends_without_an_isolate(live: Guild, port: RecordingPort) -> None:
+    wanted = port.deploys_wanted
+    exceed(live)
+    port.clock += 60
+    live.look(port.clock)
+    assert port.deploys_wanted == wanted
+    live.add_event("MESSAGE_CREATE", 1, b"{}")
+    assert port.deploys_wanted == wanted + 1
+
+
+def test_an_event_after_the_rest_need_not_wait_for_the_next_look(live: Guild, port: RecordingPort) -> None:
+    exceed(live)
+    port.clock += REST_SECONDS[0]
+    wanted = port.deploys_wanted
+    live.add_event("MESSAGE_CREATE", 1, b"{}")
+    assert port.deploys_wanted == wanted + 1
+
+
+def test_a_new_deploy_ends_a_rest(live: Guild, port: RecordingPort) -> None:
+    exceed(live)
+    wanted = port.deploys_wanted
+    live.assign(assignment(2))
+    assert port.deploys_wanted == wanted + 1
+
+
+def test_a_guild_whose_calls_pile_up_is_given_an_event_a_second_and_interactions(
+    live: Guild, port: RecordingPort
+) -> None:
+    port.waiting = CALLS_MANY
+    for offset in range(1, 4):
+        live.add_event("MESSAGE_CREATE", offset, b"{}")
+    live.add_event("INTERACTION_CREATE", 4, b"{}")
+    assert event_numbers(port) == [1, 2], "the first message, and the interaction"
+    port.clock += PACE_SECONDS
+    live.look(port.clock)
+    live.look(port.clock)
+    assert event_numbers(port) == [1, 2, 3]
+    port.waiting = CALLS_MANY - 1
+    live.look(port.clock)
+    assert event_numbers(port) == [1, 2, 3, 4]
 
 
 def test_a_script_that_no_longer_loads_is_tried_again_after_a_while(live: Guild, port: RecordingPort) -> None:
