@@ -327,11 +327,13 @@ async def test_what_its_own_writes_bring_back_is_left_out_and_other_changes_are_
         return REGISTRY.get_sample_value("flora_operator_watch_echoes_total") or 0.0
 
     async with stage.operating(), stage.pods():
-        before = echoes()
+        before, number = echoes(), 1
         stage.apply(GUILD, GOOD)
         await stage.ready(GUILD)
-        await until(lambda: echoes() > before)
-        for number in (2, 3, 4):
+        # A watch may be quicker than the answer to a write, which is then no echo yet: not every one is.
+        while number < 4 or echoes() == before:
+            number += 1
+            assert number < 50, "all writes came back"
             stage.apply(GUILD, f"{GOOD}// {number}")
             await until(lambda: stage.get(GUILD)["status"].get("revision") == number)  # noqa: B023
         stage.apply(GUILD, GOOD, suspend=True)
