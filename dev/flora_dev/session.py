@@ -109,6 +109,7 @@ class DevSession:
         self._components: list[Component] = []
         self._known: dict[GuildId, str] = {}
         self._checking: asyncio.Task[None] | None = None
+        self._unchecked: list[GuildId] = []
         self._changes: AsyncIterator[None] | None = None
         self._next_change: asyncio.Task[None] | None = None
         self._tokens = Tokens()
@@ -165,8 +166,9 @@ class DevSession:
             del self._known[guild]
         await asyncio.gather(*(self._deploy(entry) for entry in wanted))
         await self.deployments.go_on()
-        await self._stop_checking()
-        self._checking = asyncio.create_task(self._check_all([e.guild for e in wanted if e.read is not None]))
+        self._unchecked = [entry.guild for entry in wanted if entry.read is not None]
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check_all())
 
     async def finish_checks(self) -> None:
         """Wait for the type checker's verdict on what was last deployed."""
@@ -256,9 +258,10 @@ class DevSession:
         if self._next_change is not None:
             self._next_change.cancel()
 
-    async def _check_all(self, guilds: list[GuildId]) -> None:
-        for guild in guilds:
-            await self.controller.check(guild)
+    async def _check_all(self) -> None:
+        """One after the other, until none is left; what is deployed meanwhile comes instead of the rest."""
+        while self._unchecked:
+            await self.controller.check(self._unchecked.pop(0))
 
     async def _stop_checking(self) -> None:
         if self._checking is not None:
