@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.socket_makers"]
+
 # Examples are searched for anew in each run; a slow machine is no reason to fail one.
 settings.register_profile("flora", deadline=None)
 settings.load_profile("flora")
