@@ -65,6 +65,11 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._sent) + (len(self._first) if self._first else 0)
 
+    @property
+    def urgent(self) -> bool:
+        """Whether an interaction waits."""
+        return bool(self._first)
+
     def add(self, type_: str, offset: int, body: bytes) -> Drop | None:
         """Queue an event; the reason when it was dropped instead."""
         pending = len(self)

@@ -56,9 +56,9 @@ STRIKES: Final = 3
 STRIKE_SECONDS: Final = 600.0
 """... within so many seconds, after which a script runs no more until it is deployed anew."""
 REST_SECONDS: Final = (1.0, 5.0)
-"""How long a script rests that went over a limit, the first time and the second: its events wait. With an
-isolate anew at once it could keep a core from its neighbours until it is quarantined, and after each deploy
-again."""
+"""How long a script rests that went over a limit, the first time and the second: its events wait, but for
+interactions, of which somebody waits for the answer. With an isolate anew at once it could keep a core from
+its neighbours until it is quarantined, and after each deploy again."""
 
 CALLS_MANY: Final = 128
 PACE_SECONDS: Final = 1.0
@@ -172,7 +172,7 @@ class Guild:
         """What its script said of itself when it was loaded."""
         self._strikes: SlidingWindow | None = None
         self._rests_until = 0.0
-        """Until when it gets no isolate; monotonic seconds, 0 for no rest."""
+        """Until when its events wait, interactions aside; monotonic seconds, 0 for no rest."""
         self._paced_until = 0.0
         self._quarantined = False
         self._last_strike = Outcome.OK
@@ -306,7 +306,8 @@ class Guild:
 
     def want_deploy(self) -> None:
         """Ask for a deploy, unless it rests; before those of others when events wait for it."""
-        if not (self._quarantined or self._rests_until > self._port.now()):
+        rests = self._port.now() < self._rests_until and not self._backlog.urgent
+        if not (self._quarantined or rests):
             self._waits_for_deploy = True
             self._port.want_deploy(self, urgent=len(self._backlog) > 0)
 
@@ -345,11 +346,13 @@ class Guild:
     def look(self, now: float) -> None:
         """Time has passed: do what waited for that. About once a second."""
         self.tell_suppressed(now)
-        if 0 < self._rests_until <= now:
+        rested = 0 < self._rests_until <= now
+        if rested:
             self._rests_until = 0.0
-            self._go_on()
-        elif self.presence is Presence.LIVE and len(self._backlog):
+        if self.presence is Presence.LIVE:
             self._pump()
+        elif rested:
+            self._go_on()
 
     def holds(self, type_: str) -> bool:
         """Whether an event of this type waits or is being handled."""
@@ -367,6 +370,8 @@ class Guild:
             self._port.to_worker(self, Kind.RESULT, result)
 
     def _pump(self) -> None:
+        if not len(self._backlog):
+            return
         if self._asked_to_sleep and self._deploying:
             return  # which isolate would get them, the one that sleeps or the next, cannot be told from here
         for event in self._backlog.to_send(self._room()):
@@ -374,10 +379,12 @@ class Guild:
 
     def _room(self) -> int:
         """How many events it may be given, besides interactions."""
+        now = self._port.now()
+        if now < self._rests_until:
+            return 0
         if self._port.calls_waiting(self) < CALLS_MANY:
             return SENT_AHEAD
-        now = self._port.now()
-        if now < self._paced_until or not len(self._backlog):
+        if now < self._paced_until:
             return 0
         self._paced_until = now + PACE_SECONDS
         return 1

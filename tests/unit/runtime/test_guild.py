@@ -344,6 +344,23 @@ def test_it_rests_for_longer_after_the_second_time_and_is_quarantined_after_the_
     assert port.deploys_wanted == wanted + 1
 
 
+def test_interactions_are_handled_during_a_rest_and_nothing_else_is(live: Guild, port: RecordingPort) -> None:
+    exceed(live)
+    wanted = port.deploys_wanted
+    live.add_event("MESSAGE_CREATE", 1, b"{}")
+    live.add_event("INTERACTION_CREATE", 2, b"{}")
+    assert port.deploys_wanted == wanted + 1
+    revive(live)
+    assert [body[8:] for body in port.sent(Kind.EVENT)] == [b"{}"]
+    live.add_event("MESSAGE_CREATE", 3, b"{}")
+    live.on_turn(Turn(started=1))
+    assert event_numbers(port) == [1]
+    assert port.safe_offsets == [2]
+    port.clock += REST_SECONDS[0]
+    live.look(port.clock)
+    assert event_numbers(port) == [1, 2, 3]
+
+
 def test_when_nothing_waits_a_rest_ends_without_an_isolate(live: Guild, port: RecordingPort) -> None:
     wanted = port.deploys_wanted
     exceed(live)
