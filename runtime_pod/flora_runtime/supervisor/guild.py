@@ -174,6 +174,7 @@ class Guild:
         self._rests_until = 0.0
         """Until when its events wait, interactions aside; monotonic seconds, 0 for no rest."""
         self._paced_until = 0.0
+        """Until when it gets no other event, as long as its calls pile up."""
         self._quarantined = False
         self._last_strike = Outcome.OK
         self._deploying = False
@@ -595,7 +596,7 @@ class Guild:
         started = max(recycled.lost, default=0)
         exceeded = recycled.outcome in EXCEEDED
         too_many = exceeded and self._is_one_too_many()
-        if exceeded and not too_many:
+        if exceeded and not self._quarantined:
             self._rest(recycled.outcome)
         self._lose(started, recycled.outcome, "its isolate was thrown away")
         if too_many:
@@ -633,9 +634,11 @@ class Guild:
         return self._quarantined
 
     def _rest(self, outcome: Outcome) -> None:
+        """Let its events wait, for the longer the more often it went over its limits."""
+        assert self._strikes is not None, "this one was counted"
         now = self._port.now()
-        times = self._strikes.count(now) if self._strikes is not None else 1
-        seconds = REST_SECONDS[min(times, len(REST_SECONDS)) - 1]
+        times = self._strikes.count(now)
+        seconds = REST_SECONDS[times - 1]
         self._rests_until = now + seconds
         metrics.rests.inc()
         text = f"the script went over a limit ({times} of {STRIKES} times): its events wait for {seconds:g} s"

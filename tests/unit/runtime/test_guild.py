@@ -32,6 +32,7 @@ from flora_runtime.supervisor.guild import (
     PACE_SECONDS,
     REST_SECONDS,
     RETRY_SECONDS,
+    STRIKES,
     Guild,
     Presence,
     Script,
@@ -342,6 +343,14 @@ def test_it_rests_for_longer_after_the_second_time_and_is_quarantined_after_the_
     port.clock += 60
     live.look(port.clock)
     assert port.deploys_wanted == wanted + 1
+
+
+def test_a_script_that_is_quarantined_already_is_not_told_to_rest(live: Guild, port: RecordingPort) -> None:
+    for _ in range(STRIKES):
+        live.on_stuck()
+    exceed(live)
+    assert live.quarantine_reason
+    assert not [line for line in port.lines if "its events wait" in line.text]
 
 
 def test_interactions_are_handled_during_a_rest_and_nothing_else_is(live: Guild, port: RecordingPort) -> None:
